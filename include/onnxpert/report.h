@@ -1,0 +1,102 @@
+/* report.h - reports: one document model, many formats.
+ *
+ * To add a format: src/report/<name>.c that ends with `const oxp_format oxp_format_<name>`.  Human
+ * formats render the document (`doc`: headings, paragraphs, tables, charts) and never look at the
+ * analysis; data formats stream `emit`.  To add a section: src/report/doc_*.c. */
+#ifndef ONNXPERT_REPORT_H
+#define ONNXPERT_REPORT_H
+
+#include "onnxpert/status.h"
+
+/* ---- output: where rendered bytes go ---- */
+typedef struct oxp_out oxp_out;
+OXP_API void oxp_puts(oxp_out *o, const char *s);
+OXP_API void oxp_write(oxp_out *o, const void *p, size_t n);
+OXP_API void oxp_printf(oxp_out *o, const char *fmt, ...) OXP_PRINTF(2, 3);
+OXP_API oxp_out *oxp_out_new(oxp_arena *arena);              /* collects in memory */
+OXP_API const char *oxp_out_text(oxp_out *o, size_t *len);   /* what was collected, NUL-terminated */
+
+/* ---- data: a JSON-like stream ---- */
+typedef struct oxp_json oxp_json;
+OXP_API oxp_json *oxp_json_new(oxp_out *o, oxp_arena *arena);
+OXP_API void oxp_json_object(oxp_json *j, const char *key); /* key NULL inside arrays and at the top */
+OXP_API void oxp_json_array(oxp_json *j, const char *key);
+OXP_API void oxp_json_end(oxp_json *j); /* closes the innermost object or array */
+OXP_API void oxp_json_string(oxp_json *j, const char *key, const char *v); /* NULL: null */
+OXP_API void oxp_json_int(oxp_json *j, const char *key, int64_t v);
+/* Saturated (UINT64_MAX) prints null; beyond 2^63-1 a decimal string. */
+OXP_API void oxp_json_uint(oxp_json *j, const char *key, uint64_t v);
+OXP_API void oxp_json_double(oxp_json *j, const char *key, double v); /* non-finite: null */
+OXP_API void oxp_json_bool(oxp_json *j, const char *key, bool v);
+OXP_API void oxp_json_null(oxp_json *j, const char *key);
+
+/* ---- documents ---- */
+typedef enum oxp_block_kind {
+    OXP_HEADING,   /* text, level 1.. */
+    OXP_PARAGRAPH, /* text */
+    OXP_FACTS,     /* key / value pairs: cells, 2 columns, no header */
+    OXP_TABLE,     /* header + cells */
+    OXP_LIST,      /* one cell a line */
+    OXP_ITEM,      /* a roadmap item: cells[0] title, cells[1] badges, then lines */
+    OXP_BARS,      /* horizontal bars: cells label, value text; `values` the lengths */
+    OXP_CHART      /* line or scatter: values as x, y pairs; text the title, cells axis names */
+} oxp_block_kind;
+
+enum { OXP_ALIGN_RIGHT = 1 };
+
+typedef struct oxp_block {
+    oxp_block_kind kind;
+    int level;
+    const char *text;
+    size_t columns, rows;
+    const char *const *header; /* columns of them, or NULL */
+    const char *const *cells;  /* rows * columns; plain text, unescaped */
+    const uint8_t *align;      /* per column, or NULL */
+    const double *values;      /* rows of them (bars), or 2 * rows (charts) */
+    double marker_x, marker_y; /* chart: a marked point; NaN = none */
+    struct oxp_block *next;
+} oxp_block;
+
+typedef struct oxp_doc {
+    const char *title;
+    oxp_block *first, *last;
+    oxp_arena *arena;
+} oxp_doc;
+
+/* Builders; all text is copied and formatted plain (escaping is the renderer's). */
+OXP_API oxp_doc *oxp_doc_new(oxp_arena *arena, const char *title);
+OXP_API void oxp_doc_heading(oxp_doc *d, int level, const char *fmt, ...) OXP_PRINTF(3, 4);
+OXP_API void oxp_doc_para(oxp_doc *d, const char *fmt, ...) OXP_PRINTF(2, 3);
+OXP_API oxp_block *oxp_doc_block(oxp_doc *d, oxp_block_kind kind, size_t columns);
+/* Adds a row of `columns` strings (NULL: empty) to the block made last. */
+OXP_API void oxp_doc_row(oxp_doc *d, const char *const *cells);
+OXP_API void oxp_doc_bar(oxp_doc *d, const char *label, const char *text, double value);
+OXP_API void oxp_doc_fact(oxp_doc *d, const char *key, const char *fmt, ...) OXP_PRINTF(3, 4);
+
+/* Human figures: "3.63 G", "42.6 MB" (decimal units), "12.25x"; in `arena`. */
+OXP_API const char *oxp_human_count(oxp_arena *a, uint64_t n);
+OXP_API const char *oxp_human_bytes(oxp_arena *a, uint64_t n);
+OXP_API const char *oxp_human_seconds(oxp_arena *a, double s);
+OXP_API const char *oxp_thousands(oxp_arena *a, uint64_t n); /* "3,627,122,688" */
+
+/* ---- a report: what a format is given ---- */
+typedef struct oxp_report {
+    const char *kind;              /* "analysis", "roadmap", "comparison", "verification" */
+    const void *source;
+    oxp_doc *(*doc)(const void *source, oxp_arena *arena);       /* for human formats */
+    void (*emit)(const void *source, oxp_json *json);            /* for data formats  */
+} oxp_report;
+
+typedef struct oxp_format {
+    const char *name;       /* "text", "json", "markdown", "html", "sarif", "csv", "dot" */
+    const char *summary;
+    /* False: this format does not make sense for that kind of report. */
+    bool (*accepts)(const char *kind);
+    void (*render)(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color);
+} oxp_format;
+
+OXP_API size_t oxp_format_count(void);
+OXP_API const oxp_format *oxp_format_at(size_t i);
+OXP_API const oxp_format *oxp_format_find(const char *name);
+
+#endif

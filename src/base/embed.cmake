@@ -1,0 +1,13 @@
+# Writes OUT: a table of the FILES below ROOT as C byte arrays (oxp_embedded[], src/base/embed.h).
+set(arrays "")
+set(table "")
+set(i 0)
+foreach(file ${FILES})
+  file(RELATIVE_PATH name ${ROOT} ${file})
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(APPEND arrays "static const unsigned char f${i}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${name}\", (const char *)f${i}, sizeof f${i} - 1},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUT} "/* made by src/base/embed.cmake */\n#include \"base/embed.h\"\n${arrays}\nconst oxp_embedded_file oxp_embedded[] = {\n${table}    {0, 0, 0}};\nconst size_t oxp_embedded_count = ${i};\n")
