@@ -1,7 +1,7 @@
 /* analyze.h - what a model costs and why: shapes, MACs, FLOPs, parameters, memory.
  *
- * Conventions (docs/flops.md): 2 FLOPs per multiply-accumulate plus 1 per biased output element; unknown
- * is a value, never zero; sums saturate at UINT64_MAX. */
+ * Conventions (docs/flops.md): 2 FLOPs per multiply-accumulate plus 1 per biased output element;
+ * unknown is a value, never zero; sums saturate at UINT64_MAX. */
 #ifndef ONNXPERT_ANALYZE_H
 #define ONNXPERT_ANALYZE_H
 
@@ -19,15 +19,16 @@ typedef struct oxp_analyze_opts {
     int version; /* OXP_ANALYZE_OPTS_VERSION */
     const oxp_binding *bindings;
     size_t n_bindings;
-    bool symbolic; /* also run with free dimensions, for symbolic shapes; default true */
+    bool symbolic;     /* also run with free dimensions, for symbolic shapes; default true */
     bool keep_unbound; /* do not assume 1 for unbound dimensions (fix-shapes)            */
-    bool quiet;    /* add no diagnostics (what-ifs)                                    */
+    bool quiet;        /* add no diagnostics (what-ifs)                                    */
 } oxp_analyze_opts;
 #define OXP_ANALYZE_OPTS_VERSION 1
 #define OXP_ANALYZE_OPTS_INIT                                                                      \
     { OXP_ANALYZE_OPTS_VERSION, NULL, 0, true, false, false }
 
-/* Facts of one value under the assumed dims, and symbolically (dims are oxp_dim of the model's pool). */
+/* Facts of one value under the assumed dims, and symbolically (dims are oxp_dim of the model's
+ * pool). */
 typedef struct oxp_value_info {
     oxp_type type;     /* dims literal under assumed_dims; OXP_DIM_UNKNOWN or opaque = unknown */
     oxp_type symbolic; /* the same with free dimensions                                   */
@@ -38,11 +39,11 @@ typedef struct oxp_value_info {
 } oxp_value_info;
 
 typedef struct oxp_node_info {
-    bool known;           /* cost is known                                                  */
+    bool known; /* cost is known                                                  */
     bool at_least;
-    uint64_t times;       /* how often it runs (trip counts); part of the figures below       */
+    uint64_t times; /* how often it runs (trip counts); part of the figures below       */
     uint64_t macs, flops, int_ops, moved;
-    uint64_t params, weight_bytes;       /* of the node's weight inputs, shared ones at each use */
+    uint64_t params, weight_bytes; /* of the node's weight inputs, shared ones at each use */
     uint64_t bytes_moved; /* read and written once: inputs, weights, outputs; UINT64_MAX unknown */
     uint64_t live_bytes;  /* activations alive while it runs (main graph)                     */
 } oxp_node_info;
@@ -59,7 +60,7 @@ typedef struct oxp_totals {
     uint64_t macs, flops, int_ops, moved, bytes_moved;
     uint64_t peak_activation_bytes, peak_with_views_bytes, total_activation_bytes;
     uint64_t nodes, unknown_nodes;
-    bool partial;    /* something was inconsistent: totals are 'at least'                         */
+    bool partial; /* something was inconsistent: totals are 'at least'                         */
 } oxp_totals;
 
 typedef struct oxp_assumed {
@@ -75,9 +76,9 @@ typedef struct oxp_analysis {
     const oxp_value_info *values; /* by value id: oxp_value_count of them  */
     const oxp_op_total *by_op;    /* by falling flops, then count          */
     size_t n_by_op;
-    const oxp_assumed *assumed;   /* dimensions of graph inputs that have a name */
+    const oxp_assumed *assumed; /* dimensions of graph inputs that have a name */
     size_t n_assumed;
-    oxp_id peak_node;             /* node at which the peak is reached       */
+    oxp_id peak_node; /* node at which the peak is reached       */
     oxp_arena *arena;
 } oxp_analysis;
 

@@ -18,12 +18,10 @@ typedef int64_t oxp_dim;
 
 typedef struct oxp_dims oxp_dims;
 
-static inline bool oxp_dim_is_literal(oxp_dim d)
-{
+static inline bool oxp_dim_is_literal(oxp_dim d) {
     return d >= OXP_DIM_LITERAL_MIN;
 }
-static inline bool oxp_dim_is_unknown(oxp_dim d)
-{
+static inline bool oxp_dim_is_unknown(oxp_dim d) {
     return d == OXP_DIM_UNKNOWN;
 }
 
@@ -32,13 +30,13 @@ OXP_API oxp_dim oxp_dim_literal(int64_t v);
 
 OXP_API oxp_dims *oxp_dims_new(oxp_arena *arena);
 OXP_API oxp_dim oxp_dim_symbol(oxp_dims *p, const char *name); /* same name, same dim */
-OXP_API oxp_dim oxp_dim_fresh(oxp_dims *p);                    /* an unknown size, equal only to itself */
+OXP_API oxp_dim oxp_dim_fresh(oxp_dims *p); /* an unknown size, equal only to itself */
 OXP_API oxp_dim oxp_dim_add(oxp_dims *p, oxp_dim a, oxp_dim b);
 OXP_API oxp_dim oxp_dim_sub(oxp_dims *p, oxp_dim a, oxp_dim b);
 OXP_API oxp_dim oxp_dim_mul(oxp_dims *p, oxp_dim a, oxp_dim b);
 OXP_API oxp_dim oxp_dim_floordiv(oxp_dims *p, oxp_dim a, oxp_dim b); /* toward -inf; b 0: unknown */
 OXP_API oxp_dim oxp_dim_ceildiv(oxp_dims *p, oxp_dim a, oxp_dim b);
-OXP_API oxp_dim oxp_dim_mod(oxp_dims *p, oxp_dim a, oxp_dim b);      /* sign of b, as Python */
+OXP_API oxp_dim oxp_dim_mod(oxp_dims *p, oxp_dim a, oxp_dim b); /* sign of b, as Python */
 OXP_API oxp_dim oxp_dim_min(oxp_dims *p, oxp_dim a, oxp_dim b);
 OXP_API oxp_dim oxp_dim_max(oxp_dims *p, oxp_dim a, oxp_dim b);
 /* Lower bound that holds for all non-negative symbols; INT64_MIN when nothing is known. */

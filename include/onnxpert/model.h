@@ -1,9 +1,9 @@
 /* model.h - a model in memory: open, walk, save.
  *
  * A model is a few arrays (graphs, nodes, values, tensors, functions) that refer to each other by
- * index.  All subgraphs and function bodies are in the same arrays: a value captured by an If branch
- * is simply the outer value's index, so nobody resolves names after loading.  The structs below are
- * read-only to everybody but the loader and the patch engine (src/rewrite/patch.c).
+ * index.  All subgraphs and function bodies are in the same arrays: a value captured by an If
+ * branch is simply the outer value's index, so nobody resolves names after loading.  The structs
+ * below are read-only to everybody but the loader and the patch engine (src/rewrite/patch.c).
  *
  * Weights are never in memory: a tensor knows where its bytes are (`storage`) and what is to be
  * done to them on the way out (`recipe`).  Strings are interned in the model: two of its names are
@@ -67,7 +67,8 @@ typedef enum oxp_kind {
     OXP_KIND_OPAQUE
 } oxp_kind;
 
-/* A type with its shape.  Immutable once published; lives in the model's or the analysis's arena. */
+/* A type with its shape.  Immutable once published; lives in the model's or the analysis's arena.
+ */
 typedef struct oxp_type {
     oxp_kind kind;
     oxp_dtype elem;            /* element type of a tensor; key type of a map                 */
@@ -82,12 +83,12 @@ typedef struct oxp_span {
 } oxp_span;
 
 typedef enum oxp_storage {
-    OXP_STORE_NONE = 0, /* no data (empty tensor, or a header without payload)                     */
-    OXP_STORE_RAW,      /* `data` is the raw_data bytes in the model file                          */
-    OXP_STORE_TYPED,    /* float_data, int32_data, ...: `data` is the whole TensorProto's content;
-                           elements are decoded from its fields (packed or not, any chunking)      */
-    OXP_STORE_EXTERNAL, /* bytes `data` of external file `file`                                    */
-    OXP_STORE_MEMORY    /* `mem`: little-endian raw bytes in an arena (small or computed tensors)   */
+    OXP_STORE_NONE = 0, /* no data (empty tensor, or a header without payload) */
+    OXP_STORE_RAW,   /* `data` is the raw_data bytes in the model file                          */
+    OXP_STORE_TYPED, /* float_data, int32_data, ...: `data` is the whole TensorProto's content;
+                        elements are decoded from its fields (packed or not, any chunking)      */
+    OXP_STORE_EXTERNAL, /* bytes `data` of external file `file` */
+    OXP_STORE_MEMORY /* `mem`: little-endian raw bytes in an arena (small or computed tensors)   */
 } oxp_storage;
 
 /* Elementwise change applied to a base tensor while it is streamed out, computed in double and
@@ -95,29 +96,29 @@ typedef enum oxp_storage {
  * index(i) = ((i / div[0]) % mod[0]) * mul[0] + ((i / div[1]) % mod[1]) * mul[1].
  * mod 0 switches a term off.  n_scale == 1 scales by a constant; n_scale == 0 does not scale. */
 typedef struct oxp_recipe {
-    oxp_id base;           /* tensor whose (own recipe's) elements are x; same element count       */
+    oxp_id base; /* tensor whose (own recipe's) elements are x; same element count       */
     const double *scale;
     size_t n_scale;
     uint64_t div[2], mod[2], mul[2];
-    bool saturate;         /* finite values beyond the target's range become its largest, not inf   */
-    bool flush_noted;      /* informational: some values become subnormal or zero in the target     */
+    bool saturate;    /* finite values beyond the target's range become its largest, not inf   */
+    bool flush_noted; /* informational: some values become subnormal or zero in the target     */
 } oxp_recipe;
 
 typedef struct oxp_tensor {
-    const char *name;        /* "" for attribute tensors without a name                            */
-    oxp_dtype dtype;         /* after the recipe                                                   */
+    const char *name; /* "" for attribute tensors without a name                            */
+    oxp_dtype dtype;  /* after the recipe                                                   */
     int rank;
-    const int64_t *dims;     /* all >= 0                                                            */
-    uint64_t count;          /* product of dims                                                     */
-    uint64_t bytes;          /* oxp_dtype_bytes(dtype, count); for strings the sum of their lengths  */
+    const int64_t *dims; /* all >= 0                                                            */
+    uint64_t count;      /* product of dims                                                     */
+    uint64_t bytes;      /* oxp_dtype_bytes(dtype, count); for strings the sum of their lengths  */
     oxp_storage storage;
-    oxp_span data;           /* see oxp_storage; for EXTERNAL: range inside the external file        */
-    uint32_t file;           /* EXTERNAL: index into the model's external files                      */
+    oxp_span data; /* see oxp_storage; for EXTERNAL: range inside the external file        */
+    uint32_t file; /* EXTERNAL: index into the model's external files                      */
     const void *mem;
-    const oxp_recipe *recipe; /* NULL: the bytes as they are                                        */
-    oxp_span src;            /* the whole TensorProto content in the model file; len 0 = new         */
-    bool sparse;             /* stands for a SparseTensorProto: dims are the dense ones, no values    */
-    bool dirty;              /* header or payload differs from src: must be encoded again            */
+    const oxp_recipe *recipe; /* NULL: the bytes as they are */
+    oxp_span src; /* the whole TensorProto content in the model file; len 0 = new         */
+    bool sparse;  /* stands for a SparseTensorProto: dims are the dense ones, no values    */
+    bool dirty;   /* header or payload differs from src: must be encoded again            */
 } oxp_tensor;
 
 /* Numbers of AttributeProto.AttributeType. */
@@ -153,12 +154,12 @@ typedef struct oxp_attr {
         int64_t i;
         float f;
         oxp_bytes s;
-        oxp_id id;              /* TENSOR, SPARSE_TENSOR: tensor; GRAPH: graph */
+        oxp_id id; /* TENSOR, SPARSE_TENSOR: tensor; GRAPH: graph */
         const int64_t *ints;
         const float *floats;
         const oxp_bytes *strings;
-        const oxp_id *ids;      /* TENSORS, SPARSE_TENSORS, GRAPHS */
-        const oxp_type *type;   /* TYPE_PROTO (S: n of them) */
+        const oxp_id *ids;    /* TENSORS, SPARSE_TENSORS, GRAPHS */
+        const oxp_type *type; /* TYPE_PROTO (S: n of them) */
     } u;
     oxp_span src; /* the AttributeProto content in the model file; len 0 = new or changed */
 } oxp_attr;
@@ -168,16 +169,16 @@ struct oxp_op; /* src/ops/op.h */
 typedef struct oxp_node {
     const char *op, *domain, *name, *overload; /* domain "" is ai.onnx ("ai.onnx" is normalised) */
     oxp_id graph;
-    oxp_id prev, next;        /* neighbours in the graph's node order; OXP_NONE at the ends     */
+    oxp_id prev, next; /* neighbours in the graph's node order; OXP_NONE at the ends     */
     uint32_t n_in, n_out, n_attr;
-    const oxp_id *in, *out;   /* values; OXP_NONE for an omitted one                            */
+    const oxp_id *in, *out; /* values; OXP_NONE for an omitted one                            */
     const oxp_attr *attrs;
     const struct oxp_op *def; /* the operator record; NULL for unknown operators and for calls  */
     oxp_id function;          /* local function called, or OXP_NONE                            */
     uint32_t file_index;      /* position in its graph when loaded (or of its patch anchor)       */
     oxp_span src;             /* NodeProto content in the model file; len 0 = new                */
     bool live;                /* false: dropped, or of a patch that was not applied               */
-    bool dirty;               /* something of the node itself (not of its subgraphs) has changed   */
+    bool dirty; /* something of the node itself (not of its subgraphs) has changed   */
 } oxp_node;
 
 /* One use of a value by a node; uses by graph outputs are counted in oxp_value.outputs. */
@@ -189,19 +190,19 @@ typedef struct oxp_use {
 
 typedef struct oxp_value {
     const char *name;
-    oxp_id graph;         /* the graph that defines it                                        */
-    oxp_id producer;      /* node, or OXP_NONE: graph input or initializer                      */
-    uint32_t slot;        /* which output of the producer                                       */
-    oxp_id tensor;        /* initializer, or OXP_NONE                                           */
+    oxp_id graph;    /* the graph that defines it                                        */
+    oxp_id producer; /* node, or OXP_NONE: graph input or initializer                      */
+    uint32_t slot;   /* which output of the producer                                       */
+    oxp_id tensor;   /* initializer, or OXP_NONE                                           */
     oxp_id first_use, last_use; /* use records, in order of insertion                            */
-    uint32_t n_uses;      /* by nodes, in any graph                                            */
-    uint32_t outputs;     /* how often it is listed as an output of its graph, or of inner graphs */
-    bool is_input;        /* listed in graph.input (an IR-3 initializer may be, too)             */
-    bool overridable;     /* initializer and graph input in IR >= 4                              */
+    uint32_t n_uses;  /* by nodes, in any graph                                            */
+    uint32_t outputs; /* how often it is listed as an output of its graph, or of inner graphs */
+    bool is_input;    /* listed in graph.input (an IR-3 initializer may be, too)             */
+    bool overridable; /* initializer and graph input in IR >= 4                              */
     bool live;
-    bool type_dirty;      /* `declared` differs from the file's value_info / input / output       */
+    bool type_dirty; /* `declared` differs from the file's value_info / input / output       */
     const oxp_type *declared; /* from value_info, graph input / output, or a patch; NULL = none   */
-    oxp_span src;         /* ValueInfoProto content of value_info in the file; len 0 = none       */
+    oxp_span src; /* ValueInfoProto content of value_info in the file; len 0 = none       */
 } oxp_value;
 
 typedef enum oxp_graph_kind { OXP_GRAPH_MAIN, OXP_GRAPH_SUB, OXP_GRAPH_FUNCTION } oxp_graph_kind;
@@ -209,17 +210,17 @@ typedef enum oxp_graph_kind { OXP_GRAPH_MAIN, OXP_GRAPH_SUB, OXP_GRAPH_FUNCTION 
 typedef struct oxp_graph {
     oxp_graph_kind kind;
     const char *name;
-    oxp_id owner;            /* SUB: the node that holds it; FUNCTION: function index            */
-    const char *attr;        /* SUB: the attribute's name ("then_branch")                       */
-    oxp_id first, last;      /* node order                                                      */
-    uint32_t n_nodes;        /* live ones */
+    oxp_id owner;       /* SUB: the node that holds it; FUNCTION: function index            */
+    const char *attr;   /* SUB: the attribute's name ("then_branch")                       */
+    oxp_id first, last; /* node order                                                      */
+    uint32_t n_nodes;   /* live ones */
     uint32_t n_inputs, n_outputs;
     const oxp_id *inputs, *outputs; /* values; inputs of IR-3 style include initializers          */
     uint32_t n_inits;
-    const oxp_id *inits;     /* values that are initializers (live or not: check value.live)     */
-    oxp_span src;            /* GraphProto / FunctionProto content                               */
+    const oxp_id *inits; /* values that are initializers (live or not: check value.live)     */
+    oxp_span src;        /* GraphProto / FunctionProto content                               */
     bool live;
-    bool dirty;              /* lists, types or initializers changed (nodes have their own flag)   */
+    bool dirty; /* lists, types or initializers changed (nodes have their own flag)   */
 } oxp_graph;
 
 typedef struct oxp_opset {
@@ -231,9 +232,9 @@ typedef struct oxp_function {
     const char *domain, *name, *overload;
     oxp_id graph;
     uint32_t n_attrs;
-    const char *const *attrs;       /* attribute names without default */
+    const char *const *attrs; /* attribute names without default */
     uint32_t n_defaults;
-    const oxp_attr *defaults;       /* attribute_proto: attributes with a default */
+    const oxp_attr *defaults; /* attribute_proto: attributes with a default */
     uint32_t n_opsets;
     const oxp_opset *opsets;
 } oxp_function;
@@ -259,9 +260,10 @@ OXP_API oxp_ctx *oxp_model_ctx(const oxp_model *m);
 OXP_API oxp_arena *oxp_model_arena(const oxp_model *m); /* lives as long as the model */
 OXP_API oxp_dims *oxp_model_dims(const oxp_model *m);   /* the pool of symbolic dimensions */
 OXP_API const char *oxp_model_path(const oxp_model *m);
-OXP_API uint64_t oxp_model_file_bytes(const oxp_model *m);     /* the .onnx file itself */
-OXP_API uint64_t oxp_model_external_bytes(const oxp_model *m); /* size of the external files found */
-OXP_API bool oxp_model_has_weights(const oxp_model *m);        /* no external data is missing */
+OXP_API uint64_t oxp_model_file_bytes(const oxp_model *m); /* the .onnx file itself */
+OXP_API uint64_t
+oxp_model_external_bytes(const oxp_model *m);           /* size of the external files found */
+OXP_API bool oxp_model_has_weights(const oxp_model *m); /* no external data is missing */
 OXP_API int64_t oxp_model_ir_version(const oxp_model *m);
 OXP_API const char *oxp_model_producer(const oxp_model *m);
 OXP_API const char *oxp_model_producer_version(const oxp_model *m);
@@ -288,7 +290,8 @@ OXP_API const oxp_function *oxp_function_at(const oxp_model *m, oxp_id id);
 OXP_API const oxp_use *oxp_use_at(const oxp_model *m, oxp_id use);
 #define OXP_MAIN_GRAPH 0u
 
-/* Nodes of a graph in order:  for (oxp_id n = g->first; n != OXP_NONE; n = oxp_node_at(m, n)->next) */
+/* Nodes of a graph in order:  for (oxp_id n = g->first; n != OXP_NONE; n = oxp_node_at(m, n)->next)
+ */
 
 /* Conveniences. */
 OXP_API const oxp_attr *oxp_attr_find(const oxp_node *n, const char *name); /* NULL = absent */
@@ -309,8 +312,9 @@ OXP_API const char *oxp_node_label(const oxp_model *m, oxp_id node, oxp_arena *a
 /* Name of a value as reports show it: with the path of its subgraph in front. */
 OXP_API const char *oxp_value_label(const oxp_model *m, oxp_id value, oxp_arena *arena);
 
-/* The tensor whose elements a value always has: an initializer (overridable ones only when `or_input`)
- * or the output of a Constant node holding a tensor, looked at through Identity; else OXP_NONE. */
+/* The tensor whose elements a value always has: an initializer (overridable ones only when
+ * `or_input`) or the output of a Constant node holding a tensor, looked at through Identity; else
+ * OXP_NONE. */
 OXP_API oxp_id oxp_constant_of(const oxp_model *m, oxp_id value, bool or_input);
 
 /* ---- payloads ---- */
@@ -321,7 +325,8 @@ OXP_API void oxp_tensor_doubles(const oxp_model *m, oxp_id tensor, uint64_t firs
 /* The same for integer and bool types, exactly. */
 OXP_API void oxp_tensor_ints(const oxp_model *m, oxp_id tensor, uint64_t first, uint64_t n,
                              int64_t *out);
-/* Raw little-endian bytes, recipe applied; `bytes` a multiple of the element size but for the end. */
+/* Raw little-endian bytes, recipe applied; `bytes` a multiple of the element size but for the end.
+ */
 OXP_API void oxp_tensor_raw(const oxp_model *m, oxp_id tensor, uint64_t offset, size_t bytes,
                             void *out);
 /* Can the elements be read (payload present, recipe's bases too)? */
@@ -329,25 +334,29 @@ OXP_API bool oxp_tensor_readable(const oxp_model *m, oxp_id tensor);
 
 /* Smallest and largest finite magnitude etc. of a float tensor, one streamed pass (threaded). */
 typedef struct oxp_tensor_stats {
-    double min, max;          /* over finite elements; 0, 0 when there is none               */
+    double min, max; /* over finite elements; 0, 0 when there is none               */
     double abs_max, abs_min_nonzero;
     uint64_t n_nan, n_inf, n_zero;
-    uint64_t n_over_half;     /* finite, |x| > 65504                                          */
-    uint64_t n_sub_half;      /* 0 < |x| < 2^-14: subnormal or zero as float16                 */
-    uint64_t n_zero_half;     /* 0 < |x| < 2^-25: becomes 0 as float16                         */
+    uint64_t n_over_half; /* finite, |x| > 65504                                          */
+    uint64_t n_sub_half;  /* 0 < |x| < 2^-14: subnormal or zero as float16                 */
+    uint64_t n_zero_half; /* 0 < |x| < 2^-25: becomes 0 as float16                         */
 } oxp_tensor_stats;
 OXP_API void oxp_tensor_scan(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out);
 
 /* ---- saving ---- */
-typedef enum oxp_external { OXP_EXTERNAL_AUTO, OXP_EXTERNAL_INLINE, OXP_EXTERNAL_FILE } oxp_external;
+typedef enum oxp_external {
+    OXP_EXTERNAL_AUTO,
+    OXP_EXTERNAL_INLINE,
+    OXP_EXTERNAL_FILE
+} oxp_external;
 
 typedef struct oxp_save_opts {
-    int version;              /* OXP_SAVE_OPTS_VERSION                                             */
-    oxp_external external;    /* AUTO: as the source is; inline models over 2 GB move to OUT.data   */
-    const char *external_file; /* EXTERNAL_FILE: name beside OUT, no folder                          */
+    int version;           /* OXP_SAVE_OPTS_VERSION                                             */
+    oxp_external external; /* AUTO: as the source is; inline models over 2 GB move to OUT.data   */
+    const char *external_file; /* EXTERNAL_FILE: name beside OUT, no folder */
 } oxp_save_opts;
 #define OXP_SAVE_OPTS_VERSION 1
-#define OXP_SAVE_OPTS_INIT                                                                           \
+#define OXP_SAVE_OPTS_INIT                                                                         \
     { OXP_SAVE_OPTS_VERSION, OXP_EXTERNAL_AUTO, NULL }
 
 typedef struct oxp_saved {
@@ -357,9 +366,9 @@ typedef struct oxp_saved {
 } oxp_saved;
 
 /* Writes the model: streamed, to a temporary file beside the target, fsync, rename; "-" writes to
- * standard output.  Untouched elements are copied byte for byte; an unchanged model is copied whole.
- * The target may be the source file.  Fails with OXP_E_IO, OXP_E_UNSUPPORTED (weights missing);
- * the old target is then as it was and no temporary file is left. */
+ * standard output.  Untouched elements are copied byte for byte; an unchanged model is copied
+ * whole. The target may be the source file.  Fails with OXP_E_IO, OXP_E_UNSUPPORTED (weights
+ * missing); the old target is then as it was and no temporary file is left. */
 OXP_API OXP_MUST_USE oxp_status oxp_save(oxp_model *m, const char *path, const oxp_save_opts *opts,
                                          oxp_saved *saved);
 

@@ -22,29 +22,37 @@ typedef enum oxp_fidelity {
 } oxp_fidelity;
 
 enum {
-    OXP_PASS_NEEDS_ANALYSIS = 1u << 0, /* run->analysis is fresh when the pass starts              */
-    OXP_PASS_NEEDS_WEIGHTS = 1u << 1,  /* reads or transforms weights: refused when they are absent */
-    OXP_PASS_MAY_RETYPE = 1u << 2,     /* may change dtypes of inner values                        */
-    OXP_PASS_MAY_RESHAPE_IO = 1u << 3, /* may change shapes of graph inputs and outputs             */
-    OXP_PASS_RETRAINING = 1u << 4,     /* refused without --allow-retraining                        */
-    OXP_PASS_MAY_RETYPE_IO = 1u << 5   /* may change dtypes of graph inputs and outputs            */
+    OXP_PASS_NEEDS_ANALYSIS = 1u << 0, /* run->analysis is fresh when the pass starts */
+    OXP_PASS_NEEDS_WEIGHTS =
+        1u << 1,                   /* reads or transforms weights: refused when they are absent */
+    OXP_PASS_MAY_RETYPE = 1u << 2, /* may change dtypes of inner values                        */
+    OXP_PASS_MAY_RESHAPE_IO = 1u << 3, /* may change shapes of graph inputs and outputs */
+    OXP_PASS_RETRAINING = 1u << 4,   /* refused without --allow-retraining                        */
+    OXP_PASS_MAY_RETYPE_IO = 1u << 5 /* may change dtypes of graph inputs and outputs            */
 };
 
 typedef struct oxp_pass_opts {
-    int version; /* OXP_PASS_OPTS_VERSION */
-    const oxp_binding *bindings;      /* --dim, --input-shape */
+    int version;                 /* OXP_PASS_OPTS_VERSION */
+    const oxp_binding *bindings; /* --dim, --input-shape */
     size_t n_bindings;
-    bool keep_io;                     /* fp16: graph inputs and outputs keep their types        */
+    bool keep_io; /* fp16: graph inputs and outputs keep their types        */
     bool allow_overridable, repair, allow_retraining;
-    bool assume_weights;              /* what-if: weights are absent, take them as harmless      */
-    const char *const *block_ops;  size_t n_block_ops;    /* --fp16-block-op */
-    const char *const *block_nodes; size_t n_block_nodes; /* --fp16-block-node */
-    const char *const *include_ops; size_t n_include_ops; /* --fp16-include-op */
-    const char *const *params; size_t n_params; /* "key=value" of a rule's projection ("dtype=int8") */
+    bool assume_weights; /* what-if: weights are absent, take them as harmless      */
+    const char *const *block_ops;
+    size_t n_block_ops; /* --fp16-block-op */
+    const char *const *block_nodes;
+    size_t n_block_nodes; /* --fp16-block-node */
+    const char *const *include_ops;
+    size_t n_include_ops; /* --fp16-include-op */
+    const char *const *params;
+    size_t n_params; /* "key=value" of a rule's projection ("dtype=int8") */
 } oxp_pass_opts;
 #define OXP_PASS_OPTS_VERSION 1
 #define OXP_PASS_OPTS_INIT                                                                         \
-    { OXP_PASS_OPTS_VERSION, NULL, 0, true, false, false, false, false, NULL, 0, NULL, 0, NULL, 0, NULL, 0 }
+    {                                                                                              \
+        OXP_PASS_OPTS_VERSION, NULL, 0, true, false, false, false, false, NULL, 0, NULL, 0, NULL,  \
+            0, NULL, 0                                                                             \
+    }
 
 typedef struct oxp_skip {
     const char *node, *reason; /* labels and one-line reasons, in the run's arena */
@@ -52,11 +60,11 @@ typedef struct oxp_skip {
 
 typedef struct oxp_pass_result {
     const char *name;
-    size_t changed;           /* patches applied (nodes converted for fp16)             */
-    const char *summary;      /* one line in words: "20 folded into Conv; 2 left"       */
-    const oxp_skip *skipped;  /* every refusal with its reason                        */
+    size_t changed;          /* patches applied (nodes converted for fp16)             */
+    const char *summary;     /* one line in words: "20 folded into Conv; 2 left"       */
+    const oxp_skip *skipped; /* every refusal with its reason                        */
     size_t n_skipped;
-    const oxp_skip *notes;    /* hazards and explanations worth a line                */
+    const oxp_skip *notes; /* hazards and explanations worth a line                */
     size_t n_notes;
     double seconds;
     oxp_fidelity fidelity;
@@ -80,8 +88,8 @@ OXP_API const oxp_pass *oxp_pass_find(const char *name);
 
 /* Runs the named passes in their declared order on the model (in place).  *results: n of them, in
  * order of execution, in the model's arena.  OXP_E_USAGE: unknown pass; OXP_E_UNSUPPORTED: the
- * request as a whole cannot be met (impossible binding, weights missing, retraining not allowed): the
- * model must then not be saved. */
+ * request as a whole cannot be met (impossible binding, weights missing, retraining not allowed):
+ * the model must then not be saved. */
 OXP_API OXP_MUST_USE oxp_status oxp_run_passes(oxp_model *m, const char *const *names, size_t n,
                                                const oxp_pass_opts *opts,
                                                const oxp_pass_result **results, size_t *n_results);
@@ -100,7 +108,8 @@ OXP_API void oxp_run_changed(oxp_run *run, size_t n);
 OXP_API void oxp_run_skip(oxp_run *run, oxp_id node, const char *fmt, ...) OXP_PRINTF(3, 4);
 OXP_API void oxp_run_note(oxp_run *run, oxp_id node, const char *fmt, ...) OXP_PRINTF(3, 4);
 OXP_API void oxp_run_summary(oxp_run *run, const char *fmt, ...) OXP_PRINTF(2, 3);
-/* The request cannot be met: raises OXP_E_UNSUPPORTED with the node's label in front (OXP_NONE: none). */
+/* The request cannot be met: raises OXP_E_UNSUPPORTED with the node's label in front (OXP_NONE:
+ * none). */
 OXP_API _Noreturn void oxp_run_impossible(oxp_run *run, oxp_id node, const char *fmt, ...)
     OXP_PRINTF(3, 4);
 
@@ -150,10 +159,11 @@ OXP_API void oxp_patch_attr_remove(oxp_patch *p, oxp_id node, const char *name);
 OXP_API void oxp_patch_op(oxp_patch *p, oxp_id node, const char *op, const char *domain);
 /* Input slot := value (OXP_NONE omits it; slots beyond n_in extend the list). */
 OXP_API void oxp_patch_input(oxp_patch *p, oxp_id node, uint32_t slot, oxp_id value);
-/* The node now produces `value` in this slot (its former producer must be dropped in this patch). */
+/* The node now produces `value` in this slot (its former producer must be dropped in this patch).
+ */
 OXP_API void oxp_patch_output(oxp_patch *p, oxp_id node, uint32_t slot, oxp_id value);
-/* All uses of `from` by nodes (inner graphs included) become uses of `to`.  Graph outputs keep their
- * value: when `from` is one, use oxp_patch_output to give it a new producer instead. */
+/* All uses of `from` by nodes (inner graphs included) become uses of `to`.  Graph outputs keep
+ * their value: when `from` is one, use oxp_patch_output to give it a new producer instead. */
 OXP_API void oxp_patch_replace_uses(oxp_patch *p, oxp_id from, oxp_id to);
 /* Drops a node; its outputs must be unused or have a new producer once the patch is applied. */
 OXP_API void oxp_patch_drop(oxp_patch *p, oxp_id node);
@@ -166,9 +176,9 @@ OXP_API void oxp_patch_clear_types(oxp_patch *p);
 /* Sets an opset import, e.g. to add a domain.  Never used to raise ai.onnx silently. */
 OXP_API void oxp_patch_opset(oxp_patch *p, const char *domain, int64_t version);
 
-/* Checks and applies.  False: refused, *why (in the run's arena) says what is wrong, nothing changed.
- * Initializers that nothing uses any more (in any subgraph or function) go with the patch, as do
- * Constant nodes whose output became unused. */
+/* Checks and applies.  False: refused, *why (in the run's arena) says what is wrong, nothing
+ * changed. Initializers that nothing uses any more (in any subgraph or function) go with the patch,
+ * as do Constant nodes whose output became unused. */
 OXP_API bool oxp_patch_apply(oxp_patch *p, const char **why);
 OXP_API void oxp_patch_discard(oxp_patch *p);
 

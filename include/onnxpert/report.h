@@ -13,13 +13,14 @@ typedef struct oxp_out oxp_out;
 OXP_API void oxp_puts(oxp_out *o, const char *s);
 OXP_API void oxp_write(oxp_out *o, const void *p, size_t n);
 OXP_API void oxp_printf(oxp_out *o, const char *fmt, ...) OXP_PRINTF(2, 3);
-OXP_API oxp_out *oxp_out_new(oxp_arena *arena);              /* collects in memory */
-OXP_API const char *oxp_out_text(oxp_out *o, size_t *len);   /* what was collected, NUL-terminated */
+OXP_API oxp_out *oxp_out_new(oxp_arena *arena);            /* collects in memory */
+OXP_API const char *oxp_out_text(oxp_out *o, size_t *len); /* what was collected, NUL-terminated */
 
 /* ---- data: a JSON-like stream ---- */
 typedef struct oxp_json oxp_json;
 OXP_API oxp_json *oxp_json_new(oxp_out *o, oxp_arena *arena);
-OXP_API void oxp_json_object(oxp_json *j, const char *key); /* key NULL inside arrays and at the top */
+OXP_API void oxp_json_object(oxp_json *j,
+                             const char *key); /* key NULL inside arrays and at the top */
 OXP_API void oxp_json_array(oxp_json *j, const char *key);
 OXP_API void oxp_json_end(oxp_json *j); /* closes the innermost object or array */
 OXP_API void oxp_json_string(oxp_json *j, const char *key, const char *v); /* NULL: null */
@@ -81,14 +82,14 @@ OXP_API const char *oxp_thousands(oxp_arena *a, uint64_t n); /* "3,627,122,688" 
 
 /* ---- a report: what a format is given ---- */
 typedef struct oxp_report {
-    const char *kind;              /* "analysis", "roadmap", "comparison", "verification" */
+    const char *kind; /* "analysis", "roadmap", "comparison", "verification" */
     const void *source;
-    oxp_doc *(*doc)(const void *source, oxp_arena *arena);       /* for human formats */
-    void (*emit)(const void *source, oxp_json *json);            /* for data formats  */
+    oxp_doc *(*doc)(const void *source, oxp_arena *arena); /* for human formats */
+    void (*emit)(const void *source, oxp_json *json);      /* for data formats  */
 } oxp_report;
 
 typedef struct oxp_format {
-    const char *name;       /* "text", "json", "markdown", "html", "sarif", "csv", "dot" */
+    const char *name; /* "text", "json", "markdown", "html", "sarif", "csv", "dot" */
     const char *summary;
     /* False: this format does not make sense for that kind of report. */
     bool (*accepts)(const char *kind);

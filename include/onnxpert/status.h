@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define OXP_API            __attribute__((visibility("default")))
-#define OXP_MUST_USE       __attribute__((warn_unused_result))
-#define OXP_PRINTF(f, a)   __attribute__((format(printf, f, a)))
+#define OXP_API             __attribute__((visibility("default")))
+#define OXP_MUST_USE        __attribute__((warn_unused_result))
+#define OXP_PRINTF(f, a)    __attribute__((format(printf, f, a)))
 #define OXP_RETURNS_NONNULL __attribute__((returns_nonnull))
 #else
 #define OXP_API
@@ -114,7 +114,7 @@ OXP_API oxp_mark oxp_arena_mark(const oxp_arena *arena);
 OXP_API void oxp_arena_rewind(oxp_arena *arena, oxp_mark mark);
 OXP_API size_t oxp_arena_bytes(const oxp_arena *arena);
 
-#define OXP_NEW(arena, type)      ((type *)oxp_alloc((arena), 1, sizeof(type)))
-#define OXP_NEWS(arena, n, type)  ((type *)oxp_alloc((arena), (n), sizeof(type)))
+#define OXP_NEW(arena, type)     ((type *)oxp_alloc((arena), 1, sizeof(type)))
+#define OXP_NEWS(arena, n, type) ((type *)oxp_alloc((arena), (n), sizeof(type)))
 
 #endif

@@ -6,27 +6,27 @@
 
 /* Field numbers of onnx.proto that our own code reads or writes are in src/model/proto.h. */
 
-/* The model file (or stdin's bytes): read with pread through windows, never mapped, so that resident
- * memory stays small and a file that shrinks is a short read, not a signal. */
+/* The model file (or stdin's bytes): read with pread through windows, never mapped, so that
+ * resident memory stays small and a file that shrinks is a short read, not a signal. */
 typedef struct oxp_source oxp_source; /* src/base/source.h */
 
 typedef struct oxp_external_file {
-    const char *location;  /* as the model names it */
-    oxp_source *source;    /* NULL: missing */
-    const char *problem;   /* why it is missing, or NULL */
-    uint64_t bytes;        /* its size */
-    uint64_t dev, ino;     /* identity, so that a target that is a data file is refused */
+    const char *location; /* as the model names it */
+    oxp_source *source;   /* NULL: missing */
+    const char *problem;  /* why it is missing, or NULL */
+    uint64_t bytes;       /* its size */
+    uint64_t dev, ino;    /* identity, so that a target that is a data file is refused */
 } oxp_external_file;
 
 struct oxp_intern; /* src/base/intern.h */
 
 struct oxp_model {
     oxp_ctx *ctx;
-    oxp_arena *arena;      /* own arena of this model or clone */
-    const char *path;      /* as given */
+    oxp_arena *arena; /* own arena of this model or clone */
+    const char *path; /* as given */
     oxp_source *source;
     struct oxp_intern *names; /* shared by clones */
-    oxp_dims *dims;        /* shared by clones */
+    oxp_dims *dims;           /* shared by clones */
     bool is_clone;
 
     int64_t ir_version, model_version;
@@ -37,7 +37,7 @@ struct oxp_model {
     oxp_meta *metas;
     size_t n_metas;
 
-    oxp_graph *graphs;     /* [0] is the main graph */
+    oxp_graph *graphs; /* [0] is the main graph */
     size_t n_graphs, cap_graphs;
     oxp_node *nodes;
     size_t n_nodes, cap_nodes;
@@ -52,7 +52,7 @@ struct oxp_model {
 
     oxp_external_file *files;
     size_t n_files;
-    bool changed;          /* anything differs from the file */
+    bool changed; /* anything differs from the file */
     uint64_t file_bytes;
 };
 

@@ -1,15 +1,16 @@
 /* op.h - the operator record, and what its hooks see.
  *
  * To add an operator: one record in the array of a family file src/ops/<family>.c.  The build finds
- * the files; lookup, docs/ops.md, totals, fp16 slots and patch checks follow from the record and the
- * schema table.  Nothing outside src/ops compares operator names, except a pass's own pattern.
+ * the files; lookup, docs/ops.md, totals, fp16 slots and patch checks follow from the record and
+ * the schema table.  Nothing outside src/ops compares operator names, except a pass's own pattern.
  *
- * Inference is a walk over a graph in topological order.  For each node the engine fills an oxp_call
- * and runs the record's `infer`, which reads the facts of the inputs and sets those of the outputs:
- * type, dims, and - for the short tensors that shape arithmetic is made of - the elements.  What a
- * hook does not set stays unknown.  A hook that finds the node inconsistent calls oxp_op_error: the
- * outputs it did not set stay unknown, and the analysis is marked partial.  Hooks never read weights
- * beyond oxp_fact.elems, never allocate by a size the model claims, never recurse.
+ * Inference is a walk over a graph in topological order.  For each node the engine fills an
+ * oxp_call and runs the record's `infer`, which reads the facts of the inputs and sets those of the
+ * outputs: type, dims, and - for the short tensors that shape arithmetic is made of - the elements.
+ * What a hook does not set stays unknown.  A hook that finds the node inconsistent calls
+ * oxp_op_error: the outputs it did not set stay unknown, and the analysis is marked partial.  Hooks
+ * never read weights beyond oxp_fact.elems, never allocate by a size the model claims, never
+ * recurse.
  *
  * The same walk runs with dimensions bound to numbers and with symbolic ones; a hook does not care:
  * it computes with oxp_dim_* (src/../include/onnxpert/dims.h). */
@@ -20,9 +21,9 @@
 
 #define OXP_ELEMS_MAX 1024 /* elements of a tensor that are propagated; longer ones are unknown */
 
-/* One propagated element: an integer (bool, any int type; may be symbolic) in `i`, or a float in `f`
- * (already rounded to the tensor's dtype).  A float that stands for a symbolic integer (Cast of a
- * dim to float) has exact = true: its value is i. */
+/* One propagated element: an integer (bool, any int type; may be symbolic) in `i`, or a float in
+ * `f` (already rounded to the tensor's dtype).  A float that stands for a symbolic integer (Cast of
+ * a dim to float) has exact = true: its value is i. */
 typedef struct oxp_elem {
     oxp_dim i; /* integers; OXP_DIM_UNKNOWN = this element is unknown */
     double f;  /* floats; NaN with i == UNKNOWN and exact == false means unknown, see known */
@@ -35,18 +36,18 @@ typedef struct oxp_fact {
     oxp_type type;
     const oxp_elem *elems; /* NULL, or n_elems of them in row-major order                    */
     uint32_t n_elems;
-    bool constant;         /* does not depend on graph inputs or random numbers             */
-    bool shape_derived;    /* computed from shapes only: role "shape" in the report         */
+    bool constant;      /* does not depend on graph inputs or random numbers             */
+    bool shape_derived; /* computed from shapes only: role "shape" in the report         */
 } oxp_fact;
 
 /* Arithmetic of one node.  Everything saturates at UINT64_MAX.  Convention: docs/flops.md. */
 typedef struct oxp_cost {
-    bool known;         /* false: shapes or the operator are unknown                          */
-    bool at_least;      /* known only in part: a trip count is unknown, an inner node is        */
-    uint64_t macs;      /* multiply-accumulates in floating point                              */
-    uint64_t flops;     /* 2 per MAC, 1 per biased output element, 1 per elementwise op, ...    */
-    uint64_t int_ops;   /* the same for integer arithmetic (quantized operators), not in flops  */
-    uint64_t moved;     /* elements copied by operators that only move data                     */
+    bool known;       /* false: shapes or the operator are unknown                          */
+    bool at_least;    /* known only in part: a trip count is unknown, an inner node is        */
+    uint64_t macs;    /* multiply-accumulates in floating point                              */
+    uint64_t flops;   /* 2 per MAC, 1 per biased output element, 1 per elementwise op, ...    */
+    uint64_t int_ops; /* the same for integer arithmetic (quantized operators), not in flops  */
+    uint64_t moved;   /* elements copied by operators that only move data                     */
 } oxp_cost;
 
 typedef struct oxp_engine oxp_engine; /* src/analysis/infer.c */
@@ -56,12 +57,12 @@ typedef struct oxp_call {
     oxp_engine *engine;
     const oxp_model *model;
     oxp_dims *dims;
-    oxp_arena *arena;       /* facts live here */
+    oxp_arena *arena; /* facts live here */
     oxp_id node_id;
     const oxp_node *node;
-    const oxp_attr *attrs;  /* the node's, with function attribute references resolved */
+    const oxp_attr *attrs; /* the node's, with function attribute references resolved */
     uint32_t n_attrs;
-    int64_t opset;          /* version of the node's domain in force */
+    int64_t opset; /* version of the node's domain in force */
     uint32_t n_in, n_out;
     const oxp_fact *const *in; /* NULL for omitted inputs */
     oxp_fact *out;             /* n_out of them, zeroed: unknown */
@@ -74,34 +75,37 @@ typedef struct oxp_range {
 
 /* Flags: what analysis, passes and block detection may ask about an operator without knowing it. */
 enum {
-    OXP_OP_VIEW = 1u << 0,        /* output may share the input's bytes: Reshape, Flatten, Identity, ... */
-    OXP_OP_MOVE = 1u << 1,        /* moves elements, computes nothing: Transpose, Concat, Gather, Cast    */
-    OXP_OP_ELEMENTWISE = 1u << 2, /* broadcasting, element by element                                    */
-    OXP_OP_UNARY = 1u << 3,       /* elementwise with one data input                                     */
-    OXP_OP_RANDOM = 1u << 4,      /* two evaluations may differ: never folded or shared                   */
-    OXP_OP_ACTIVATION = 1u << 5,  /* Relu, Sigmoid, ...                                                  */
-    OXP_OP_NORM = 1u << 6,        /* normalizations                                                      */
+    OXP_OP_VIEW = 1u << 0, /* output may share the input's bytes: Reshape, Flatten, Identity, ... */
+    OXP_OP_MOVE = 1u << 1, /* moves elements, computes nothing: Transpose, Concat, Gather, Cast */
+    OXP_OP_ELEMENTWISE = 1u << 2, /* broadcasting, element by element */
+    OXP_OP_UNARY = 1u << 3,       /* elementwise with one data input       */
+    OXP_OP_RANDOM = 1u << 4,      /* two evaluations may differ: never folded or shared      */
+    OXP_OP_ACTIVATION = 1u << 5,  /* Relu, Sigmoid, ...  */
+    OXP_OP_NORM = 1u << 6, /* normalizations                                                      */
     OXP_OP_POOL = 1u << 7,
     OXP_OP_REDUCE = 1u << 8,
-    OXP_OP_MATMUL = 1u << 9,      /* Gemm, MatMul and their quantized and fused kin                       */
-    OXP_OP_CONV = 1u << 10,       /* Conv, ConvTranspose and kin                                         */
+    OXP_OP_MATMUL = 1u << 9, /* Gemm, MatMul and their quantized and fused kin */
+    OXP_OP_CONV = 1u << 10,  /* Conv, ConvTranspose and kin  */
     OXP_OP_RECURRENT = 1u << 11,
-    OXP_OP_CONTROL = 1u << 12,    /* holds subgraphs: If, Loop, Scan, SequenceMap                          */
-    OXP_OP_QUANT = 1u << 13,      /* quantize, dequantize, integer arithmetic                             */
-    OXP_OP_DATA_SHAPE = 1u << 14, /* output shape depends on the values: NonZero, Unique, NMS, Compress    */
+    OXP_OP_CONTROL = 1u << 12, /* holds subgraphs: If, Loop, Scan, SequenceMap */
+    OXP_OP_QUANT = 1u << 13,   /* quantize, dequantize, integer arithmetic   */
+    OXP_OP_DATA_SHAPE =
+        1u << 14, /* output shape depends on the values: NonZero, Unique, NMS, Compress    */
     OXP_OP_ATTENTION = 1u << 15,
-    OXP_OP_ROUNDS_POSITION = 1u << 16, /* keep in float32 under fp16: CumSum, Range: long sums / counts    */
-    OXP_OP_ACCUMULATES = 1u << 17      /* sums many products or elements: overflow hazard in fp16          */
+    OXP_OP_ROUNDS_POSITION =
+        1u << 16, /* keep in float32 under fp16: CumSum, Range: long sums / counts    */
+    OXP_OP_ACCUMULATES = 1u << 17 /* sums many products or elements: overflow hazard in fp16 */
 };
 
 typedef struct oxp_op {
     const char *name;
-    const char *domain;         /* "" ai.onnx, "ai.onnx.ml", "com.microsoft", ... */
+    const char *domain; /* "" ai.onnx, "ai.onnx.ml", "com.microsoft", ... */
     uint32_t flags;
-    uint32_t weight_slots;      /* bit i: input i is a weight (counts as parameter if a Constant)       */
+    uint32_t weight_slots; /* bit i: input i is a weight (counts as parameter if a Constant) */
     void (*infer)(oxp_call *c);
-    /* After infer, with facts of inputs and outputs in the call.  NULL: `moved` = output elements when
-     * OXP_OP_MOVE or OXP_OP_VIEW is set (views move nothing), one flop per output element otherwise. */
+    /* After infer, with facts of inputs and outputs in the call.  NULL: `moved` = output elements
+     * when OXP_OP_MOVE or OXP_OP_VIEW is set (views move nothing), one flop per output element
+     * otherwise. */
     void (*cost)(const oxp_call *c, oxp_cost *cost);
     /* Range of output `slot` from the inputs' ranges; NULL: unbounded. */
     oxp_range (*range)(const oxp_call *c, const oxp_range *in, uint32_t slot);
@@ -144,12 +148,13 @@ int oxp_axis(oxp_call *c, int64_t axis, int rank);
 
 /* Setting outputs.  dims are copied into the arena.  rank -1: dtype known, rank not. */
 void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *dims);
-void oxp_set_like(oxp_call *c, uint32_t slot, const oxp_fact *f);         /* type and shape of f */
+void oxp_set_like(oxp_call *c, uint32_t slot, const oxp_fact *f); /* type and shape of f */
 void oxp_set_shape_of(oxp_call *c, uint32_t slot, oxp_dtype t, const oxp_fact *f);
 void oxp_set_unknown_rank(oxp_call *c, uint32_t slot, oxp_dtype t);
 void oxp_set_elems(oxp_call *c, uint32_t slot, const oxp_elem *e, uint32_t n);
 /* numpy broadcasting of n shapes; false (and an error on the node) when they do not match. */
-bool oxp_broadcast(oxp_call *c, const oxp_fact *const *f, uint32_t n, int *rank, const oxp_dim **dims);
+bool oxp_broadcast(oxp_call *c, const oxp_fact *const *f, uint32_t n, int *rank,
+                   const oxp_dim **dims);
 /* Two dims that must be equal: the better known one; an error on the node when literals differ. */
 oxp_dim oxp_unify(oxp_call *c, oxp_dim a, oxp_dim b, const char *what);
 /* The node is inconsistent: a diagnostic naming it and the reason; analysis goes on, partial. */

@@ -1,0 +1,179 @@
+/* arena.c - zero-filled memory with a ceiling, freed as a whole.
+ *
+ * Blocks grow geometrically up to 1 MiB; larger requests get a block of their own.  With
+ * OXP_ARENA_DEBUG each item is its own block, so that sanitizers see every overrun and every use
+ * after a rewind. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ctx_impl.h"
+#include "base/fault.h"
+#include "base/safe_math.h"
+
+typedef struct block {
+    struct block *prev;
+    size_t size, used;
+    _Alignas(16) unsigned char data[];
+} block;
+
+struct oxp_arena {
+    oxp_ctx *ctx;
+    oxp_arena *next, **link;
+    block *last;
+    size_t bytes;
+};
+
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, ALIGN = 16 };
+
+oxp_arena *oxp_arena_try_new(oxp_ctx *ctx) {
+    oxp_arena *a = oxp_fault_hit() ? NULL : calloc(1, sizeof *a);
+    if (!a)
+        return NULL;
+    a->ctx = ctx;
+    a->next = ctx->arenas;
+    a->link = &ctx->arenas;
+    if (ctx->arenas)
+        ctx->arenas->link = &a->next;
+    ctx->arenas = a;
+    return a;
+}
+
+oxp_arena *oxp_arena_new(oxp_ctx *ctx) {
+    oxp_arena *a = oxp_arena_try_new(ctx);
+    if (!a)
+        oxp_raise(ctx, OXP_E_NOMEM, "out of memory");
+    return a;
+}
+
+static void drop_block(oxp_arena *a) {
+    block *b = a->last;
+    a->last = b->prev;
+    a->bytes -= b->size;
+    a->ctx->used -= b->size;
+    free(b);
+}
+
+void oxp_arena_free(oxp_arena *a) {
+    if (!a)
+        return;
+    while (a->last)
+        drop_block(a);
+    *a->link = a->next;
+    if (a->next)
+        a->next->link = a->link;
+    free(a);
+}
+
+oxp_ctx *oxp_arena_ctx(const oxp_arena *a) {
+    return a->ctx;
+}
+
+size_t oxp_arena_bytes(const oxp_arena *a) {
+    return a->bytes;
+}
+
+/* Room for `need` bytes in a fresh block; NULL when the ceiling or the system says no. */
+static block *add_block(oxp_arena *a, size_t need) {
+    size_t size = FIRST_BLOCK;
+#ifdef OXP_ARENA_DEBUG
+    size = need;
+#else
+    if (a->last && a->last->size >= size)
+        size = a->last->size < LARGEST_BLOCK / 2 ? a->last->size * 2 : LARGEST_BLOCK;
+    if (size < need)
+        size = need;
+#endif
+    if (size > a->ctx->cap || a->ctx->used > a->ctx->cap - size || size > SIZE_MAX - sizeof(block))
+        return NULL;
+    block *b = oxp_fault_hit() ? NULL : malloc(sizeof *b + size);
+    if (!b)
+        return NULL;
+    b->prev = a->last;
+    b->size = size;
+    b->used = 0;
+    a->last = b;
+    a->bytes += size;
+    a->ctx->used += size;
+    return b;
+}
+
+void *oxp_try_alloc(oxp_arena *a, size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+    block *b = a->last;
+    if (!b || b->size - b->used < bytes)
+        b = add_block(a, bytes);
+    if (!b)
+        return NULL;
+    void *p = b->data + b->used;
+    b->used += bytes;
+    return memset(p, 0, bytes);
+}
+
+void *oxp_alloc(oxp_arena *a, size_t n, size_t size) {
+    void *p = oxp_try_alloc(a, n, size);
+    if (!p) {
+        size_t bytes;
+        bool huge = __builtin_mul_overflow(n, size, &bytes) || bytes > a->ctx->cap ||
+                    a->ctx->used > a->ctx->cap - bytes;
+        if (huge)
+            oxp_raise(a->ctx, OXP_E_LIMIT, "needs more memory than the limit of %zu MiB",
+                      a->ctx->cap >> 20);
+        oxp_raise(a->ctx, OXP_E_NOMEM, "out of memory");
+    }
+    return p;
+}
+
+void *oxp_grow(oxp_arena *a, void *old, size_t *cap, size_t need, size_t size) {
+    if (need <= *cap)
+        return old;
+    size_t want = *cap ? *cap * 2 : 8;
+    if (want < need)
+        want = need;
+    void *p = oxp_alloc(a, want, size);
+    if (*cap)
+        memcpy(p, old, *cap * size);
+    *cap = want;
+    return p;
+}
+
+char *oxp_memdup0(oxp_arena *a, const void *s, size_t n) {
+    if (n == SIZE_MAX)
+        oxp_raise(a->ctx, OXP_E_LIMIT, "a text is too long");
+    char *p = oxp_alloc(a, n + 1, 1);
+    if (n)
+        memcpy(p, s, n);
+    return p;
+}
+
+char *oxp_strdup(oxp_arena *a, const char *s) {
+    return oxp_memdup0(a, s, strlen(s));
+}
+
+char *oxp_sprintf(oxp_arena *a, const char *fmt, ...) {
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *p = oxp_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
+    if (n > 0)
+        vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
+oxp_mark oxp_arena_mark(const oxp_arena *a) {
+    return (oxp_mark){a->last, a->last ? a->last->used : 0};
+}
+
+void oxp_arena_rewind(oxp_arena *a, oxp_mark mark) {
+    while (a->last && a->last != mark.block)
+        drop_block(a);
+    if (a->last)
+        a->last->used = mark.used;
+}

@@ -1,0 +1,36 @@
+/* ctx_impl.h - the inside of a context: for src/base only. */
+#ifndef OXP_BASE_CTX_IMPL_H
+#define OXP_BASE_CTX_IMPL_H
+
+#include <setjmp.h>
+
+#include "onnxpert/status.h"
+
+typedef struct oxp_deferred {
+    void (*fn)(void *);
+    void *arg;
+} oxp_deferred;
+
+typedef struct oxp_frame {
+    jmp_buf env;
+    struct oxp_frame *outer;
+    size_t n_deferred;
+} oxp_frame;
+
+#define OXP_DEFER_MAX 256
+#define OXP_DIAG_MAX  1000
+
+struct oxp_ctx {
+    size_t cap, used;  /* bytes of all arenas together */
+    oxp_arena *arenas; /* list of all, newest first */
+    oxp_arena *own;    /* diagnostics and messages */
+    oxp_frame *frame;
+    oxp_deferred deferred[OXP_DEFER_MAX];
+    size_t n_deferred;
+    oxp_status status;
+    char text[1024];
+    oxp_diag *diags;
+    size_t n_diags, cap_diags, n_diag_errors, n_dropped;
+};
+
+#endif

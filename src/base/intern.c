@@ -1,0 +1,157 @@
+/* intern.c - open-addressing tables with a seed drawn once a process. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/intern.h"
+
+static uint64_t seed(void) {
+    static uint64_t s;
+    if (!s) {
+        if (getrandom(&s, sizeof s, GRND_NONBLOCK) != (ssize_t)sizeof s || !s)
+            s = (uint64_t)(uintptr_t)&s ^ 0x9e3779b97f4a7c15u;
+        s |= 1;
+    }
+    return s;
+}
+
+static uint64_t mix(uint64_t h) { /* finalizer of SplitMix64 (Steele, Lea, Flood 2014) */
+    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+    return h ^ (h >> 31);
+}
+
+uint64_t oxp_hash_bytes(const void *p, size_t n) {
+    const unsigned char *s = p;
+    uint64_t h = seed() ^ n;
+    for (; n >= 8; n -= 8, s += 8) {
+        uint64_t w;
+        memcpy(&w, s, 8);
+        h = mix(h ^ w);
+    }
+    uint64_t tail = 0;
+    memcpy(&tail, s, n);
+    return mix(h ^ tail ^ 0x9e3779b97f4a7c15u);
+}
+
+/* ---- strings ---- */
+
+typedef struct entry {
+    const char *s;
+    size_t len;
+    uint64_t hash;
+} entry;
+
+struct oxp_intern {
+    oxp_arena *arena;  /* of the strings */
+    oxp_arena *tables; /* of the table: replaced when it grows */
+    entry *slots;
+    size_t n, cap; /* cap is a power of two */
+};
+
+oxp_intern *oxp_intern_new(oxp_arena *arena) {
+    oxp_intern *t = OXP_NEW(arena, oxp_intern);
+    t->arena = arena;
+    t->cap = 64;
+    t->tables = oxp_arena_new(oxp_arena_ctx(arena));
+    t->slots = OXP_NEWS(t->tables, t->cap, entry);
+    return t;
+}
+
+static entry *find(const oxp_intern *t, const char *s, size_t len, uint64_t hash) {
+    for (size_t i = hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
+        entry *e = &t->slots[i];
+        if (!e->s || (e->hash == hash && e->len == len && !memcmp(e->s, s, len)))
+            return e;
+    }
+}
+
+static void grow_strings(oxp_intern *t) {
+    oxp_arena *fresh = oxp_arena_new(oxp_arena_ctx(t->arena));
+    oxp_intern bigger = {t->arena, fresh, OXP_NEWS(fresh, t->cap * 2, entry), t->n, t->cap * 2};
+    for (size_t i = 0; i < t->cap; i++)
+        if (t->slots[i].s)
+            *find(&bigger, t->slots[i].s, t->slots[i].len, t->slots[i].hash) = t->slots[i];
+    oxp_arena_free(t->tables);
+    *t = bigger;
+}
+
+const char *oxp_intern_add(oxp_intern *t, const char *s, size_t len) {
+    uint64_t hash = oxp_hash_bytes(s, len);
+    entry *e = find(t, s, len, hash);
+    if (e->s)
+        return e->s;
+    if (t->n >= t->cap / 2) {
+        grow_strings(t);
+        e = find(t, s, len, hash);
+    }
+    *e = (entry){oxp_memdup0(t->arena, s, len), len, hash};
+    t->n++;
+    return e->s;
+}
+
+const char *oxp_intern_find(const oxp_intern *t, const char *s, size_t len) {
+    return find(t, s, len, oxp_hash_bytes(s, len))->s;
+}
+
+/* ---- 64-bit keys ---- */
+
+typedef struct cell {
+    uint64_t key;
+    uint32_t value, full;
+} cell;
+
+struct oxp_map {
+    oxp_arena *tables;
+    cell *cells;
+    size_t n, cap;
+};
+
+oxp_map *oxp_map_new(oxp_arena *arena) {
+    oxp_map *m = OXP_NEW(arena, oxp_map);
+    m->tables = oxp_arena_new(oxp_arena_ctx(arena));
+    m->cap = 16;
+    m->cells = OXP_NEWS(m->tables, m->cap, cell);
+    return m;
+}
+
+static cell *seek(const oxp_map *m, uint64_t key) {
+    for (size_t i = mix(key ^ seed()) & (m->cap - 1);; i = (i + 1) & (m->cap - 1))
+        if (!m->cells[i].full || m->cells[i].key == key)
+            return &m->cells[i];
+}
+
+static void grow_map(oxp_map *m) {
+    oxp_arena *fresh = oxp_arena_new(oxp_arena_ctx(m->tables));
+    oxp_map bigger = {fresh, OXP_NEWS(fresh, m->cap * 2, cell), m->n, m->cap * 2};
+    for (size_t i = 0; i < m->cap; i++)
+        if (m->cells[i].full)
+            *seek(&bigger, m->cells[i].key) = m->cells[i];
+    oxp_arena_free(m->tables);
+    *m = bigger;
+}
+
+bool oxp_map_put(oxp_map *m, uint64_t key, uint32_t value) {
+    cell *c = seek(m, key);
+    if (c->full)
+        return false;
+    if (m->n >= m->cap / 2) {
+        grow_map(m);
+        c = seek(m, key);
+    }
+    *c = (cell){key, value, 1};
+    m->n++;
+    return true;
+}
+
+void oxp_map_set(oxp_map *m, uint64_t key, uint32_t value) {
+    if (!oxp_map_put(m, key, value))
+        seek(m, key)->value = value;
+}
+
+bool oxp_map_get(const oxp_map *m, uint64_t key, uint32_t *value) {
+    const cell *c = seek(m, key);
+    if (c->full)
+        *value = c->value;
+    return c->full != 0;
+}
