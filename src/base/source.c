@@ -72,12 +72,14 @@ oxp_source *oxp_source_open(oxp_ctx *ctx, const char *path) {
         return open_stdin(ctx);
     /* O_NONBLOCK: a FIFO must not hang us before fstat shows what it is. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        oxp_raise(ctx, OXP_E_IO, "%s: %s", path, strerror(errno));
+    if (fd < 0) { /* a path that leads nowhere is bad input; a system that is out of things is not */
+        bool ours = errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+        oxp_raise(ctx, ours ? OXP_E_IO : OXP_E_FORMAT, "%s: %s", path, strerror(errno));
+    }
     struct stat st;
     if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
         close(fd);
-        oxp_raise(ctx, OXP_E_IO, "%s: %s", path,
+        oxp_raise(ctx, OXP_E_FORMAT, "%s: %s", path,
                   S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
     }
     return oxp_source_fd(ctx, fd, path);
