@@ -1,0 +1,98 @@
+/* common.c - what several commands do: open, analyse, render, tell about diagnostics. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/utf8.h"
+#include "cli/command.h"
+
+void oxp_cli_print_safe(FILE *f, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len;) {
+        size_t n = oxp_utf8_printable(text + i, len - i);
+        if (n)
+            fwrite(text + i, 1, n, f);
+        else
+            fprintf(f, "\\x%02x", (unsigned)(unsigned char)text[i]);
+        i += n ? n : 1;
+    }
+}
+
+oxp_model *oxp_cli_open(oxp_cli *cli, const char *path)
+{
+    oxp_model *m;
+    oxp_status s = oxp_open(&m, cli->ctx, path);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    return m;
+}
+
+const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m)
+{
+    const oxp_analysis *a;
+    oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
+    opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
+    oxp_status s = oxp_analyze(&a, m, &opts, cli->arena);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    return a;
+}
+
+void oxp_cli_diagnostics(oxp_cli *cli, size_t from)
+{
+    static const char *const word[] = {"note", "warning", "error"};
+    for (size_t i = from; i < oxp_diag_count(cli->ctx); i++) {
+        const oxp_diag *d = oxp_diag_at(cli->ctx, i);
+        if (cli->quiet && d->severity != OXP_ERROR)
+            continue;
+        char *line = oxp_sprintf(cli->arena, "%s: %s%s%s", word[d->severity], d->where,
+                                 *d->where ? ": " : "", d->text);
+        fputs("onnxpert: ", stderr);
+        if (cli->n_args)
+            oxp_cli_print_safe(stderr, cli->args[0]);
+        fputs(cli->n_args ? ": " : "", stderr);
+        oxp_cli_print_safe(stderr, line);
+        fputc('\n', stderr);
+    }
+}
+
+/* Colour is for terminals, unless the user says otherwise. */
+static bool use_color(oxp_cli *cli, int fd)
+{
+    const char *when = cli->color ? cli->color : "auto";
+    if (!strcmp(when, "always"))
+        return true;
+    if (!strcmp(when, "never"))
+        return false;
+    if (strcmp(when, "auto"))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--color: '%s' is none of auto, always, never", when);
+    const char *no = getenv("NO_COLOR");
+    return isatty(fd) && !(no && *no);
+}
+
+void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr)
+{
+    const char *name = cli->format ? cli->format : "text";
+    const oxp_format *f = oxp_format_find(name);
+    if (!f)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--format: there is no format '%s'", name);
+    if (!f->accepts(r->kind))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--format: '%s' does not make sense for the %s report", name,
+                  r->kind);
+    bool to_file = path && strcmp(path, "-") != 0;
+    FILE *stream = to_stderr ? stderr : stdout;
+    oxp_out *out = oxp_out_new(cli->arena);
+    f->render(r, out, cli->arena, to_file ? false : use_color(cli, fileno(stream)));
+    size_t len;
+    const char *text = oxp_out_text(out, &len);
+    if (to_file) {
+        oxp_write_file(cli->ctx, path, text, len);
+        return;
+    }
+    if (fwrite(text, 1, len, stream) != len || fflush(stream) != 0)
+        oxp_raise(cli->ctx, OXP_E_IO, "standard output: %s", strerror(errno));
+}

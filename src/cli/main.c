@@ -1,0 +1,131 @@
+/* main.c - finds the command, runs it, turns failures into one line and an exit code. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "commands.inc"
+
+size_t oxp_command_count(void)
+{
+    return sizeof oxp_command_list / sizeof *oxp_command_list - 1;
+}
+
+const oxp_command *oxp_command_at(size_t i)
+{
+    return oxp_command_list[i];
+}
+
+static const oxp_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < oxp_command_count(); i++)
+        if (!strcmp(oxp_command_list[i]->name, name))
+            return oxp_command_list[i];
+    return NULL;
+}
+
+static void print_usage(FILE *f)
+{
+    fputs("onnxpert - optimization advisor and model rewriter for ONNX\n\nusage:\n", f);
+    for (size_t i = 0; i < oxp_command_count(); i++)
+        fprintf(f, "  onnxpert %-9s %s\n", oxp_command_list[i]->name, oxp_command_list[i]->synopsis);
+    fputs("\ncommands:\n", f);
+    for (size_t i = 0; i < oxp_command_count(); i++)
+        fprintf(f, "  %-9s %s\n", oxp_command_list[i]->name, oxp_command_list[i]->summary);
+    fputs("\nformats:\n", f);
+    for (size_t i = 0; i < oxp_format_count(); i++)
+        fprintf(f, "  %-9s %s\n", oxp_format_at(i)->name, oxp_format_at(i)->summary);
+    fputs("\n`onnxpert COMMAND --help` explains a command.  Exit codes: 0 done, 1 findings at or\n"
+          "above --fail-on, 2 usage, 3 bad input, 4 verification failed, 5 the environment failed\n"
+          "(file system, memory, no ONNX Runtime).\n",
+          f);
+}
+
+typedef struct job {
+    oxp_cli cli;
+    int argc;
+    char **argv;
+    int code;
+} job;
+
+static void run(void *arg)
+{
+    job *j = arg;
+    oxp_cli_parse(&j->cli, j->argc, j->argv, 2);
+    j->code = j->cli.command->run(&j->cli);
+    /* A report that did not reach its reader is a failure, not a success. */
+    if (fflush(stdout) != 0 || ferror(stdout))
+        oxp_raise(j->cli.ctx, OXP_E_IO, "standard output: %s", strerror(errno));
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 2; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int run_command(const oxp_command *c, int argc, char **argv)
+{
+    job *j = calloc(1, sizeof *j);
+    oxp_ctx *ctx = j ? oxp_ctx_new(0) : NULL;
+    if (!ctx) {
+        free(j);
+        fputs("onnxpert: out of memory\n", stderr);
+        return oxp_exit_code(OXP_E_NOMEM);
+    }
+    j->cli.ctx = ctx;
+    j->cli.command = c;
+    j->argc = argc;
+    j->argv = argv;
+    j->cli.arena = oxp_arena_new(ctx);
+    oxp_status status = oxp_try(ctx, run, j);
+    int code = j->code;
+    if (status != OXP_OK) {
+        fputs("onnxpert: ", stderr);
+        oxp_cli_print_safe(stderr, oxp_error_text(ctx));
+        fputc('\n', stderr);
+        code = oxp_exit_code(status);
+    }
+    oxp_ctx_free(ctx);
+    free(j);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
+#ifdef SIGXFSZ
+    signal(SIGXFSZ, SIG_IGN); /* so is a file size limit */
+#endif
+    if (argc < 2) {
+        print_usage(stderr);
+        return oxp_exit_code(OXP_E_USAGE);
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        const oxp_command *c = argc > 2 ? find_command(argv[2]) : NULL;
+        if (c)
+            oxp_cli_help(c, stdout);
+        else
+            print_usage(stdout);
+        return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
+    }
+    if (!strcmp(argv[1], "--version")) {
+        puts("onnxpert " OXP_VERSION);
+        return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
+    }
+    const oxp_command *c = find_command(argv[1]);
+    if (!c) {
+        fputs("onnxpert: unknown command '", stderr);
+        oxp_cli_print_safe(stderr, argv[1]);
+        fputs("'; `onnxpert --help` lists them\n", stderr);
+        return oxp_exit_code(OXP_E_USAGE);
+    }
+    if (wants_help(argc, argv)) {
+        oxp_cli_help(c, stdout);
+        return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
+    }
+    return run_command(c, argc, argv);
+}

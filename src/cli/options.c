@@ -1,0 +1,211 @@
+/* options.c - tables of shared options and the parser that reads all tables. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+#define AT(field) offsetof(oxp_cli, field)
+
+const oxp_option oxp_opts_common[] = {
+    {"--quiet", NULL, "no notes and warnings on stderr", OXP_OPT_FLAG, AT(quiet)},
+    {"--color", "WHEN", "auto, always or never (default auto; NO_COLOR is honoured)", OXP_OPT_TEXT,
+     AT(color)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+const oxp_option oxp_opts_report[] = {
+    {"--format", "NAME", "how the report is written; `onnxpert --help` lists the formats",
+     OXP_OPT_TEXT, AT(format)},
+    {"--output,-o", "FILE", "where the report goes (default: standard output)", OXP_OPT_TEXT,
+     AT(output)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+const oxp_option oxp_opts_dims[] = {
+    {"--dim", "NAME=VALUE", "bind a named dimension of the inputs (repeatable)", OXP_OPT_LIST,
+     AT(dims)},
+    {"--input-shape", "INPUT=D,D,...", "bind the dimensions of one input (repeatable)",
+     OXP_OPT_LIST, AT(input_shapes)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+const oxp_option oxp_opts_device[] = {
+    {"--device", "ID", "device to project for; `onnxpert devices` lists them", OXP_OPT_TEXT,
+     AT(device)},
+    {"--batch", "N,N,...", "batch sizes to look at", OXP_OPT_LIST, AT(batches)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+/* Does `given` (without "=value") name this option? */
+static bool names(const oxp_option *o, const char *given, size_t len)
+{
+    const char *comma = strchr(o->name, ',');
+    size_t first = comma ? (size_t)(comma - o->name) : strlen(o->name);
+    if (first == len && !strncmp(o->name, given, len))
+        return true;
+    return comma && strlen(comma + 1) == len && !strncmp(comma + 1, given, len);
+}
+
+static const oxp_option *find_option(const oxp_command *c, const char *given, size_t len)
+{
+    for (const oxp_option *const *g = c->groups; *g; g++)
+        for (const oxp_option *o = *g; o->name; o++)
+            if (names(o, given, len))
+                return o;
+    return NULL;
+}
+
+static void store(oxp_cli *cli, const oxp_option *o, const char *value)
+{
+    char *base = (char *)cli + o->offset;
+    switch (o->kind) {
+    case OXP_OPT_FLAG:
+        *(bool *)base = true;
+        return;
+    case OXP_OPT_TEXT:
+        *(const char **)base = value;
+        return;
+    case OXP_OPT_LIST: {
+        oxp_list *l = (oxp_list *)base;
+        l->items = oxp_grow(cli->arena, l->items, &l->cap, l->n + 1, sizeof *l->items);
+        l->items[l->n++] = value;
+        return;
+    }
+    case OXP_OPT_NUMBER: {
+        char *end;
+        errno = 0;
+        long long v = strtoll(value, &end, 10);
+        if (errno || *end || end == value || v < 0)
+            oxp_raise(cli->ctx, OXP_E_USAGE, "%s: '%s' is not a number", o->name, value);
+        *(int64_t *)base = v;
+        return;
+    }
+    }
+}
+
+static void positional(oxp_cli *cli, const char *arg)
+{
+    size_t most = cli->command->max_args;
+    if (cli->n_args == most || cli->n_args == sizeof cli->args / sizeof *cli->args)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "%s: unexpected argument '%s'", cli->command->name, arg);
+    cli->args[cli->n_args++] = arg;
+}
+
+void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first)
+{
+    bool only_args = false;
+    for (int i = first; i < argc; i++) {
+        const char *a = argv[i];
+        if (only_args || a[0] != '-' || !a[1]) {
+            positional(cli, a);
+            continue;
+        }
+        if (!strcmp(a, "--")) {
+            only_args = true;
+            continue;
+        }
+        const char *equals = !strncmp(a, "--", 2) ? strchr(a, '=') : NULL;
+        size_t len = equals ? (size_t)(equals - a) : strlen(a);
+        const oxp_option *o = find_option(cli->command, a, len);
+        if (!o)
+            oxp_raise(cli->ctx, OXP_E_USAGE, "%s: unknown option '%s'", cli->command->name, a);
+        if (o->kind == OXP_OPT_FLAG) {
+            if (equals)
+                oxp_raise(cli->ctx, OXP_E_USAGE, "%.*s takes no value", (int)len, a);
+            store(cli, o, NULL);
+            continue;
+        }
+        const char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
+        if (!value)
+            oxp_raise(cli->ctx, OXP_E_USAGE, "%s needs a value: %s", a, o->metavar);
+        store(cli, o, value);
+    }
+    if (cli->n_args < cli->command->min_args)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "usage: onnxpert %s %s", cli->command->name,
+                  cli->command->synopsis);
+}
+
+void oxp_cli_help(const oxp_command *c, FILE *f)
+{
+    fprintf(f, "usage: onnxpert %s %s\n\n%s\n", c->name, c->synopsis, c->summary);
+    fputs("\noptions:\n", f);
+    for (const oxp_option *const *g = c->groups; *g; g++)
+        for (const oxp_option *o = *g; o->name; o++) {
+            char left[80];
+            const char *comma = strchr(o->name, ',');
+            int n = comma ? (int)(comma - o->name) : (int)strlen(o->name);
+            snprintf(left, sizeof left, "%s%s%.*s%s%s", comma ? comma + 1 : "", comma ? ", " : "", n,
+                     o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+            fprintf(f, "  %-30s %s\n", left, o->help);
+        }
+    fprintf(f, "  %-30s %s\n", "--help", "this text");
+    if (c->epilog)
+        fprintf(f, "\n%s\n", c->epilog);
+}
+
+size_t oxp_cli_split(oxp_cli *cli, const char *text, const char *what, const char ***out)
+{
+    size_t n = 1;
+    for (const char *s = text; *s; s++)
+        n += *s == ',';
+    const char **parts = OXP_NEWS(cli->arena, n, const char *);
+    char *copy = oxp_strdup(cli->arena, text);
+    for (size_t i = 0; i < n; i++) {
+        parts[i] = copy;
+        char *comma = strchr(copy, ',');
+        if (comma) {
+            *comma = 0;
+            copy = comma + 1;
+        }
+        if (!*parts[i])
+            oxp_raise(cli->ctx, OXP_E_USAGE, "%s: empty entry in '%s'", what, text);
+    }
+    *out = parts;
+    return n;
+}
+
+/* ---- bindings ---- */
+
+/* One size: a number > 0, or -1 / ? for "leave as it is" where that is allowed. */
+static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bool may_skip)
+{
+    if (may_skip && (!strcmp(text, "?") || !strcmp(text, "-1")))
+        return -1;
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (errno || *end || end == text)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "%s: '%s' is not a size", option, text);
+    if (v <= 0)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "%s: size %lld is not possible: sizes start at 1", option,
+                  v);
+    return v;
+}
+
+const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n)
+{
+    *n = cli->dims.n + cli->input_shapes.n;
+    oxp_binding *b = OXP_NEWS(cli->arena, *n + 1, oxp_binding);
+    for (size_t i = 0; i < *n; i++) {
+        bool shape = i >= cli->dims.n;
+        const char *option = shape ? "--input-shape" : "--dim";
+        const char *text = shape ? cli->input_shapes.items[i - cli->dims.n] : cli->dims.items[i];
+        const char *equals = strrchr(text, '=');
+        if (!equals || equals == text || (!equals[1] && !shape))
+            oxp_raise(cli->ctx, OXP_E_USAGE, "%s: '%s' should be %s", option, text,
+                      shape ? "INPUT=D,D,..." : "NAME=VALUE");
+        b[i].name = oxp_memdup0(cli->arena, text, (size_t)(equals - text));
+        if (!shape) {
+            b[i].rank = -1;
+            b[i].value = parse_size(cli, option, equals + 1, false);
+            continue;
+        }
+        if (!equals[1])
+            continue; /* "x=": a scalar */
+        const char **parts;
+        size_t rank = oxp_cli_split(cli, equals + 1, option, &parts);
+        int64_t *dims = OXP_NEWS(cli->arena, rank, int64_t);
+        for (size_t k = 0; k < rank; k++)
+            dims[k] = parse_size(cli, option, parts[k], true);
+        b[i].rank = (int)rank;
+        b[i].dims = dims;
+    }
+    return b;
+}
