@@ -1,0 +1,58 @@
+/* device.h - what a machine can do: peaks, bandwidth, memory, overhead.
+ *
+ * Devices are rules/devices/<id>.xml, embedded at build time, each number with its source; `host`
+ * is this machine, measured on the spot.  To add a device: one file there. */
+#ifndef OXP_ANALYSIS_DEVICE_H
+#define OXP_ANALYSIS_DEVICE_H
+
+#include "onnxpert/model.h"
+
+/* Classes of operators that reach different fractions of a device's peak. */
+typedef enum oxp_op_class {
+    OXP_CLASS_CONV,
+    OXP_CLASS_DEPTHWISE, /* grouped convolutions with few channels a group */
+    OXP_CLASS_MATMUL,
+    OXP_CLASS_RECURRENT,
+    OXP_CLASS_NORM, /* normalizations, softmax, reductions, pooling: several passes over the data */
+    OXP_CLASS_SIMPLE, /* elementwise */
+    OXP_CLASS_MOVE,   /* copies */
+    OXP_CLASS_COUNT
+} oxp_op_class;
+const char *oxp_op_class_name(oxp_op_class c); /* "conv", "depthwise", ... */
+
+typedef enum oxp_device_kind { OXP_DEVICE_GPU, OXP_DEVICE_CPU } oxp_device_kind;
+
+typedef struct oxp_device_source {
+    const char *what; /* "peak float16", "bandwidth", ... */
+    const char *text; /* where the number is from */
+} oxp_device_source;
+
+typedef struct oxp_device {
+    const char *id, *name;
+    oxp_device_kind kind;
+    double
+        peak[OXP_DTYPE_COUNT]; /* operations a second, 2 per multiply-add; 0: no native support */
+    double bandwidth;          /* bytes a second of the main memory */
+    uint64_t memory;           /* bytes of it */
+    double launch;             /* seconds of overhead for each node that runs */
+    double efficiency[OXP_CLASS_COUNT]; /* fraction of the peak that kernels of the class reach */
+    double bandwidth_efficiency;        /* fraction of `bandwidth` that kernels reach */
+    unsigned threads;                   /* host: threads used in the measurement; else 0 */
+    const oxp_device_source *sources;
+    size_t n_sources;
+} oxp_device;
+
+/* The device with this id ("t4", "rtx4090", ..., "host"), or NULL.  In `arena`.  "host" takes about
+ * a second the first time: measure once, pass it around.  Raises OXP_E_INTERNAL for a bad file. */
+const oxp_device *oxp_device_find(oxp_arena *arena, const char *id);
+/* All devices but `host`, from the weakest to the strongest (by float16-or-float32 peak). */
+size_t oxp_device_list(oxp_arena *arena, const oxp_device *const **out);
+/* Parses a device file's text; raises OXP_E_RULE naming `name` and the element. */
+const oxp_device *oxp_device_parse(oxp_arena *arena, const char *name, const char *xml,
+                                   size_t size);
+/* This machine, measured: multiply-add rate, copy bandwidth, threads, memory. */
+const oxp_device *oxp_device_host(oxp_arena *arena);
+/* Does arithmetic in this type run natively? */
+bool oxp_device_supports(const oxp_device *d, oxp_dtype t);
+
+#endif

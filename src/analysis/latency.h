@@ -1,0 +1,63 @@
+/* latency.h - a roofline for each node: max(arithmetic, memory traffic) + launch overhead.
+ *
+ *   compute = flops / (peak(dtype) * efficiency(class)),  memory = bytes / (bandwidth * efficiency)
+ *
+ * Nodes that a runtime folds at load (constants) or that only handle shapes cost nothing but, for
+ * the latter, their launch.  Unknown nodes count nothing and are counted in `unknown`. */
+#ifndef OXP_ANALYSIS_LATENCY_H
+#define OXP_ANALYSIS_LATENCY_H
+
+#include "analysis/device.h"
+#include "onnxpert/analyze.h"
+
+typedef struct oxp_node_latency {
+    double seconds;         /* 0: costs nothing or unknown */
+    double compute, memory; /* the two sides of the roofline, without launch */
+    bool compute_bound;
+} oxp_node_latency;
+
+typedef struct oxp_latency_sum {
+    double seconds;
+    double compute_bound, memory_bound, launch; /* seconds in each kind; they add up to `seconds` */
+    double peak_ops;    /* operations a second at the precision of most of the arithmetic */
+    double utilization; /* arithmetic done / (peak * seconds), 0..1 */
+    size_t unknown;     /* nodes of unknown cost, not in the sums */
+} oxp_latency_sum;
+
+/* Total seconds of one run.  precision OXP_UNDEFINED: the types of the model; else every float
+ * tensor and float operation is taken in that type.  `sum` and `nodes` may be NULL; nodes has
+ * oxp_node_count(a->model) entries by node id. */
+double oxp_latency(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision,
+                   oxp_latency_sum *sum, oxp_node_latency *nodes);
+/* The class of a node, for its efficiency. */
+oxp_op_class oxp_class_of(const oxp_analysis *a, oxp_id node);
+
+/* Bytes in memory while it runs: weights + peak activations; floats as `precision` if given. */
+uint64_t oxp_memory_needed(const oxp_analysis *a, oxp_dtype precision);
+
+/* ---- batch sweep ---- */
+typedef struct oxp_batch_point {
+    int64_t batch;
+    bool valid; /* false: the graph cannot run at this batch (fixed inside)       */
+    uint64_t flops, peak_activation_bytes, memory_bytes;
+    double seconds, throughput; /* of the whole batch; samples a second */
+    bool fits;                  /* memory_bytes within the device's memory */
+} oxp_batch_point;
+
+typedef struct oxp_batch_sweep {
+    const char
+        *dim; /* dimension that was varied: its name(s), or NULL: there is no batch dimension */
+    const oxp_batch_point *points;
+    size_t n_points;
+    size_t knee; /* index of the point from which doubling the batch gains less than 10 %; n_points:
+                    it gains to the end */
+} oxp_batch_sweep;
+
+/* Analyses again with the batch dimension (the first of every input of rank >= 2 that leads the
+ * others) bound to each of `batches`; `base` holds the bindings of the analysis.  n_batches 0:
+ * 1, 2, 4, ... 64.  device NULL: no latencies. */
+const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,
+                                       const oxp_device *d, oxp_dtype precision,
+                                       const int64_t *batches, size_t n_batches, oxp_arena *arena);
+
+#endif
