@@ -31,11 +31,16 @@ typedef struct oxp_elem {
     bool exact;
 } oxp_elem;
 
-/* What is known of a value.  type.kind UNKNOWN: nothing. */
+/* What is known of a value.  type.kind UNKNOWN: nothing.  Elements of constants are read when a hook
+ * asks for them: take them from oxp_input_elems, not from the field. */
 typedef struct oxp_fact {
     oxp_type type;
-    const oxp_elem *elems; /* NULL, or n_elems of them in row-major order                    */
+    union {
+        const oxp_elem *elems;        /* tensors: NULL, or n_elems of them in row-major order   */
+        const struct oxp_fact *items; /* sequences: NULL, or the facts of n_elems items         */
+    };
     uint32_t n_elems;
+    uint32_t lazy; /* 1 + id of the tensor whose elements these are and that was not read yet */
     bool constant;      /* does not depend on graph inputs or random numbers             */
     bool shape_derived; /* computed from shapes only: role "shape" in the report         */
 } oxp_fact;
@@ -141,7 +146,11 @@ oxp_dtype oxp_elem_type(const oxp_fact *f);
 oxp_dim oxp_elements(oxp_dims *p, const oxp_fact *f);
 /* Literal product for costs: false when not all literal; saturates. */
 bool oxp_elements_literal(const oxp_fact *f, uint64_t *n);
-/* Elements of an integer input that are all known: count, or -1.  *v in the call's arena. */
+/* Elements of an input (n_elems of its fact), or NULL.  Reads a small constant on first use. */
+const oxp_elem *oxp_input_elems(const oxp_call *c, uint32_t slot);
+/* True when every input present has elements or could have them read: asks without reading. */
+bool oxp_elems_ready(const oxp_call *c);
+/* Elements of an integer input that are all known: count, or -1.  *v in the call's scratch arena. */
 int oxp_input_ints(const oxp_call *c, uint32_t slot, const oxp_dim **v);
 /* Normalises an axis: 0..rank-1, or raises the node's error and returns -1. */
 int oxp_axis(oxp_call *c, int64_t axis, int rank);
@@ -167,10 +176,19 @@ oxp_elem oxp_elem_unknown(void);
 /* Linear index of output element i of shape `dims` in a broadcast input of shape f. */
 uint32_t oxp_broadcast_index(uint32_t i, int rank, const oxp_dim *dims, const oxp_fact *f);
 
+/* The type a file declares for a value (fallback only), with dims bound as in this walk. */
+const oxp_type *oxp_declared_type(const oxp_call *c, oxp_id value);
+
 /* Subgraphs (src/analysis/infer.c): runs the walk over graph `g` with its formal inputs set to
  * `in` (NULL entries: unknown); out gets the facts of its outputs.  Costs of the graph's nodes are
- * multiplied by `times` (UINT64_MAX: unknown trip count, counted once and marked). */
+ * multiplied by `times` (UINT64_MAX: unknown trip count, counted once and marked).  *total gets their
+ * sum; it counts only when the hook hands it to oxp_count_cost.  A graph may be walked several times:
+ * the last walk's facts and costs stay; oxp_discard_costs takes its costs back. */
 void oxp_infer_subgraph(oxp_call *c, oxp_id g, const oxp_fact *const *in, uint32_t n_in,
-                        oxp_fact *out, uint32_t n_out, uint64_t times);
+                        oxp_fact *out, uint32_t n_out, uint64_t times, oxp_cost *total);
+void oxp_count_cost(oxp_call *c, const oxp_cost *total);
+void oxp_discard_costs(oxp_call *c, oxp_id g);
+/* a += b, saturating. */
+void oxp_cost_add(oxp_cost *a, const oxp_cost *b);
 
 #endif
