@@ -1,0 +1,17 @@
+/* json.c - the data of a report as JSON; the keys are part of the interface (docs/). */
+#include "onnxpert/report.h"
+
+static bool accepts(const char *kind)
+{
+    (void)kind;
+    return true;
+}
+
+static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color)
+{
+    (void)color;
+    r->emit(r->source, oxp_json_new(o, arena));
+}
+
+const oxp_format oxp_format_json = {"json", "data for programs; keys are documented in docs/",
+                                    accepts, render};

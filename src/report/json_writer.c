@@ -1,0 +1,148 @@
+/* json_writer.c - a stream of JSON (RFC 8259), indented by one space a level. */
+#include <math.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "onnxpert/report.h"
+
+enum { DEPTH_MAX = 64 };
+
+struct oxp_json {
+    oxp_out *out;
+    oxp_ctx *ctx;
+    int depth;
+    char closer[DEPTH_MAX];
+    bool empty[DEPTH_MAX];
+};
+
+oxp_json *oxp_json_new(oxp_out *out, oxp_arena *arena)
+{
+    oxp_json *j = OXP_NEW(arena, oxp_json);
+    j->out = out;
+    j->ctx = oxp_arena_ctx(arena);
+    j->empty[0] = true;
+    return j;
+}
+
+/* A string with everything escaped that JSON demands, and what could fool a terminal; bytes that
+ * are no UTF-8 become U+FFFD. */
+static void write_string(oxp_out *o, const char *s)
+{
+    size_t len = strlen(s);
+    oxp_puts(o, "\"");
+    for (size_t i = 0, n; i < len; i += n) {
+        unsigned c = 0;
+        n = oxp_utf8_decode(s + i, len - i, &c);
+        if (!n) {
+            oxp_puts(o, "\\ufffd");
+            n = 1;
+        } else if (c == '"' || c == '\\') {
+            oxp_printf(o, "\\%c", (int)c);
+        } else if (c == '\n') {
+            oxp_puts(o, "\\n");
+        } else if (oxp_utf8_printable(s + i, n)) {
+            oxp_write(o, s + i, n);
+        } else if (c > 0xffff) {
+            oxp_printf(o, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+                       0xdc00 + ((c - 0x10000) & 0x3ff));
+        } else {
+            oxp_printf(o, "\\u%04x", c);
+        }
+    }
+    oxp_puts(o, "\"");
+}
+
+static void lead(oxp_json *j, const char *key)
+{
+    if (j->depth) {
+        oxp_puts(j->out, j->empty[j->depth] ? "\n" : ",\n");
+        for (int i = 0; i < j->depth; i++)
+            oxp_puts(j->out, " ");
+    }
+    j->empty[j->depth] = false;
+    if (key) {
+        write_string(j->out, key);
+        oxp_puts(j->out, ": ");
+    }
+}
+
+static void open_level(oxp_json *j, const char *key, const char *opener, char closer)
+{
+    lead(j, key);
+    oxp_puts(j->out, opener);
+    if (++j->depth == DEPTH_MAX)
+        oxp_raise(j->ctx, OXP_E_INTERNAL, "a report is nested too deep");
+    j->closer[j->depth] = closer;
+    j->empty[j->depth] = true;
+}
+
+void oxp_json_object(oxp_json *j, const char *key)
+{
+    open_level(j, key, "{", '}');
+}
+
+void oxp_json_array(oxp_json *j, const char *key)
+{
+    open_level(j, key, "[", ']');
+}
+
+void oxp_json_end(oxp_json *j)
+{
+    char closer = j->closer[j->depth];
+    bool was_empty = j->empty[j->depth];
+    j->depth--;
+    if (!was_empty) {
+        oxp_puts(j->out, "\n");
+        for (int i = 0; i < j->depth; i++)
+            oxp_puts(j->out, " ");
+    }
+    oxp_printf(j->out, "%c", closer);
+    if (!j->depth)
+        oxp_puts(j->out, "\n");
+}
+
+void oxp_json_string(oxp_json *j, const char *key, const char *v)
+{
+    lead(j, key);
+    if (v)
+        write_string(j->out, v);
+    else
+        oxp_puts(j->out, "null");
+}
+
+void oxp_json_int(oxp_json *j, const char *key, int64_t v)
+{
+    lead(j, key);
+    oxp_printf(j->out, "%lld", (long long)v);
+}
+
+void oxp_json_uint(oxp_json *j, const char *key, uint64_t v)
+{
+    lead(j, key);
+    if (v == UINT64_MAX)
+        oxp_puts(j->out, "null");
+    else
+        oxp_printf(j->out, v > INT64_MAX ? "\"%llu\"" : "%llu", (unsigned long long)v);
+}
+
+void oxp_json_double(oxp_json *j, const char *key, double v)
+{
+    lead(j, key);
+    if (!isfinite(v)) {
+        oxp_puts(j->out, "null");
+        return;
+    }
+    oxp_printf(j->out, "%.9g", v);
+}
+
+void oxp_json_bool(oxp_json *j, const char *key, bool v)
+{
+    lead(j, key);
+    oxp_puts(j->out, v ? "true" : "false");
+}
+
+void oxp_json_null(oxp_json *j, const char *key)
+{
+    lead(j, key);
+    oxp_puts(j->out, "null");
+}

@@ -1,0 +1,77 @@
+/* out.c - rendered bytes collected in an arena. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "onnxpert/report.h"
+
+struct oxp_out {
+    oxp_arena *arena;
+    char *text;
+    size_t len, cap;
+};
+
+oxp_out *oxp_out_new(oxp_arena *arena)
+{
+    oxp_out *o = OXP_NEW(arena, oxp_out);
+    /* An arena of its own: each doubling frees what it leaves behind. */
+    o->arena = oxp_arena_new(oxp_arena_ctx(arena));
+    return o;
+}
+
+static void reserve(oxp_out *o, size_t more)
+{
+    size_t need;
+    if (__builtin_add_overflow(o->len, more, &need) || need == SIZE_MAX)
+        oxp_raise(oxp_arena_ctx(o->arena), OXP_E_LIMIT, "the report is too long");
+    if (++need <= o->cap)
+        return;
+    size_t cap = o->cap ? o->cap : 4096;
+    while (cap < need)
+        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    oxp_arena *fresh = oxp_arena_new(oxp_arena_ctx(o->arena));
+    char *text = oxp_alloc(fresh, cap, 1);
+    if (o->len)
+        memcpy(text, o->text, o->len);
+    oxp_arena_free(o->arena);
+    o->arena = fresh;
+    o->text = text;
+    o->cap = cap;
+}
+
+void oxp_write(oxp_out *o, const void *p, size_t n)
+{
+    reserve(o, n);
+    if (n)
+        memcpy(o->text + o->len, p, n);
+    o->len += n;
+}
+
+void oxp_puts(oxp_out *o, const char *s)
+{
+    oxp_write(o, s, strlen(s));
+}
+
+void oxp_printf(oxp_out *o, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n > 0) {
+        reserve(o, (size_t)n);
+        vsnprintf(o->text + o->len, (size_t)n + 1, fmt, again);
+        o->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+const char *oxp_out_text(oxp_out *o, size_t *len)
+{
+    reserve(o, 0);
+    o->text[o->len] = 0;
+    if (len)
+        *len = o->len;
+    return o->text;
+}
