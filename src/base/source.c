@@ -72,7 +72,8 @@ oxp_source *oxp_source_open(oxp_ctx *ctx, const char *path) {
         return open_stdin(ctx);
     /* O_NONBLOCK: a FIFO must not hang us before fstat shows what it is. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) { /* a path that leads nowhere is bad input; a system that is out of things is not */
+    if (fd <
+        0) { /* a path that leads nowhere is bad input; a system that is out of things is not */
         bool ours = errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM;
         oxp_raise(ctx, ours ? OXP_E_IO : OXP_E_FORMAT, "%s: %s", path, strerror(errno));
     }

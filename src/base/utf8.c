@@ -3,8 +3,7 @@
 
 #include "base/utf8.h"
 
-size_t oxp_utf8_decode(const char *text, size_t len, unsigned *code)
-{
+size_t oxp_utf8_decode(const char *text, size_t len, unsigned *code) {
     const unsigned char *s = (const unsigned char *)text;
     if (!len)
         return 0;
@@ -30,15 +29,13 @@ size_t oxp_utf8_decode(const char *text, size_t len, unsigned *code)
 
 /* Controls, and the format characters that reorder or hide text (Unicode categories Cc, Cf, Zl, Zp;
  * the "Trojan Source" set of Boucher and Anderson 2021). */
-static bool hides(unsigned c)
-{
+static bool hides(unsigned c) {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || (c >= 0x200b && c <= 0x200f) ||
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0x61c ||
            c == 0x180e || c == 0xfeff || (c >= 0xfff0 && c <= 0xffff) || c >= 0xe0000;
 }
 
-size_t oxp_utf8_printable(const char *s, size_t len)
-{
+size_t oxp_utf8_printable(const char *s, size_t len) {
     unsigned c;
     size_t n = oxp_utf8_decode(s, len, &c);
     return n && !hides(c) ? n : 0;

@@ -9,8 +9,7 @@
 #include "base/utf8.h"
 #include "cli/command.h"
 
-void oxp_cli_print_safe(FILE *f, const char *text)
-{
+void oxp_cli_print_safe(FILE *f, const char *text) {
     size_t len = strlen(text);
     for (size_t i = 0; i < len;) {
         size_t n = oxp_utf8_printable(text + i, len - i);
@@ -22,8 +21,7 @@ void oxp_cli_print_safe(FILE *f, const char *text)
     }
 }
 
-oxp_model *oxp_cli_open(oxp_cli *cli, const char *path)
-{
+oxp_model *oxp_cli_open(oxp_cli *cli, const char *path) {
     oxp_model *m;
     oxp_status s = oxp_open(&m, cli->ctx, path);
     if (s != OXP_OK)
@@ -31,8 +29,7 @@ oxp_model *oxp_cli_open(oxp_cli *cli, const char *path)
     return m;
 }
 
-const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m)
-{
+const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m) {
     const oxp_analysis *a;
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
@@ -42,8 +39,7 @@ const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m)
     return a;
 }
 
-void oxp_cli_diagnostics(oxp_cli *cli, size_t from)
-{
+void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
     static const char *const word[] = {"note", "warning", "error"};
     for (size_t i = from; i < oxp_diag_count(cli->ctx); i++) {
         const oxp_diag *d = oxp_diag_at(cli->ctx, i);
@@ -61,8 +57,7 @@ void oxp_cli_diagnostics(oxp_cli *cli, size_t from)
 }
 
 /* Colour is for terminals, unless the user says otherwise. */
-static bool use_color(oxp_cli *cli, int fd)
-{
+static bool use_color(oxp_cli *cli, int fd) {
     const char *when = cli->color ? cli->color : "auto";
     if (!strcmp(when, "always"))
         return true;
@@ -74,15 +69,14 @@ static bool use_color(oxp_cli *cli, int fd)
     return isatty(fd) && !(no && *no);
 }
 
-void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr)
-{
+void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr) {
     const char *name = cli->format ? cli->format : "text";
     const oxp_format *f = oxp_format_find(name);
     if (!f)
         oxp_raise(cli->ctx, OXP_E_USAGE, "--format: there is no format '%s'", name);
     if (!f->accepts(r->kind))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--format: '%s' does not make sense for the %s report", name,
-                  r->kind);
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--format: '%s' does not make sense for the %s report",
+                  name, r->kind);
     bool to_file = path && strcmp(path, "-") != 0;
     FILE *stream = to_stderr ? stderr : stdout;
     oxp_out *out = oxp_out_new(cli->arena);

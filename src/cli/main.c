@@ -7,29 +7,26 @@
 #include "cli/command.h"
 #include "commands.inc"
 
-size_t oxp_command_count(void)
-{
+size_t oxp_command_count(void) {
     return sizeof oxp_command_list / sizeof *oxp_command_list - 1;
 }
 
-const oxp_command *oxp_command_at(size_t i)
-{
+const oxp_command *oxp_command_at(size_t i) {
     return oxp_command_list[i];
 }
 
-static const oxp_command *find_command(const char *name)
-{
+static const oxp_command *find_command(const char *name) {
     for (size_t i = 0; i < oxp_command_count(); i++)
         if (!strcmp(oxp_command_list[i]->name, name))
             return oxp_command_list[i];
     return NULL;
 }
 
-static void print_usage(FILE *f)
-{
+static void print_usage(FILE *f) {
     fputs("onnxpert - optimization advisor and model rewriter for ONNX\n\nusage:\n", f);
     for (size_t i = 0; i < oxp_command_count(); i++)
-        fprintf(f, "  onnxpert %-9s %s\n", oxp_command_list[i]->name, oxp_command_list[i]->synopsis);
+        fprintf(f, "  onnxpert %-9s %s\n", oxp_command_list[i]->name,
+                oxp_command_list[i]->synopsis);
     fputs("\ncommands:\n", f);
     for (size_t i = 0; i < oxp_command_count(); i++)
         fprintf(f, "  %-9s %s\n", oxp_command_list[i]->name, oxp_command_list[i]->summary);
@@ -49,8 +46,7 @@ typedef struct job {
     int code;
 } job;
 
-static void run(void *arg)
-{
+static void run(void *arg) {
     job *j = arg;
     oxp_cli_parse(&j->cli, j->argc, j->argv, 2);
     j->code = j->cli.command->run(&j->cli);
@@ -59,16 +55,14 @@ static void run(void *arg)
         oxp_raise(j->cli.ctx, OXP_E_IO, "standard output: %s", strerror(errno));
 }
 
-static bool wants_help(int argc, char **argv)
-{
+static bool wants_help(int argc, char **argv) {
     for (int i = 2; i < argc && strcmp(argv[i], "--"); i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             return true;
     return false;
 }
 
-static int run_command(const oxp_command *c, int argc, char **argv)
-{
+static int run_command(const oxp_command *c, int argc, char **argv) {
     job *j = calloc(1, sizeof *j);
     oxp_ctx *ctx = j ? oxp_ctx_new(0) : NULL;
     if (!ctx) {
@@ -94,8 +88,7 @@ static int run_command(const oxp_command *c, int argc, char **argv)
     return code;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
 #ifdef SIGXFSZ
     signal(SIGXFSZ, SIG_IGN); /* so is a file size limit */

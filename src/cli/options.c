@@ -34,8 +34,7 @@ const oxp_option oxp_opts_device[] = {
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
 /* Does `given` (without "=value") name this option? */
-static bool names(const oxp_option *o, const char *given, size_t len)
-{
+static bool names(const oxp_option *o, const char *given, size_t len) {
     const char *comma = strchr(o->name, ',');
     size_t first = comma ? (size_t)(comma - o->name) : strlen(o->name);
     if (first == len && !strncmp(o->name, given, len))
@@ -43,8 +42,7 @@ static bool names(const oxp_option *o, const char *given, size_t len)
     return comma && strlen(comma + 1) == len && !strncmp(comma + 1, given, len);
 }
 
-static const oxp_option *find_option(const oxp_command *c, const char *given, size_t len)
-{
+static const oxp_option *find_option(const oxp_command *c, const char *given, size_t len) {
     for (const oxp_option *const *g = c->groups; *g; g++)
         for (const oxp_option *o = *g; o->name; o++)
             if (names(o, given, len))
@@ -52,8 +50,7 @@ static const oxp_option *find_option(const oxp_command *c, const char *given, si
     return NULL;
 }
 
-static void store(oxp_cli *cli, const oxp_option *o, const char *value)
-{
+static void store(oxp_cli *cli, const oxp_option *o, const char *value) {
     char *base = (char *)cli + o->offset;
     switch (o->kind) {
     case OXP_OPT_FLAG:
@@ -80,16 +77,14 @@ static void store(oxp_cli *cli, const oxp_option *o, const char *value)
     }
 }
 
-static void positional(oxp_cli *cli, const char *arg)
-{
+static void positional(oxp_cli *cli, const char *arg) {
     size_t most = cli->command->max_args;
     if (cli->n_args == most || cli->n_args == sizeof cli->args / sizeof *cli->args)
         oxp_raise(cli->ctx, OXP_E_USAGE, "%s: unexpected argument '%s'", cli->command->name, arg);
     cli->args[cli->n_args++] = arg;
 }
 
-void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first)
-{
+void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first) {
     bool only_args = false;
     for (int i = first; i < argc; i++) {
         const char *a = argv[i];
@@ -122,8 +117,7 @@ void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first)
                   cli->command->synopsis);
 }
 
-void oxp_cli_help(const oxp_command *c, FILE *f)
-{
+void oxp_cli_help(const oxp_command *c, FILE *f) {
     fprintf(f, "usage: onnxpert %s %s\n\n%s\n", c->name, c->synopsis, c->summary);
     fputs("\noptions:\n", f);
     for (const oxp_option *const *g = c->groups; *g; g++)
@@ -131,8 +125,8 @@ void oxp_cli_help(const oxp_command *c, FILE *f)
             char left[80];
             const char *comma = strchr(o->name, ',');
             int n = comma ? (int)(comma - o->name) : (int)strlen(o->name);
-            snprintf(left, sizeof left, "%s%s%.*s%s%s", comma ? comma + 1 : "", comma ? ", " : "", n,
-                     o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+            snprintf(left, sizeof left, "%s%s%.*s%s%s", comma ? comma + 1 : "", comma ? ", " : "",
+                     n, o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
             fprintf(f, "  %-30s %s\n", left, o->help);
         }
     fprintf(f, "  %-30s %s\n", "--help", "this text");
@@ -140,8 +134,7 @@ void oxp_cli_help(const oxp_command *c, FILE *f)
         fprintf(f, "\n%s\n", c->epilog);
 }
 
-size_t oxp_cli_split(oxp_cli *cli, const char *text, const char *what, const char ***out)
-{
+size_t oxp_cli_split(oxp_cli *cli, const char *text, const char *what, const char ***out) {
     size_t n = 1;
     for (const char *s = text; *s; s++)
         n += *s == ',';
@@ -164,8 +157,7 @@ size_t oxp_cli_split(oxp_cli *cli, const char *text, const char *what, const cha
 /* ---- bindings ---- */
 
 /* One size: a number > 0, or -1 / ? for "leave as it is" where that is allowed. */
-static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bool may_skip)
-{
+static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bool may_skip) {
     if (may_skip && (!strcmp(text, "?") || !strcmp(text, "-1")))
         return -1;
     char *end;
@@ -179,8 +171,7 @@ static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bo
     return v;
 }
 
-const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n)
-{
+const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n) {
     *n = cli->dims.n + cli->input_shapes.n;
     oxp_binding *b = OXP_NEWS(cli->arena, *n + 1, oxp_binding);
     for (size_t i = 0; i < *n; i++) {

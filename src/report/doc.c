@@ -12,16 +12,14 @@ typedef struct growing {
     size_t cap_cells, cap_values;
 } growing;
 
-oxp_doc *oxp_doc_new(oxp_arena *arena, const char *title)
-{
+oxp_doc *oxp_doc_new(oxp_arena *arena, const char *title) {
     oxp_doc *d = OXP_NEW(arena, oxp_doc);
     d->arena = arena;
     d->title = oxp_strdup(arena, title);
     return d;
 }
 
-oxp_block *oxp_doc_block(oxp_doc *d, oxp_block_kind kind, size_t columns)
-{
+oxp_block *oxp_doc_block(oxp_doc *d, oxp_block_kind kind, size_t columns) {
     growing *g = OXP_NEW(d->arena, growing);
     oxp_block *b = &g->block;
     b->kind = kind;
@@ -35,8 +33,7 @@ oxp_block *oxp_doc_block(oxp_doc *d, oxp_block_kind kind, size_t columns)
     return b;
 }
 
-static const char *format(oxp_arena *arena, const char *fmt, va_list ap)
-{
+static const char *format(oxp_arena *arena, const char *fmt, va_list ap) {
     va_list again;
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, ap);
@@ -47,8 +44,7 @@ static const char *format(oxp_arena *arena, const char *fmt, va_list ap)
     return s;
 }
 
-void oxp_doc_heading(oxp_doc *d, int level, const char *fmt, ...)
-{
+void oxp_doc_heading(oxp_doc *d, int level, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     const char *text = format(d->arena, fmt, ap);
@@ -58,8 +54,7 @@ void oxp_doc_heading(oxp_doc *d, int level, const char *fmt, ...)
     b->text = text;
 }
 
-void oxp_doc_para(oxp_doc *d, const char *fmt, ...)
-{
+void oxp_doc_para(oxp_doc *d, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     const char *text = format(d->arena, fmt, ap);
@@ -67,8 +62,7 @@ void oxp_doc_para(oxp_doc *d, const char *fmt, ...)
     oxp_doc_block(d, OXP_PARAGRAPH, 0)->text = text;
 }
 
-void oxp_doc_row(oxp_doc *d, const char *const *cells)
-{
+void oxp_doc_row(oxp_doc *d, const char *const *cells) {
     growing *g = (growing *)d->last;
     oxp_block *b = &g->block;
     size_t have = b->rows * b->columns;
@@ -80,8 +74,7 @@ void oxp_doc_row(oxp_doc *d, const char *const *cells)
     b->rows++;
 }
 
-void oxp_doc_bar(oxp_doc *d, const char *label, const char *text, double value)
-{
+void oxp_doc_bar(oxp_doc *d, const char *label, const char *text, double value) {
     growing *g = (growing *)d->last;
     const char *cells[] = {label, text};
     double *values = oxp_grow(d->arena, (void *)(uintptr_t)g->block.values, &g->cap_values,
@@ -91,8 +84,7 @@ void oxp_doc_bar(oxp_doc *d, const char *label, const char *text, double value)
     oxp_doc_row(d, cells);
 }
 
-void oxp_doc_fact(oxp_doc *d, const char *key, const char *fmt, ...)
-{
+void oxp_doc_fact(oxp_doc *d, const char *key, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     const char *cells[] = {key, format(d->arena, fmt, ap)};

@@ -5,18 +5,15 @@
 
 #include "formats.inc"
 
-size_t oxp_format_count(void)
-{
+size_t oxp_format_count(void) {
     return sizeof oxp_format_list / sizeof *oxp_format_list - 1;
 }
 
-const oxp_format *oxp_format_at(size_t i)
-{
+const oxp_format *oxp_format_at(size_t i) {
     return i < oxp_format_count() ? oxp_format_list[i] : NULL;
 }
 
-const oxp_format *oxp_format_find(const char *name)
-{
+const oxp_format *oxp_format_find(const char *name) {
     for (size_t i = 0; i < oxp_format_count(); i++)
         if (!strcmp(oxp_format_list[i]->name, name))
             return oxp_format_list[i];

@@ -3,8 +3,7 @@
 
 #include "onnxpert/report.h"
 
-static const char *scaled(oxp_arena *a, double v, const char *unit, const char *const *prefix)
-{
+static const char *scaled(oxp_arena *a, double v, const char *unit, const char *const *prefix) {
     int i = 0;
     while (v >= 999.5 && prefix[i + 1]) {
         v /= 1000;
@@ -14,24 +13,21 @@ static const char *scaled(oxp_arena *a, double v, const char *unit, const char *
     return oxp_sprintf(a, "%.*f%s%s%s", digits, v, *prefix[i] || *unit ? " " : "", prefix[i], unit);
 }
 
-const char *oxp_human_count(oxp_arena *a, uint64_t n)
-{
+const char *oxp_human_count(oxp_arena *a, uint64_t n) {
     static const char *const prefix[] = {"", "K", "M", "G", "T", "P", "E", NULL};
     if (n == UINT64_MAX)
         return "unknown";
     return scaled(a, (double)n, "", prefix);
 }
 
-const char *oxp_human_bytes(oxp_arena *a, uint64_t n)
-{
+const char *oxp_human_bytes(oxp_arena *a, uint64_t n) {
     static const char *const prefix[] = {"", "k", "M", "G", "T", "P", "E", NULL};
     if (n == UINT64_MAX)
         return "unknown";
     return scaled(a, (double)n, "B", prefix);
 }
 
-const char *oxp_human_seconds(oxp_arena *a, double s)
-{
+const char *oxp_human_seconds(oxp_arena *a, double s) {
     if (!isfinite(s))
         return "unknown";
     double v = fabs(s);
@@ -42,8 +38,7 @@ const char *oxp_human_seconds(oxp_arena *a, double s)
     return oxp_sprintf(a, "%.*f %s", digits, v, unit);
 }
 
-const char *oxp_thousands(oxp_arena *a, uint64_t n)
-{
+const char *oxp_thousands(oxp_arena *a, uint64_t n) {
     if (n == UINT64_MAX)
         return "unknown";
     char *digits = oxp_sprintf(a, "%llu", (unsigned long long)n);

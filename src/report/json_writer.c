@@ -15,8 +15,7 @@ struct oxp_json {
     bool empty[DEPTH_MAX];
 };
 
-oxp_json *oxp_json_new(oxp_out *out, oxp_arena *arena)
-{
+oxp_json *oxp_json_new(oxp_out *out, oxp_arena *arena) {
     oxp_json *j = OXP_NEW(arena, oxp_json);
     j->out = out;
     j->ctx = oxp_arena_ctx(arena);
@@ -26,8 +25,7 @@ oxp_json *oxp_json_new(oxp_out *out, oxp_arena *arena)
 
 /* A string with everything escaped that JSON demands, and what could fool a terminal; bytes that
  * are no UTF-8 become U+FFFD. */
-static void write_string(oxp_out *o, const char *s)
-{
+static void write_string(oxp_out *o, const char *s) {
     size_t len = strlen(s);
     oxp_puts(o, "\"");
     for (size_t i = 0, n; i < len; i += n) {
@@ -52,8 +50,7 @@ static void write_string(oxp_out *o, const char *s)
     oxp_puts(o, "\"");
 }
 
-static void lead(oxp_json *j, const char *key)
-{
+static void lead(oxp_json *j, const char *key) {
     if (j->depth) {
         oxp_puts(j->out, j->empty[j->depth] ? "\n" : ",\n");
         for (int i = 0; i < j->depth; i++)
@@ -66,8 +63,7 @@ static void lead(oxp_json *j, const char *key)
     }
 }
 
-static void open_level(oxp_json *j, const char *key, const char *opener, char closer)
-{
+static void open_level(oxp_json *j, const char *key, const char *opener, char closer) {
     lead(j, key);
     oxp_puts(j->out, opener);
     if (++j->depth == DEPTH_MAX)
@@ -76,18 +72,15 @@ static void open_level(oxp_json *j, const char *key, const char *opener, char cl
     j->empty[j->depth] = true;
 }
 
-void oxp_json_object(oxp_json *j, const char *key)
-{
+void oxp_json_object(oxp_json *j, const char *key) {
     open_level(j, key, "{", '}');
 }
 
-void oxp_json_array(oxp_json *j, const char *key)
-{
+void oxp_json_array(oxp_json *j, const char *key) {
     open_level(j, key, "[", ']');
 }
 
-void oxp_json_end(oxp_json *j)
-{
+void oxp_json_end(oxp_json *j) {
     char closer = j->closer[j->depth];
     bool was_empty = j->empty[j->depth];
     j->depth--;
@@ -101,8 +94,7 @@ void oxp_json_end(oxp_json *j)
         oxp_puts(j->out, "\n");
 }
 
-void oxp_json_string(oxp_json *j, const char *key, const char *v)
-{
+void oxp_json_string(oxp_json *j, const char *key, const char *v) {
     lead(j, key);
     if (v)
         write_string(j->out, v);
@@ -110,14 +102,12 @@ void oxp_json_string(oxp_json *j, const char *key, const char *v)
         oxp_puts(j->out, "null");
 }
 
-void oxp_json_int(oxp_json *j, const char *key, int64_t v)
-{
+void oxp_json_int(oxp_json *j, const char *key, int64_t v) {
     lead(j, key);
     oxp_printf(j->out, "%lld", (long long)v);
 }
 
-void oxp_json_uint(oxp_json *j, const char *key, uint64_t v)
-{
+void oxp_json_uint(oxp_json *j, const char *key, uint64_t v) {
     lead(j, key);
     if (v == UINT64_MAX)
         oxp_puts(j->out, "null");
@@ -125,8 +115,7 @@ void oxp_json_uint(oxp_json *j, const char *key, uint64_t v)
         oxp_printf(j->out, v > INT64_MAX ? "\"%llu\"" : "%llu", (unsigned long long)v);
 }
 
-void oxp_json_double(oxp_json *j, const char *key, double v)
-{
+void oxp_json_double(oxp_json *j, const char *key, double v) {
     lead(j, key);
     if (!isfinite(v)) {
         oxp_puts(j->out, "null");
@@ -135,14 +124,12 @@ void oxp_json_double(oxp_json *j, const char *key, double v)
     oxp_printf(j->out, "%.9g", v);
 }
 
-void oxp_json_bool(oxp_json *j, const char *key, bool v)
-{
+void oxp_json_bool(oxp_json *j, const char *key, bool v) {
     lead(j, key);
     oxp_puts(j->out, v ? "true" : "false");
 }
 
-void oxp_json_null(oxp_json *j, const char *key)
-{
+void oxp_json_null(oxp_json *j, const char *key) {
     lead(j, key);
     oxp_puts(j->out, "null");
 }

@@ -11,16 +11,14 @@ struct oxp_out {
     size_t len, cap;
 };
 
-oxp_out *oxp_out_new(oxp_arena *arena)
-{
+oxp_out *oxp_out_new(oxp_arena *arena) {
     oxp_out *o = OXP_NEW(arena, oxp_out);
     /* An arena of its own: each doubling frees what it leaves behind. */
     o->arena = oxp_arena_new(oxp_arena_ctx(arena));
     return o;
 }
 
-static void reserve(oxp_out *o, size_t more)
-{
+static void reserve(oxp_out *o, size_t more) {
     size_t need;
     if (__builtin_add_overflow(o->len, more, &need) || need == SIZE_MAX)
         oxp_raise(oxp_arena_ctx(o->arena), OXP_E_LIMIT, "the report is too long");
@@ -39,21 +37,18 @@ static void reserve(oxp_out *o, size_t more)
     o->cap = cap;
 }
 
-void oxp_write(oxp_out *o, const void *p, size_t n)
-{
+void oxp_write(oxp_out *o, const void *p, size_t n) {
     reserve(o, n);
     if (n)
         memcpy(o->text + o->len, p, n);
     o->len += n;
 }
 
-void oxp_puts(oxp_out *o, const char *s)
-{
+void oxp_puts(oxp_out *o, const char *s) {
     oxp_write(o, s, strlen(s));
 }
 
-void oxp_printf(oxp_out *o, const char *fmt, ...)
-{
+void oxp_printf(oxp_out *o, const char *fmt, ...) {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
@@ -67,8 +62,7 @@ void oxp_printf(oxp_out *o, const char *fmt, ...)
     va_end(again);
 }
 
-const char *oxp_out_text(oxp_out *o, size_t *len)
-{
+const char *oxp_out_text(oxp_out *o, size_t *len) {
     reserve(o, 0);
     o->text[o->len] = 0;
     if (len)

@@ -1,14 +1,12 @@
 /* json.c - the data of a report as JSON; the keys are part of the interface (docs/). */
 #include "onnxpert/report.h"
 
-static bool accepts(const char *kind)
-{
+static bool accepts(const char *kind) {
     (void)kind;
     return true;
 }
 
-static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color)
-{
+static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color) {
     (void)color;
     r->emit(r->source, oxp_json_new(o, arena));
 }

@@ -1,0 +1,119 @@
+/* markdown.c - documents as GitHub-flavoured Markdown, ready for a pull request. */
+#include <math.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "onnxpert/report.h"
+
+/* Everything that Markdown or HTML could take for markup is escaped; names are cut. */
+static void text(oxp_out *o, const char *s, size_t most) {
+    size_t len = strlen(s), shown = 0;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = oxp_utf8_printable(s + i, len - i);
+        if (shown++ >= most) {
+            oxp_puts(o, "...");
+            return;
+        }
+        if (!n) {
+            oxp_printf(o, "\\\\x%02x", (unsigned)(unsigned char)s[i]);
+            n = 1;
+        } else if (s[i] == '<') {
+            oxp_puts(o, "&lt;");
+        } else if (s[i] == '&') {
+            oxp_puts(o, "&amp;");
+        } else {
+            if (strchr("\\`*_{}[]#|~>!", s[i]))
+                oxp_puts(o, "\\");
+            oxp_write(o, s + i, n);
+        }
+    }
+}
+
+static void row(oxp_out *o, const char *const *cells, size_t columns) {
+    oxp_puts(o, "|");
+    for (size_t c = 0; c < columns; c++) {
+        oxp_puts(o, " ");
+        text(o, cells[c], 300);
+        oxp_puts(o, " |");
+    }
+    oxp_puts(o, "\n");
+}
+
+static void table(oxp_out *o, const oxp_block *b) {
+    static const char *const pair[] = {"Property", "Value"};
+    static const char *const bar[] = {"Part", "Amount"};
+    const char *const *header = b->header ? b->header : b->kind == OXP_FACTS ? pair : bar;
+    if (!b->header && b->columns != 2)
+        header = b->cells;
+    row(o, header, b->columns);
+    oxp_puts(o, "|");
+    for (size_t c = 0; c < b->columns; c++)
+        oxp_puts(o, b->align && b->align[c] == OXP_ALIGN_RIGHT ? "---:|" : "---|");
+    oxp_puts(o, "\n");
+    for (size_t r = 0; r < b->rows; r++)
+        row(o, b->cells + r * b->columns, b->columns);
+}
+
+static void lines(oxp_out *o, const oxp_block *b) {
+    for (size_t r = 0; r < b->rows; r++) {
+        bool title = b->kind == OXP_ITEM && r == 0;
+        bool badge = b->kind == OXP_ITEM && r == 1;
+        if (!*b->cells[r])
+            continue;
+        oxp_puts(o, title ? "#### " : badge ? "*" : b->kind == OXP_ITEM ? "\n" : "- ");
+        text(o, b->cells[r], 2000);
+        oxp_puts(o, badge ? "*\n" : "\n");
+    }
+}
+
+static void chart(oxp_out *o, const oxp_block *b) {
+    oxp_puts(o, "| x | ");
+    text(o, b->text, 200);
+    oxp_puts(o, " |\n|---:|---:|\n");
+    for (size_t i = 0; i < b->rows; i++)
+        oxp_printf(o, "| %.6g | %.6g |\n", b->values[2 * i], b->values[2 * i + 1]);
+}
+
+static bool accepts(const char *kind) {
+    (void)kind;
+    return true;
+}
+
+static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color) {
+    (void)color;
+    const oxp_doc *d = r->doc(r->source, arena);
+    oxp_puts(o, "# ");
+    text(o, d->title, 300);
+    oxp_puts(o, "\n");
+    for (const oxp_block *b = d->first; b; b = b->next) {
+        oxp_puts(o, "\n");
+        switch (b->kind) {
+        case OXP_HEADING:
+            for (int i = -1; i < b->level && i < 5; i++)
+                oxp_puts(o, "#");
+            oxp_puts(o, " ");
+            text(o, b->text, 300);
+            oxp_puts(o, "\n");
+            break;
+        case OXP_PARAGRAPH:
+            text(o, b->text, 5000);
+            oxp_puts(o, "\n");
+            break;
+        case OXP_FACTS:
+        case OXP_TABLE:
+        case OXP_BARS:
+            table(o, b);
+            break;
+        case OXP_LIST:
+        case OXP_ITEM:
+            lines(o, b);
+            break;
+        case OXP_CHART:
+            chart(o, b);
+            break;
+        }
+    }
+}
+
+const oxp_format oxp_format_markdown = {"markdown", "for a pull request or a wiki", accepts,
+                                        render};
