@@ -79,6 +79,9 @@ typedef struct oxp_pass {
     unsigned flags;
     const char *const *after; /* passes that run before this one when both are asked for       */
     void (*run)(oxp_run *run);
+    /* Said in the report when the pass changed something: where the saving will not show.  NULL:
+     * none. */
+    const char *caveat;
 } oxp_pass;
 
 /* All passes, in alphabetical order; NULL when the name is unknown. */

@@ -9,16 +9,17 @@
 #include "onnxpert/status.h"
 
 /* ---- output: where rendered bytes go ---- */
-typedef struct oxp_out oxp_out;
-OXP_API void oxp_puts(oxp_out *o, const char *s);
-OXP_API void oxp_write(oxp_out *o, const void *p, size_t n);
-OXP_API void oxp_printf(oxp_out *o, const char *fmt, ...) OXP_PRINTF(2, 3);
-OXP_API oxp_out *oxp_out_new(oxp_arena *arena);            /* collects in memory */
-OXP_API const char *oxp_out_text(oxp_out *o, size_t *len); /* what was collected, NUL-terminated */
+typedef struct oxp_sink oxp_sink;
+OXP_API void oxp_puts(oxp_sink *o, const char *s);
+OXP_API void oxp_write(oxp_sink *o, const void *p, size_t n);
+OXP_API void oxp_printf(oxp_sink *o, const char *fmt, ...) OXP_PRINTF(2, 3);
+OXP_API oxp_sink *oxp_sink_new(oxp_arena *arena); /* collects in memory */
+OXP_API const char *oxp_sink_text(oxp_sink *o,
+                                  size_t *len); /* what was collected, NUL-terminated */
 
 /* ---- data: a JSON-like stream ---- */
 typedef struct oxp_json oxp_json;
-OXP_API oxp_json *oxp_json_new(oxp_out *o, oxp_arena *arena);
+OXP_API oxp_json *oxp_json_new(oxp_sink *o, oxp_arena *arena);
 OXP_API void oxp_json_object(oxp_json *j,
                              const char *key); /* key NULL inside arrays and at the top */
 OXP_API void oxp_json_array(oxp_json *j, const char *key);
@@ -93,7 +94,7 @@ typedef struct oxp_format {
     const char *summary;
     /* False: this format does not make sense for that kind of report. */
     bool (*accepts)(const char *kind);
-    void (*render)(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color);
+    void (*render)(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color);
 } oxp_format;
 
 OXP_API size_t oxp_format_count(void);

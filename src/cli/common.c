@@ -79,10 +79,10 @@ void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to
                   name, r->kind);
     bool to_file = path && strcmp(path, "-") != 0;
     FILE *stream = to_stderr ? stderr : stdout;
-    oxp_out *out = oxp_out_new(cli->arena);
+    oxp_sink *out = oxp_sink_new(cli->arena);
     f->render(r, out, cli->arena, to_file ? false : use_color(cli, fileno(stream)));
     size_t len;
-    const char *text = oxp_out_text(out, &len);
+    const char *text = oxp_sink_text(out, &len);
     if (to_file) {
         oxp_write_file(cli->ctx, path, text, len);
         return;

@@ -8,14 +8,14 @@
 enum { DEPTH_MAX = 64 };
 
 struct oxp_json {
-    oxp_out *out;
+    oxp_sink *out;
     oxp_ctx *ctx;
     int depth;
     char closer[DEPTH_MAX];
     bool empty[DEPTH_MAX];
 };
 
-oxp_json *oxp_json_new(oxp_out *out, oxp_arena *arena) {
+oxp_json *oxp_json_new(oxp_sink *out, oxp_arena *arena) {
     oxp_json *j = OXP_NEW(arena, oxp_json);
     j->out = out;
     j->ctx = oxp_arena_ctx(arena);
@@ -25,7 +25,7 @@ oxp_json *oxp_json_new(oxp_out *out, oxp_arena *arena) {
 
 /* A string with everything escaped that JSON demands, and what could fool a terminal; bytes that
  * are no UTF-8 become U+FFFD. */
-static void write_string(oxp_out *o, const char *s) {
+static void write_string(oxp_sink *o, const char *s) {
     size_t len = strlen(s);
     oxp_puts(o, "\"");
     for (size_t i = 0, n; i < len; i += n) {

@@ -6,7 +6,7 @@ static bool accepts(const char *kind) {
     return true;
 }
 
-static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color) {
+static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     r->emit(r->source, oxp_json_new(o, arena));
 }

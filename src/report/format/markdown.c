@@ -6,7 +6,7 @@
 #include "onnxpert/report.h"
 
 /* Everything that Markdown or HTML could take for markup is escaped; names are cut. */
-static void text(oxp_out *o, const char *s, size_t most) {
+static void text(oxp_sink *o, const char *s, size_t most) {
     size_t len = strlen(s), shown = 0;
     for (size_t i = 0, n; i < len; i += n) {
         n = oxp_utf8_printable(s + i, len - i);
@@ -29,7 +29,7 @@ static void text(oxp_out *o, const char *s, size_t most) {
     }
 }
 
-static void row(oxp_out *o, const char *const *cells, size_t columns) {
+static void row(oxp_sink *o, const char *const *cells, size_t columns) {
     oxp_puts(o, "|");
     for (size_t c = 0; c < columns; c++) {
         oxp_puts(o, " ");
@@ -39,7 +39,7 @@ static void row(oxp_out *o, const char *const *cells, size_t columns) {
     oxp_puts(o, "\n");
 }
 
-static void table(oxp_out *o, const oxp_block *b) {
+static void table(oxp_sink *o, const oxp_block *b) {
     static const char *const pair[] = {"Property", "Value"};
     static const char *const bar[] = {"Part", "Amount"};
     const char *const *header = b->header ? b->header : b->kind == OXP_FACTS ? pair : bar;
@@ -54,7 +54,7 @@ static void table(oxp_out *o, const oxp_block *b) {
         row(o, b->cells + r * b->columns, b->columns);
 }
 
-static void lines(oxp_out *o, const oxp_block *b) {
+static void lines(oxp_sink *o, const oxp_block *b) {
     for (size_t r = 0; r < b->rows; r++) {
         bool title = b->kind == OXP_ITEM && r == 0;
         bool badge = b->kind == OXP_ITEM && r == 1;
@@ -66,7 +66,7 @@ static void lines(oxp_out *o, const oxp_block *b) {
     }
 }
 
-static void chart(oxp_out *o, const oxp_block *b) {
+static void chart(oxp_sink *o, const oxp_block *b) {
     oxp_puts(o, "| x | ");
     text(o, b->text, 200);
     oxp_puts(o, " |\n|---:|---:|\n");
@@ -79,7 +79,7 @@ static bool accepts(const char *kind) {
     return true;
 }
 
-static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color) {
+static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_doc *d = r->doc(r->source, arena);
     oxp_puts(o, "# ");

@@ -8,7 +8,7 @@
 enum { WIDTH = 100, NAME_MAX_SHOWN = 120 };
 
 typedef struct pen {
-    oxp_out *o;
+    oxp_sink *o;
     bool color;
 } pen;
 
@@ -18,7 +18,7 @@ static void style(pen *p, const char *code) {
 }
 
 /* Display columns of the text as it will be shown, cut at NAME_MAX_SHOWN characters. */
-static size_t show(oxp_out *o, const char *s, size_t most) {
+static size_t show(oxp_sink *o, const char *s, size_t most) {
     size_t len = strlen(s), columns = 0;
     for (size_t i = 0, n; i < len; i += n) {
         if (columns >= most) {
@@ -45,7 +45,7 @@ static size_t width_of(const char *s) {
     return show(NULL, s, NAME_MAX_SHOWN);
 }
 
-static void pad(oxp_out *o, size_t n) {
+static void pad(oxp_sink *o, size_t n) {
     while (n--)
         oxp_puts(o, " ");
 }
@@ -205,7 +205,7 @@ static bool accepts(const char *kind) {
     return true;
 }
 
-static void render(const oxp_report *r, oxp_out *o, oxp_arena *arena, bool color) {
+static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     pen p = {o, color};
     const oxp_doc *d = r->doc(r->source, arena);
     style(&p, "1");

@@ -5,20 +5,20 @@
 
 #include "onnxpert/report.h"
 
-struct oxp_out {
+struct oxp_sink {
     oxp_arena *arena;
     char *text;
     size_t len, cap;
 };
 
-oxp_out *oxp_out_new(oxp_arena *arena) {
-    oxp_out *o = OXP_NEW(arena, oxp_out);
+oxp_sink *oxp_sink_new(oxp_arena *arena) {
+    oxp_sink *o = OXP_NEW(arena, oxp_sink);
     /* An arena of its own: each doubling frees what it leaves behind. */
     o->arena = oxp_arena_new(oxp_arena_ctx(arena));
     return o;
 }
 
-static void reserve(oxp_out *o, size_t more) {
+static void reserve(oxp_sink *o, size_t more) {
     size_t need;
     if (__builtin_add_overflow(o->len, more, &need) || need == SIZE_MAX)
         oxp_raise(oxp_arena_ctx(o->arena), OXP_E_LIMIT, "the report is too long");
@@ -37,18 +37,18 @@ static void reserve(oxp_out *o, size_t more) {
     o->cap = cap;
 }
 
-void oxp_write(oxp_out *o, const void *p, size_t n) {
+void oxp_write(oxp_sink *o, const void *p, size_t n) {
     reserve(o, n);
     if (n)
         memcpy(o->text + o->len, p, n);
     o->len += n;
 }
 
-void oxp_puts(oxp_out *o, const char *s) {
+void oxp_puts(oxp_sink *o, const char *s) {
     oxp_write(o, s, strlen(s));
 }
 
-void oxp_printf(oxp_out *o, const char *fmt, ...) {
+void oxp_printf(oxp_sink *o, const char *fmt, ...) {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
@@ -62,7 +62,7 @@ void oxp_printf(oxp_out *o, const char *fmt, ...) {
     va_end(again);
 }
 
-const char *oxp_out_text(oxp_out *o, size_t *len) {
+const char *oxp_sink_text(oxp_sink *o, size_t *len) {
     reserve(o, 0);
     o->text[o->len] = 0;
     if (len)

@@ -1,0 +1,192 @@
+/* doc_comparison.c - the before/after report for people. */
+#include <math.h>
+#include <string.h>
+
+#include "analysis/latency.h"
+#include "report/comparison.h"
+#include "report/parts.h"
+
+typedef struct page {
+    const oxp_comparison *c;
+    oxp_doc *d;
+    oxp_arena *a;
+} page;
+
+static const char *change(oxp_arena *a, uint64_t before, uint64_t now) {
+    if (before == UINT64_MAX || now == UINT64_MAX)
+        return "unknown";
+    if (before == now)
+        return "same";
+    if (!before)
+        return "new";
+    double percent = 100.0 * ((double)now - (double)before) / (double)before;
+    return oxp_sprintf(a, "%+.*f %%", fabs(percent) < 9.95 ? 1 : 0, percent);
+}
+
+/* One metric: before, projected, achieved and what was achieved in per cent. */
+static void metric(page *p, const char *name, const char *(*human)(oxp_arena *, uint64_t),
+                   size_t offset) {
+    const oxp_comparison *c = p->c;
+    const oxp_analysis *sides[] = {c->before, c->projected, c->after};
+    const char *cells[5] = {name, "-", "-", "-", "-"};
+    uint64_t v[3] = {0, 0, 0};
+    for (int i = 0; i < 3; i++)
+        if (sides[i]) {
+            memcpy(&v[i], (const char *)&sides[i]->totals + offset, sizeof v[i]);
+            cells[i + 1] = human(p->a, v[i]);
+        }
+    if (c->after || c->projected)
+        cells[4] = change(p->a, v[0], c->after ? v[2] : v[1]);
+    oxp_doc_row(p->d, cells);
+}
+
+static void latency_row(page *p) {
+    const oxp_comparison *c = p->c;
+    const oxp_analysis *sides[] = {c->before, c->projected, c->after};
+    const char *cells[5] = {"", "-", "-", "-", "-"};
+    double v[3] = {0, 0, 0};
+    if (!c->device)
+        return;
+    cells[0] = oxp_sprintf(p->a, "latency on %s", c->device->name);
+    for (int i = 0; i < 3; i++)
+        if (sides[i]) {
+            v[i] = oxp_latency(sides[i], c->device, OXP_UNDEFINED, NULL, NULL);
+            cells[i + 1] = oxp_human_seconds(p->a, v[i]);
+        }
+    double now = c->after ? v[2] : v[1];
+    if (v[0] > 0 && (c->after || c->projected))
+        cells[4] = oxp_sprintf(p->a, "%+.1f %%", 100 * (now - v[0]) / v[0]);
+    oxp_doc_row(p->d, cells);
+}
+
+static void summary_table(page *p) {
+    static const char *const header[] = {"", "before", "projected", "achieved", "change"};
+    static const uint8_t align[] = {0, 1, 1, 1, 1};
+    oxp_doc_heading(p->d, 1, "Before and after");
+    oxp_block *b = oxp_doc_block(p->d, OXP_TABLE, 5);
+    b->header = header;
+    b->align = align;
+    metric(p, "nodes", oxp_thousands, offsetof(oxp_totals, nodes));
+    metric(p, "parameters", oxp_thousands, offsetof(oxp_totals, params));
+    metric(p, "weights", oxp_human_bytes, offsetof(oxp_totals, weight_bytes));
+    metric(p, "FLOPs", oxp_human_count, offsetof(oxp_totals, flops));
+    if (p->c->before->totals.int_ops || (p->c->after && p->c->after->totals.int_ops))
+        metric(p, "integer operations", oxp_human_count, offsetof(oxp_totals, int_ops));
+    metric(p, "peak activations", oxp_human_bytes, offsetof(oxp_totals, peak_activation_bytes));
+    metric(p, "bytes moved in a run", oxp_human_bytes, offsetof(oxp_totals, bytes_moved));
+    latency_row(p);
+    if (p->c->after) {
+        const char *cells[5] = {
+            "file", oxp_human_bytes(p->a, p->c->before->totals.file_bytes), "-",
+            oxp_human_bytes(p->a, p->c->after->totals.file_bytes),
+            change(p->a, p->c->before->totals.file_bytes, p->c->after->totals.file_bytes)};
+        oxp_doc_row(p->d, cells);
+    }
+}
+
+/* Refusals with the same reason (but for names) would fill pages: at most ten are listed. */
+static void remarks(page *p, const char *title, const oxp_skip *s, size_t n) {
+    enum { MOST = 10 };
+    if (!n)
+        return;
+    oxp_doc_para(p->d, "%s:", title);
+    oxp_doc_block(p->d, OXP_LIST, 1);
+    for (size_t i = 0; i < n && i < MOST; i++) {
+        const char *line =
+            *s[i].node ? oxp_sprintf(p->a, "%s: %s", s[i].node, s[i].reason) : s[i].reason;
+        oxp_doc_row(p->d, &line);
+    }
+    if (n > MOST) {
+        const char *line =
+            oxp_sprintf(p->a, "and %zu more (all of them are in --format json)", n - MOST);
+        oxp_doc_row(p->d, &line);
+    }
+}
+
+static void passes(page *p) {
+    const oxp_comparison *c = p->c;
+    if (!c->n_passes)
+        return;
+    oxp_doc_heading(p->d, 1, "Passes");
+    for (size_t i = 0; i < c->n_passes; i++) {
+        const oxp_pass_result *r = &c->passes[i];
+        oxp_doc_heading(p->d, 2, "%s", r->name);
+        oxp_doc_para(p->d, "%s (%s; %s)",
+                     r->summary && *r->summary
+                         ? r->summary
+                         : oxp_sprintf(p->a, "%zu changed; %zu left", r->changed, r->n_skipped),
+                     oxp_fidelity_name(r->fidelity), oxp_human_seconds(p->a, r->seconds));
+        remarks(p, "Left as they are", r->skipped, r->n_skipped);
+        remarks(p, "Worth knowing", r->notes, r->n_notes);
+    }
+}
+
+/* Nodes by operator type, where their number changed. */
+static void operators(page *p) {
+    static const char *const header[] = {"operator", "before", "after"};
+    static const uint8_t align[] = {0, 1, 1};
+    const oxp_analysis *b = p->c->before, *n = p->c->after ? p->c->after : p->c->projected;
+    bool any = false;
+    for (size_t pass = 0; n && pass < 2; pass++) {
+        const oxp_analysis *x = pass ? n : b, *y = pass ? b : n;
+        for (size_t i = 0; i < x->n_by_op; i++) {
+            uint64_t other = 0;
+            for (size_t k = 0; k < y->n_by_op; k++)
+                if (!strcmp(y->by_op[k].op, x->by_op[i].op) &&
+                    !strcmp(y->by_op[k].domain, x->by_op[i].domain))
+                    other = y->by_op[k].count;
+            if (other == x->by_op[i].count || (pass && other))
+                continue;
+            if (!any) {
+                oxp_doc_heading(p->d, 1, "Nodes that changed in number");
+                oxp_block *t = oxp_doc_block(p->d, OXP_TABLE, 3);
+                t->header = header;
+                t->align = align;
+                any = true;
+            }
+            const char *cells[] = {x->by_op[i].op,
+                                   oxp_thousands(p->a, pass ? other : x->by_op[i].count),
+                                   oxp_thousands(p->a, pass ? x->by_op[i].count : other)};
+            oxp_doc_row(p->d, cells);
+        }
+    }
+}
+
+static void honesty(page *p) {
+    const oxp_comparison *c = p->c;
+    if (c->weights_assumed)
+        oxp_doc_para(p->d, "The weights are not there: their values were assumed harmless. The "
+                           "rewrite itself needs them.");
+    if (!c->after_path)
+        oxp_doc_para(p->d, "Dry run: nothing was written.");
+    if (!c->verified && c->after_path && c->n_passes)
+        oxp_doc_para(p->d, "Not measured: nothing was run. Latencies are projected from a roofline "
+                           "model; `onnxpert verify` compares numbers and speed in ONNX Runtime.");
+    for (size_t i = 0; i < c->n_passes; i++) {
+        const oxp_pass *pass = oxp_pass_find(c->passes[i].name);
+        if (c->passes[i].changed && pass && pass->caveat)
+            oxp_doc_para(p->d, "%s", pass->caveat);
+    }
+}
+
+oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
+    const oxp_comparison *c = source;
+    page p = {c, NULL, arena};
+    p.d = oxp_doc_new(arena, oxp_sprintf(arena, "%s -> %s", c->before_path,
+                                         c->after_path ? c->after_path : "(dry run)"));
+    summary_table(&p);
+    honesty(&p);
+    passes(&p);
+    operators(&p);
+    if (c->saved) {
+        oxp_doc_heading(p.d, 1, "Written");
+        oxp_doc_block(p.d, OXP_LIST, 1);
+        for (size_t i = 0; i < c->saved->n_files; i++) {
+            const char *line = oxp_sprintf(
+                arena, "%s (%s)", c->saved->files[i],
+                oxp_human_bytes(arena, i ? c->saved->data_bytes : c->saved->model_bytes));
+            oxp_doc_row(p.d, &line);
+        }
+    }
+    return p.d;
+}
