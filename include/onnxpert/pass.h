@@ -27,8 +27,9 @@ enum {
         1u << 1,                   /* reads or transforms weights: refused when they are absent */
     OXP_PASS_MAY_RETYPE = 1u << 2, /* may change dtypes of inner values                        */
     OXP_PASS_MAY_RESHAPE_IO = 1u << 3, /* may change shapes of graph inputs and outputs */
-    OXP_PASS_RETRAINING = 1u << 4,   /* refused without --allow-retraining                        */
-    OXP_PASS_MAY_RETYPE_IO = 1u << 5 /* may change dtypes of graph inputs and outputs            */
+    OXP_PASS_RETRAINING = 1u << 4, /* refused without --allow-retraining                        */
+    OXP_PASS_MAY_RETYPE_IO = 1u << 5, /* may change dtypes of graph inputs and outputs            */
+    OXP_PASS_WHAT_IF = 1u << 6        /* only for projections: not listed, never run by optimize */
 };
 
 typedef struct oxp_pass_opts {

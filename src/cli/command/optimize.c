@@ -1,0 +1,171 @@
+/* optimize.c - rewrites a model and reports projected next to achieved. */
+#include <string.h>
+
+#include "analysis/device.h"
+#include "cli/command.h"
+#include "report/comparison.h"
+#include "rewrite/project.h"
+
+#define AT(field) offsetof(oxp_cli, field)
+
+static const oxp_option options[] = {
+    {"--output,-o", "OUT", "the model to write; - for standard output; may be MODEL itself",
+     OXP_OPT_TEXT, AT(output)},
+    {"--passes", "A,B,...", "passes to run; `onnxpert passes` lists them", OXP_OPT_TEXT,
+     AT(passes)},
+    {"--auto", NULL, "all passes that keep the numbers and need no decision", OXP_OPT_FLAG,
+     AT(automatic)},
+    {"--dry-run", NULL, "project the result, write nothing", OXP_OPT_FLAG, AT(dry_run)},
+    {"--report", "FILE", "where the report goes (default: standard output)", OXP_OPT_TEXT,
+     AT(report)},
+    {"--format", "NAME", "how the report is written", OXP_OPT_TEXT, AT(format)},
+    {"--device", "ID", "project latencies for this device", OXP_OPT_TEXT, AT(device)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+static const oxp_option pass_options[] = {
+    {"--fp16-block-op", "TYPE", "leave operators of this type in float32 (repeatable)",
+     OXP_OPT_LIST, AT(block_ops)},
+    {"--fp16-block-node", "NAME", "leave this node in float32 (repeatable)", OXP_OPT_LIST,
+     AT(block_nodes)},
+    {"--fp16-include-op", "TYPE", "convert this type although a hazard speaks against it",
+     OXP_OPT_LIST, AT(include_ops)},
+    {"--keep-io", NULL, "graph inputs and outputs keep their types (the default)", OXP_OPT_FLAG,
+     AT(keep_io)},
+    {"--change-io", NULL, "let graph inputs and outputs change their types", OXP_OPT_FLAG,
+     AT(change_io)},
+    {"--external-data", "HOW", "auto, inline, or the name of a data file beside OUT", OXP_OPT_TEXT,
+     AT(external_data)},
+    {"--allow-overridable", NULL, "fold weights that callers could override", OXP_OPT_FLAG,
+     AT(allow_overridable)},
+    {"--repair", NULL, "let baked-in Reshape targets follow the requested sizes", OXP_OPT_FLAG,
+     AT(repair)},
+    {"--allow-retraining", NULL, "allow passes after which the model must be fine-tuned",
+     OXP_OPT_FLAG, AT(allow_retraining)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+static const oxp_option *const groups[] = {options, pass_options, oxp_opts_dims, oxp_opts_common,
+                                           NULL};
+
+/* --auto: what keeps the numbers, changes no interface and needs nobody's decision. */
+static size_t automatic_passes(oxp_cli *cli, const char ***names) {
+    size_t n = 0;
+    *names = OXP_NEWS(cli->arena, oxp_pass_count() + 1, const char *);
+    for (size_t i = 0; i < oxp_pass_count(); i++) {
+        const oxp_pass *p = oxp_pass_at(i);
+        unsigned decides = OXP_PASS_RETRAINING | OXP_PASS_MAY_RETYPE | OXP_PASS_MAY_RETYPE_IO |
+                           OXP_PASS_MAY_RESHAPE_IO | OXP_PASS_WHAT_IF;
+        if (p->fidelity <= OXP_ROUNDING && !(p->flags & decides))
+            (*names)[n++] = p->name;
+    }
+    return n;
+}
+
+static size_t pass_names(oxp_cli *cli, const char ***names) {
+    if (cli->passes && cli->automatic)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--passes and --auto exclude each other");
+    if (cli->automatic)
+        return automatic_passes(cli, names);
+    if (!cli->passes)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "optimize: name the passes with --passes, or use --auto");
+    size_t n = oxp_cli_split(cli, cli->passes, "--passes", names);
+    for (size_t i = 0; i < n; i++)
+        if (!oxp_pass_find((*names)[i]))
+            oxp_raise(cli->ctx, OXP_E_USAGE, "--passes: there is no pass '%s'", (*names)[i]);
+    return n;
+}
+
+static oxp_pass_opts pass_opts(oxp_cli *cli) {
+    oxp_pass_opts o = OXP_PASS_OPTS_INIT;
+    o.bindings = oxp_cli_bindings(cli, &o.n_bindings);
+    o.keep_io = !cli->change_io;
+    o.allow_overridable = cli->allow_overridable;
+    o.repair = cli->repair;
+    o.allow_retraining = cli->allow_retraining;
+    o.block_ops = cli->block_ops.items;
+    o.n_block_ops = cli->block_ops.n;
+    o.block_nodes = cli->block_nodes.items;
+    o.n_block_nodes = cli->block_nodes.n;
+    o.include_ops = cli->include_ops.items;
+    o.n_include_ops = cli->include_ops.n;
+    return o;
+}
+
+static oxp_save_opts save_opts(oxp_cli *cli) {
+    oxp_save_opts o = OXP_SAVE_OPTS_INIT;
+    const char *how = cli->external_data;
+    if (!how || !strcmp(how, "auto"))
+        return o;
+    if (!strcmp(how, "inline")) {
+        o.external = OXP_EXTERNAL_INLINE;
+        return o;
+    }
+    if (!*how || strchr(how, '/'))
+        oxp_raise(cli->ctx, OXP_E_USAGE,
+                  "--external-data: '%s' must be a file name without a folder: data lies beside "
+                  "the model",
+                  how);
+    o.external = OXP_EXTERNAL_FILE;
+    o.external_file = how;
+    return o;
+}
+
+/* Runs the passes and writes the model; fills the achieved side of the comparison. */
+static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t n,
+                    const oxp_pass_opts *opts, oxp_comparison *c) {
+    oxp_save_opts how = save_opts(cli);
+    oxp_status s = oxp_run_passes(m, names, n, opts, &c->passes, &c->n_passes);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    oxp_saved *saved = OXP_NEW(cli->arena, oxp_saved);
+    s = oxp_save(m, cli->output, &how, saved);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    c->saved = saved;
+    c->after_path = cli->output;
+    if (!strcmp(cli->output, "-")) { /* it is gone: what was written is what is in memory */
+        c->after = oxp_analyze_remaining(m, opts->bindings, opts->n_bindings, cli->arena);
+        return;
+    }
+    size_t told = oxp_diag_count(cli->ctx);
+    oxp_model *written = oxp_cli_open(cli, cli->output);
+    c->after = oxp_analyze_remaining(written, opts->bindings, opts->n_bindings, cli->arena);
+    oxp_diag_truncate(cli->ctx, told); /* said already, of the source */
+}
+
+static int run(oxp_cli *cli) {
+    const char **names;
+    size_t n = pass_names(cli, &names);
+    oxp_pass_opts opts = pass_opts(cli);
+    if (!cli->output && !cli->dry_run)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "optimize: say where to write with -o OUT, or --dry-run");
+    oxp_comparison c = {.before_path = cli->args[0]};
+    if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    c.before = oxp_cli_analyze(cli, m);
+    if (oxp_diag_errors(cli->ctx)) {
+        oxp_cli_diagnostics(cli, 0);
+        oxp_raise(cli->ctx, OXP_E_UNSUPPORTED, "%s: not rewritten: the model is inconsistent",
+                  cli->args[0]);
+    }
+    c.projected = oxp_project(m, names, n, &opts, cli->arena, cli->dry_run ? &c.passes : NULL,
+                              cli->dry_run ? &c.n_passes : NULL);
+    c.weights_assumed = cli->dry_run && !oxp_model_has_weights(m);
+    if (!cli->dry_run)
+        rewrite(cli, m, names, n, &opts, &c);
+    oxp_cli_diagnostics(cli, 0);
+    oxp_report r = oxp_report_comparison(&c);
+    bool model_on_stdout = !cli->dry_run && !strcmp(cli->output, "-");
+    oxp_cli_render(cli, &r, cli->report, model_on_stdout);
+    return 0;
+}
+
+const oxp_command oxp_command_optimize = {
+    "optimize",
+    "MODEL -o OUT (--passes A,B,... | --auto) [options]",
+    "rewrites the model; reports before, projected and achieved",
+    1,
+    1,
+    groups,
+    run,
+    NULL};
