@@ -31,8 +31,8 @@ typedef struct oxp_elem {
     bool exact;
 } oxp_elem;
 
-/* What is known of a value.  type.kind UNKNOWN: nothing.  Elements of constants are read when a hook
- * asks for them: take them from oxp_input_elems, not from the field. */
+/* What is known of a value.  type.kind UNKNOWN: nothing.  Elements of constants are read when a
+ * hook asks for them: take them from oxp_input_elems, not from the field. */
 typedef struct oxp_fact {
     oxp_type type;
     union {
@@ -41,7 +41,7 @@ typedef struct oxp_fact {
     };
     uint32_t n_elems;
     uint32_t lazy; /* 1 + id of the tensor whose elements these are and that was not read yet */
-    bool constant;      /* does not depend on graph inputs or random numbers             */
+    bool constant; /* does not depend on graph inputs or random numbers             */
     bool shape_derived; /* computed from shapes only: role "shape" in the report         */
 } oxp_fact;
 
@@ -99,7 +99,8 @@ enum {
     OXP_OP_ATTENTION = 1u << 15,
     OXP_OP_ROUNDS_POSITION =
         1u << 16, /* keep in float32 under fp16: CumSum, Range: long sums / counts    */
-    OXP_OP_ACCUMULATES = 1u << 17 /* sums many products or elements: overflow hazard in fp16 */
+    OXP_OP_ACCUMULATES = 1u << 17,  /* sums many products or elements: overflow hazard in fp16 */
+    OXP_OP_RUNNING_STATS = 1u << 18 /* inputs 3 and 4 are statistics that are not trained */
 };
 
 typedef struct oxp_op {
@@ -150,7 +151,8 @@ bool oxp_elements_literal(const oxp_fact *f, uint64_t *n);
 const oxp_elem *oxp_input_elems(const oxp_call *c, uint32_t slot);
 /* True when every input present has elements or could have them read: asks without reading. */
 bool oxp_elems_ready(const oxp_call *c);
-/* Elements of an integer input that are all known: count, or -1.  *v in the call's scratch arena. */
+/* Elements of an integer input that are all known: count, or -1.  *v in the call's scratch arena.
+ */
 int oxp_input_ints(const oxp_call *c, uint32_t slot, const oxp_dim **v);
 /* Normalises an axis: 0..rank-1, or raises the node's error and returns -1. */
 int oxp_axis(oxp_call *c, int64_t axis, int rank);
@@ -181,9 +183,9 @@ const oxp_type *oxp_declared_type(const oxp_call *c, oxp_id value);
 
 /* Subgraphs (src/analysis/infer.c): runs the walk over graph `g` with its formal inputs set to
  * `in` (NULL entries: unknown); out gets the facts of its outputs.  Costs of the graph's nodes are
- * multiplied by `times` (UINT64_MAX: unknown trip count, counted once and marked).  *total gets their
- * sum; it counts only when the hook hands it to oxp_count_cost.  A graph may be walked several times:
- * the last walk's facts and costs stay; oxp_discard_costs takes its costs back. */
+ * multiplied by `times` (UINT64_MAX: unknown trip count, counted once and marked).  *total gets
+ * their sum; it counts only when the hook hands it to oxp_count_cost.  A graph may be walked
+ * several times: the last walk's facts and costs stay; oxp_discard_costs takes its costs back. */
 void oxp_infer_subgraph(oxp_call *c, oxp_id g, const oxp_fact *const *in, uint32_t n_in,
                         oxp_fact *out, uint32_t n_out, uint64_t times, oxp_cost *total);
 void oxp_count_cost(oxp_call *c, const oxp_cost *total);

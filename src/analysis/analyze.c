@@ -1,0 +1,184 @@
+/* analyze.c - what a model costs: two walks (numbers, then symbols), weights, memory, traffic. */
+#include "onnxpert/analyze.h"
+
+#include "analysis/binding.h"
+#include "analysis/infer.h"
+#include "analysis/memory.h"
+#include "analysis/weights.h"
+#include "base/safe_math.h"
+
+typedef struct walk {
+    oxp_bound *bound;
+    bool literal;
+} walk;
+
+static const oxp_type *input_type(const void *arg, oxp_id value) {
+    const walk *w = arg;
+    return oxp_bound_input(w->bound, value, w->literal);
+}
+
+static oxp_dim declared_dim(const void *arg, oxp_dim d) {
+    const walk *w = arg;
+    return oxp_bound_dim(w->bound, d, w->literal);
+}
+
+static const oxp_inferred *run(const oxp_model *m, oxp_bound *b, bool literal, bool quiet,
+                               oxp_arena *arena) {
+    walk *w = OXP_NEW(arena, walk);
+    *w = (walk){b, literal};
+    oxp_infer_opts opts = {.input = input_type,
+                           .bind = declared_dim,
+                           .arg = w,
+                           .quiet = quiet || !literal,
+                           .no_costs = !literal};
+    return oxp_infer(m, &opts, arena);
+}
+
+/* Bytes of a tensor type; UINT64_MAX when a dim is unknown or the type is no plain tensor. */
+static uint64_t type_bytes(const oxp_type *t) {
+    if (t->kind != OXP_KIND_TENSOR || t->rank < 0)
+        return UINT64_MAX;
+    uint64_t n = 1;
+    for (int i = 0; i < t->rank; i++) {
+        if (!oxp_dim_is_literal(t->dims[i]) || t->dims[i] < 0)
+            return UINT64_MAX;
+        n = oxp_sat_mul(n, (uint64_t)t->dims[i]);
+    }
+    return oxp_dtype_bytes(t->elem, n);
+}
+
+static void fill_values(const oxp_model *m, const oxp_inferred *numbers,
+                        const oxp_inferred *symbols, oxp_value_info *values) {
+    size_t n = oxp_value_count(m);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_value *v = oxp_value_at(m, i);
+        const oxp_fact *f = &numbers->facts[i];
+        oxp_value_info *o = &values[i];
+        o->type = f->type;
+        o->symbolic = symbols->facts[i].type;
+        o->constant = f->constant;
+        o->shape_role = f->shape_derived;
+        o->bytes = type_bytes(&o->type);
+        bool constant_node =
+            v->producer != OXP_NONE && oxp_is_constant_node(oxp_node_at(m, v->producer));
+        o->activation = v->live && v->tensor == OXP_NONE && !constant_node;
+        if (v->tensor != OXP_NONE)
+            o->bytes = oxp_tensor_at(m, v->tensor)->bytes;
+    }
+}
+
+/* What a node reads and writes once.  A move reads no more of a tensor than it writes (a Gather
+ * touches its rows of the table), a view nothing, and a node that only makes a shape does not read
+ * the tensor whose shape it is. */
+static uint64_t traffic(const oxp_model *m, const oxp_value_info *values, const oxp_node *n) {
+    uint32_t flags = n->def != NULL ? n->def->flags : 0;
+    if ((flags & (OXP_OP_VIEW | OXP_OP_CONTROL)) || oxp_is_constant_node(n))
+        return 0;
+    uint64_t out = 0, in = 0;
+    bool shape_only = true;
+    for (uint32_t i = 0; i < n->n_out; i++) {
+        if (n->out[i] == OXP_NONE)
+            continue;
+        out = oxp_sat_add(out, values[n->out[i]].bytes);
+        shape_only = shape_only && values[n->out[i]].shape_role;
+    }
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        oxp_id v = n->in[i];
+        bool again = v == OXP_NONE;
+        for (uint32_t k = 0; k < i && k < 64 && !again; k++)
+            again = n->in[k] == v;
+        if (again || (shape_only && !values[v].shape_role && !values[v].constant))
+            continue;
+        uint64_t bytes = values[v].bytes;
+        in = oxp_sat_add(in, (flags & OXP_OP_MOVE) && bytes > out ? out : bytes);
+    }
+    (void)m;
+    return oxp_sat_add(in, out);
+}
+
+static void fill_nodes(const oxp_model *m, const oxp_inferred *inferred,
+                       const oxp_value_info *values, const bool *in_main, oxp_node_info *nodes,
+                       oxp_totals *t) {
+    size_t n = oxp_node_count(m);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(m, i);
+        oxp_node_info *o = &nodes[i];
+        if (!node->live || !in_main[node->graph])
+            continue;
+        const oxp_node_cost *c = &inferred->costs[i];
+        o->known = c->cost.known;
+        o->at_least = c->cost.at_least;
+        o->times = c->times;
+        o->macs = c->cost.macs;
+        o->flops = c->cost.flops;
+        o->int_ops = c->cost.int_ops;
+        o->moved = c->cost.moved;
+        uint64_t bytes = c->times == 0 ? 0 : traffic(m, values, node);
+        o->bytes_moved = bytes == UINT64_MAX ? bytes : oxp_sat_mul(bytes, c->times);
+        t->nodes++;
+        t->macs = oxp_sat_add(t->macs, o->macs);
+        t->flops = oxp_sat_add(t->flops, o->flops);
+        t->int_ops = oxp_sat_add(t->int_ops, o->int_ops);
+        t->moved = oxp_sat_add(t->moved, o->moved);
+        if (o->bytes_moved != UINT64_MAX)
+            t->bytes_moved = oxp_sat_add(t->bytes_moved, o->bytes_moved);
+        if (!o->known)
+            t->unknown_nodes++;
+    }
+}
+
+typedef struct request {
+    const oxp_analysis **out;
+    const oxp_model *m;
+    const oxp_analyze_opts *opts;
+    oxp_arena *arena;
+} request;
+
+static void fill_memory(const oxp_model *m, oxp_analysis *a, oxp_node_info *nodes,
+                        oxp_arena *arena) {
+    size_t n = oxp_node_count(m);
+    uint64_t *live = OXP_NEWS(arena, n + 1, uint64_t);
+    oxp_memory memory = oxp_memory_of(m, a->values, live, arena);
+    for (size_t i = 0; i < n; i++)
+        nodes[i].live_bytes = live[i];
+    a->totals.peak_activation_bytes = memory.peak;
+    a->totals.peak_with_views_bytes = memory.with_views;
+    a->totals.total_activation_bytes = memory.total;
+    a->peak_node = memory.peak_node;
+}
+
+static void analyze(void *arg) {
+    request *r = arg;
+    const oxp_model *m = r->m;
+    oxp_arena *arena = r->arena;
+    const oxp_analyze_opts init = OXP_ANALYZE_OPTS_INIT;
+    const oxp_analyze_opts *opts = r->opts != NULL ? r->opts : &init;
+    oxp_analysis *a = OXP_NEW(arena, oxp_analysis);
+    a->model = m;
+    a->arena = arena;
+    oxp_bound *bound = oxp_bind(m, opts, arena);
+    a->assumed = oxp_bound_dims(bound, &a->n_assumed);
+    const oxp_inferred *numbers = run(m, bound, true, opts->quiet, arena);
+    const oxp_inferred *symbols =
+        opts->symbolic && a->n_assumed > 0 ? run(m, bound, false, true, arena) : numbers;
+    oxp_value_info *values = OXP_NEWS(arena, oxp_value_count(m) + 1, oxp_value_info);
+    oxp_node_info *nodes = OXP_NEWS(arena, oxp_node_count(m) + 1, oxp_node_info);
+    a->values = values;
+    a->nodes = nodes;
+    const bool *in_main = oxp_graphs_of_main(m, arena);
+    a->totals.partial = numbers->partial;
+    a->totals.file_bytes = oxp_sat_add(oxp_model_file_bytes(m), oxp_model_external_bytes(m));
+    fill_values(m, numbers, symbols, values);
+    fill_nodes(m, numbers, values, in_main, nodes, &a->totals);
+    oxp_count_weights(m, values, nodes, in_main, &a->totals, arena);
+    oxp_count_by_op(m, values, nodes, in_main, a, arena);
+    fill_memory(m, a, nodes, arena);
+    *r->out = a;
+}
+
+oxp_status oxp_analyze(const oxp_analysis **out, const oxp_model *m, const oxp_analyze_opts *opts,
+                       oxp_arena *arena) {
+    request r = {out, m, opts, arena};
+    *out = NULL;
+    return oxp_try(oxp_arena_ctx(arena), analyze, &r);
+}

@@ -1,0 +1,27 @@
+/* memory.h - which activations are alive when, and the peak. */
+#ifndef OXP_ANALYSIS_MEMORY_H
+#define OXP_ANALYSIS_MEMORY_H
+
+#include "onnxpert/analyze.h"
+
+typedef struct oxp_memory {
+    uint64_t peak;       /* no sharing: the contract of peak_activation_bytes */
+    uint64_t with_views; /* views share their source's bytes                  */
+    uint64_t total;      /* all activations of the main graph together        */
+    oxp_id peak_node;    /* first node at which the peak is reached, or OXP_NONE */
+    bool partial;        /* sizes of some activations are unknown: the sums are 'at least' */
+} oxp_memory;
+
+/* Liveness over the main graph's node order.  `values` has at least `bytes` and `activation`;
+ * live_by_node (by node id, or NULL) gets the bytes alive at each node of the main graph. */
+oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, uint64_t *live_by_node,
+                         oxp_arena *arena);
+
+/* The activations alive at main-graph node `at`, largest first; at most `max` in `out`. */
+size_t oxp_memory_alive(const oxp_model *m, const oxp_value_info *values, oxp_id at, oxp_id *out,
+                        size_t max, oxp_arena *arena);
+
+/* Is this the node of a constant (no inputs, one fixed tensor)?  Its output is a weight. */
+bool oxp_is_constant_node(const oxp_node *n);
+
+#endif
