@@ -23,10 +23,12 @@
 
 /* One propagated element: an integer (bool, any int type; may be symbolic) in `i`, or a float in
  * `f` (already rounded to the tensor's dtype).  A float that stands for a symbolic integer (Cast of
- * a dim to float) has exact = true: its value is i. */
+ * a dim to float) has exact = true: its value is i, or the fraction i / den (a dim times 0.5) when
+ * den > 1; Cast to an integer then takes floor(i / den). */
 typedef struct oxp_elem {
-    oxp_dim i; /* integers; OXP_DIM_UNKNOWN = this element is unknown */
-    double f;  /* floats; NaN with i == UNKNOWN and exact == false means unknown, see known */
+    oxp_dim i;   /* integers; OXP_DIM_UNKNOWN = this element is unknown */
+    double f;    /* floats; NaN with i == UNKNOWN and exact == false means unknown, see known */
+    int64_t den; /* exact floats: 0 and 1 mean the integer i */
     bool known;
     bool exact;
 } oxp_elem;
