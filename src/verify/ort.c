@@ -1,0 +1,361 @@
+/* ort.c - the few calls of ONNX Runtime's C API that we need, by their position in OrtApi.
+ *
+ * Positions are those of `struct OrtApi` in onnxruntime_c_api.h, which only ever grows at its end
+ * (the header says so: "This struct must only be added to at the end").  Version 1 of the API has
+ * all of the calls below but GetAvailableProviders (version 3). */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/safe_math.h"
+#include "verify/ort.h"
+
+typedef void status;          /* OrtStatus: NULL is success */
+typedef void (*any_fn)(void); /* an entry of OrtApi, cast where it is called */
+
+enum {
+    API_VERSION = 3,
+    GET_ERROR_MESSAGE = 2,
+    CREATE_ENV = 3,
+    CREATE_SESSION = 7,
+    RUN = 9,
+    CREATE_SESSION_OPTIONS = 10,
+    SET_LOG_SEVERITY = 22,
+    SET_OPTIMIZATION = 23,
+    SET_INTRA_THREADS = 24,
+    INPUT_COUNT = 30,
+    OUTPUT_COUNT = 31,
+    INPUT_TYPE = 33,
+    INPUT_NAME = 36,
+    OUTPUT_NAME = 37,
+    CREATE_TENSOR_WITH_DATA = 49,
+    IS_TENSOR = 50,
+    TENSOR_DATA = 51,
+    CAST_TO_TENSOR_INFO = 55,
+    ELEMENT_TYPE = 60,
+    DIM_COUNT = 61,
+    DIMENSIONS = 62,
+    ELEMENT_COUNT = 64,
+    TENSOR_TYPE_AND_SHAPE = 65,
+    CREATE_CPU_MEMORY_INFO = 69,
+    DEFAULT_ALLOCATOR = 78,
+    RELEASE_STATUS = 93,
+    RELEASE_SESSION = 95,
+    RELEASE_VALUE = 96,
+    RELEASE_TYPE_INFO = 98,
+    RELEASE_TENSOR_INFO = 99,
+    RELEASE_SESSION_OPTIONS = 100,
+    AVAILABLE_PROVIDERS = 125
+};
+
+typedef struct api_base {
+    const any_fn *(*get_api)(uint32_t version);
+    const char *(*version)(void);
+} api_base;
+
+struct oxp_ort {
+    oxp_arena *arena;
+    oxp_ctx *ctx;
+    const char *path, *version;
+    const any_fn *api; /* function pointers by position */
+    void *env, *memory, *allocator;
+};
+
+struct oxp_session {
+    oxp_ort *ort;
+    const char *model;
+    void *handle;
+    size_t n_in, n_out;
+    oxp_array *in;
+    const char **in_names, **out_names;
+    void **values; /* scratch: inputs, then outputs */
+};
+
+#define CALL(ort, position, ...) (((status * (*)(__VA_ARGS__))(ort)->api[position]))
+
+/* ---- finding the library ---- */
+
+static const char *first_match(oxp_arena *a, const char *folder, const char *prefix) {
+    DIR *d = opendir(folder);
+    const char *found = NULL;
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        if (!strncmp(e->d_name, prefix, strlen(prefix)))
+            found = oxp_sprintf(a, "%s/%s", folder, e->d_name);
+    if (d)
+        closedir(d);
+    return found;
+}
+
+/* <environment>/lib/python3.x/site-packages/onnxruntime/capi/libonnxruntime.so.* */
+static const char *in_python(oxp_arena *a) {
+    const char *env = getenv("VIRTUAL_ENV");
+    if (!env)
+        env = getenv("CONDA_PREFIX");
+    const char *python = env ? first_match(a, oxp_sprintf(a, "%s/lib", env), "python3") : NULL;
+    return python ? first_match(a, oxp_sprintf(a, "%s/site-packages/onnxruntime/capi", python),
+                                "libonnxruntime.so")
+                  : NULL;
+}
+
+static const char *in_node_modules(oxp_arena *a) {
+#if defined(__aarch64__)
+    static const char arch[] = "arm64";
+#else
+    static const char arch[] = "x64";
+#endif
+    char folder[4096];
+    if (!getcwd(folder, sizeof folder))
+        return NULL;
+    for (;;) {
+        const char *path = oxp_sprintf(
+            a, "%s/node_modules/onnxruntime-node/bin/napi-v6/linux/%s/libonnxruntime.so.1", folder,
+            arch);
+        if (access(path, R_OK) == 0)
+            return path;
+        char *slash = strrchr(folder, '/');
+        if (!slash || slash == folder)
+            return NULL;
+        *slash = 0;
+    }
+}
+
+const char *oxp_ort_locate(oxp_arena *a, const char *given) {
+    const char *path = given ? given : getenv("ONNXPERT_ORT");
+    if (path && *path)
+        return path;
+    if ((path = in_python(a)) || (path = in_node_modules(a)))
+        return path;
+    return "libonnxruntime.so.1";
+}
+
+/* ---- loading ---- */
+
+/* The reason of a failed call, as one line in our arena; the status is released. */
+static const char *reason(oxp_ort *ort, status *s) {
+    const char *(*message)(const status *) = (const char *(*)(const status *))ort->api[2];
+    char *text = oxp_strdup(ort->arena, message(s));
+    ((void (*)(status *))ort->api[RELEASE_STATUS])(s);
+    for (char *p = text; *p; p++)
+        if (*p == '\n' || *p == '\r')
+            *p = ' ';
+    return text;
+}
+
+static void check(oxp_ort *ort, status *s, oxp_status kind, const char *what) {
+    if (s)
+        oxp_raise(ort->ctx, kind, "%s: ONNX Runtime: %s", what, reason(ort, s));
+}
+
+oxp_ort *oxp_ort_open(oxp_arena *arena, const char *path) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        oxp_raise(ctx, OXP_E_RUNTIME,
+                  "no ONNX Runtime: %s (install one with `npm install --ignore-scripts "
+                  "onnxruntime-node` or `pip install onnxruntime`, or name a library with --ort)",
+                  dlerror());
+    const api_base *(*get_base)(void);
+    void *symbol = dlsym(library, "OrtGetApiBase");
+    memcpy(&get_base, &symbol, sizeof get_base);
+    if (!symbol)
+        oxp_raise(ctx, OXP_E_RUNTIME, "%s: is not ONNX Runtime: it has no OrtGetApiBase", path);
+    const api_base *base = get_base();
+    oxp_ort *ort = OXP_NEW(arena, oxp_ort);
+    ort->arena = arena;
+    ort->ctx = ctx;
+    ort->path = path;
+    ort->version = oxp_strdup(arena, base->version());
+    ort->api = base->get_api(API_VERSION);
+    if (!ort->api)
+        oxp_raise(ctx, OXP_E_RUNTIME, "%s: ONNX Runtime %s is too old", path, ort->version);
+    enum { FATAL = 4, ARENA_ALLOCATOR = 1, DEFAULT_MEMORY = 0 };
+    check(ort, CALL(ort, CREATE_ENV, int, const char *, void **)(FATAL, "onnxpert", &ort->env),
+          OXP_E_RUNTIME, path);
+    check(ort,
+          CALL(ort, CREATE_CPU_MEMORY_INFO, int, int, void **)(ARENA_ALLOCATOR, DEFAULT_MEMORY,
+                                                               &ort->memory),
+          OXP_E_RUNTIME, path);
+    check(ort, CALL(ort, DEFAULT_ALLOCATOR, void **)(&ort->allocator), OXP_E_RUNTIME, path);
+    return ort;
+}
+
+const char *oxp_ort_version(const oxp_ort *ort) {
+    return ort->version;
+}
+
+size_t oxp_ort_providers(oxp_ort *ort, const char *const **names) {
+    char **all;
+    int n = 0;
+    check(ort, CALL(ort, AVAILABLE_PROVIDERS, char ***, int *)(&all, &n), OXP_E_RUNTIME, ort->path);
+    const char **copy = OXP_NEWS(ort->arena, (size_t)n + 1, const char *);
+    for (int i = 0; i < n; i++)
+        copy[i] = oxp_strdup(ort->arena, all[i]);
+    *names = copy;
+    return (size_t)n;
+}
+
+/* ---- sessions ---- */
+
+/* ONNXTensorElementDataType has the numbers of TensorProto.DataType. */
+static oxp_dtype element_type(int t) {
+    return t > 0 && t < OXP_DTYPE_COUNT ? (oxp_dtype)t : OXP_UNDEFINED;
+}
+
+/* Type and dims behind an OrtTensorTypeAndShapeInfo. */
+static void read_info(oxp_session *s, void *info, oxp_array *a, oxp_arena *arena) {
+    oxp_ort *ort = s->ort;
+    int type = 0;
+    size_t rank = 0;
+    check(ort, CALL(ort, ELEMENT_TYPE, const void *, int *)(info, &type), OXP_E_UNSUPPORTED,
+          s->model);
+    check(ort, CALL(ort, DIM_COUNT, const void *, size_t *)(info, &rank), OXP_E_UNSUPPORTED,
+          s->model);
+    int64_t *dims = OXP_NEWS(arena, rank + 1, int64_t);
+    check(ort, CALL(ort, DIMENSIONS, const void *, int64_t *, size_t)(info, dims, rank),
+          OXP_E_UNSUPPORTED, s->model);
+    a->dtype = element_type(type);
+    a->rank = (int)rank;
+    a->dims = dims;
+}
+
+static void read_input(oxp_session *s, size_t i) {
+    oxp_ort *ort = s->ort;
+    void *type = NULL;
+    const void *info = NULL;
+    char *name;
+    check(ort,
+          CALL(ort, INPUT_NAME, const void *, size_t, void *, char **)(s->handle, i, ort->allocator,
+                                                                       &name),
+          OXP_E_UNSUPPORTED, s->model);
+    s->in[i].name = s->in_names[i] = oxp_strdup(ort->arena, name);
+    check(ort, CALL(ort, INPUT_TYPE, const void *, size_t, void **)(s->handle, i, &type),
+          OXP_E_UNSUPPORTED, s->model);
+    check(ort, CALL(ort, CAST_TO_TENSOR_INFO, const void *, const void **)(type, &info),
+          OXP_E_UNSUPPORTED, s->model);
+    if (info) /* borrowed from `type`; NULL: not a tensor */
+        read_info(s, (void *)(uintptr_t)info, &s->in[i], ort->arena);
+    ((void (*)(void *))ort->api[RELEASE_TYPE_INFO])(type);
+}
+
+oxp_session *oxp_ort_session(oxp_ort *ort, const char *model, const oxp_session_opts *opts) {
+    enum { NO_OPTIMIZATION = 0, ALL_OPTIMIZATION = 99, FATAL = 4 };
+    void *how = NULL;
+    oxp_session *s = OXP_NEW(ort->arena, oxp_session);
+    s->ort = ort;
+    s->model = model;
+    check(ort, CALL(ort, CREATE_SESSION_OPTIONS, void **)(&how), OXP_E_RUNTIME, ort->path);
+    check(ort, CALL(ort, SET_LOG_SEVERITY, void *, int)(how, FATAL), OXP_E_RUNTIME, ort->path);
+    check(ort,
+          CALL(ort, SET_OPTIMIZATION, void *,
+               int)(how, opts->optimize ? ALL_OPTIMIZATION : NO_OPTIMIZATION),
+          OXP_E_RUNTIME, ort->path);
+    if (opts->threads)
+        check(ort, CALL(ort, SET_INTRA_THREADS, void *, int)(how, (int)opts->threads),
+              OXP_E_RUNTIME, ort->path);
+    status *failed = CALL(ort, CREATE_SESSION, const void *, const char *, const void *,
+                          void **)(ort->env, model, how, &s->handle);
+    ((void (*)(void *))ort->api[RELEASE_SESSION_OPTIONS])(how);
+    check(ort, failed, OXP_E_UNSUPPORTED, model);
+    check(ort, CALL(ort, INPUT_COUNT, const void *, size_t *)(s->handle, &s->n_in), OXP_E_RUNTIME,
+          model);
+    check(ort, CALL(ort, OUTPUT_COUNT, const void *, size_t *)(s->handle, &s->n_out), OXP_E_RUNTIME,
+          model);
+    s->in = OXP_NEWS(ort->arena, s->n_in + 1, oxp_array);
+    s->in_names = OXP_NEWS(ort->arena, s->n_in + 1, const char *);
+    s->out_names = OXP_NEWS(ort->arena, s->n_out + 1, const char *);
+    s->values = OXP_NEWS(ort->arena, s->n_in + s->n_out + 1, void *);
+    for (size_t i = 0; i < s->n_in; i++)
+        read_input(s, i);
+    for (size_t i = 0; i < s->n_out; i++) {
+        char *name;
+        check(ort,
+              CALL(ort, OUTPUT_NAME, const void *, size_t, void *, char **)(s->handle, i,
+                                                                            ort->allocator, &name),
+              OXP_E_UNSUPPORTED, model);
+        s->out_names[i] = oxp_strdup(ort->arena, name);
+    }
+    return s;
+}
+
+void oxp_session_close(oxp_session *s) {
+    ((void (*)(void *))s->ort->api[RELEASE_SESSION])(s->handle);
+}
+
+size_t oxp_session_inputs(const oxp_session *s) {
+    return s->n_in;
+}
+
+size_t oxp_session_outputs(const oxp_session *s) {
+    return s->n_out;
+}
+
+oxp_array oxp_session_input(const oxp_session *s, size_t i) {
+    return s->in[i];
+}
+
+const char *oxp_session_output_name(const oxp_session *s, size_t i) {
+    return s->out_names[i];
+}
+
+/* Copies an output out of the runtime's memory. */
+static void fetch(oxp_session *s, void *value, oxp_array *a, oxp_arena *arena) {
+    oxp_ort *ort = s->ort;
+    int is_tensor = 0;
+    void *info = NULL, *data = NULL;
+    check(ort, CALL(ort, IS_TENSOR, const void *, int *)(value, &is_tensor), OXP_E_UNSUPPORTED,
+          s->model);
+    if (!is_tensor)
+        return;
+    check(ort, CALL(ort, TENSOR_TYPE_AND_SHAPE, const void *, void **)(value, &info),
+          OXP_E_UNSUPPORTED, s->model);
+    read_info(s, info, a, arena);
+    size_t count = 0;
+    check(ort, CALL(ort, ELEMENT_COUNT, const void *, size_t *)(info, &count), OXP_E_UNSUPPORTED,
+          s->model);
+    ((void (*)(void *))ort->api[RELEASE_TENSOR_INFO])(info);
+    uint64_t bytes = oxp_dtype_bytes(a->dtype, count);
+    if (a->dtype == OXP_STRING || bytes > SIZE_MAX / 2) {
+        a->dtype = OXP_UNDEFINED;
+        return;
+    }
+    check(ort, CALL(ort, TENSOR_DATA, void *, void **)(value, &data), OXP_E_UNSUPPORTED, s->model);
+    a->count = count;
+    a->bytes = (size_t)bytes;
+    a->data = oxp_alloc(arena, a->bytes + 1, 1);
+    if (a->bytes)
+        memcpy(a->data, data, a->bytes);
+}
+
+static void release_values(void *arg) {
+    oxp_session *s = arg;
+    for (size_t i = 0; i < s->n_in + s->n_out; i++) {
+        if (s->values[i])
+            ((void (*)(void *))s->ort->api[RELEASE_VALUE])(s->values[i]);
+        s->values[i] = NULL;
+    }
+}
+
+void oxp_session_run(oxp_session *s, const oxp_array *in, oxp_array *out, oxp_arena *arena) {
+    oxp_ort *ort = s->ort;
+    size_t token = oxp_defer(ort->ctx, release_values, s);
+    for (size_t i = 0; i < s->n_in; i++)
+        check(ort,
+              CALL(ort, CREATE_TENSOR_WITH_DATA, const void *, void *, size_t, const int64_t *,
+                   size_t, int, void **)(ort->memory, in[i].data, in[i].bytes, in[i].dims,
+                                         (size_t)in[i].rank, (int)in[i].dtype, &s->values[i]),
+              OXP_E_UNSUPPORTED, s->model);
+    check(ort,
+          CALL(ort, RUN, void *, const void *, const char *const *, const void *const *, size_t,
+               const char *const *, size_t,
+               void **)(s->handle, NULL, s->in_names, (const void *const *)s->values, s->n_in,
+                        s->out_names, s->n_out, s->values + s->n_in),
+          OXP_E_UNSUPPORTED, s->model);
+    for (size_t i = 0; out && i < s->n_out; i++) {
+        memset(&out[i], 0, sizeof out[i]);
+        out[i].name = s->out_names[i];
+        fetch(s, s->values[s->n_in + i], &out[i], arena);
+    }
+    oxp_undefer(ort->ctx, token, true);
+}
