@@ -2,8 +2,10 @@
  *
  *   compute = flops / (peak(dtype) * efficiency(class)),  memory = bytes / (bandwidth * efficiency)
  *
- * Nodes that a runtime folds at load (constants) or that only handle shapes cost nothing but, for
- * the latter, their launch.  Unknown nodes count nothing and are counted in `unknown`. */
+ * What every runtime does at load is taken as done: constants are folded, a normalization with
+ * running statistics and an activation behind a convolution are part of it.  Views and nodes that
+ * only handle shapes cost a microsecond of bookkeeping.  Nodes of unknown cost count nothing and
+ * are counted in `unknown`. */
 #ifndef OXP_ANALYSIS_LATENCY_H
 #define OXP_ANALYSIS_LATENCY_H
 
@@ -45,17 +47,17 @@ typedef struct oxp_batch_point {
 } oxp_batch_point;
 
 typedef struct oxp_batch_sweep {
-    const char
-        *dim; /* dimension that was varied: its name(s), or NULL: there is no batch dimension */
+    const char *dim; /* name(s) of the dimension that was varied; NULL: no input has a batch axis */
+    bool scaled;     /* the batch is fixed in the file: figures are scaled, not analysed again */
     const oxp_batch_point *points;
     size_t n_points;
-    size_t knee; /* index of the point from which doubling the batch gains less than 10 %; n_points:
-                    it gains to the end */
+    size_t knee; /* index of the first point from which a larger batch gains less than 10 % in
+                    throughput; n_points: it gains to the end, or there are no latencies */
 } oxp_batch_sweep;
 
-/* Analyses again with the batch dimension (the first of every input of rank >= 2 that leads the
- * others) bound to each of `batches`; `base` holds the bindings of the analysis.  n_batches 0:
- * 1, 2, 4, ... 64.  device NULL: no latencies. */
+/* Analyses again with the batch dimension (the first axis of the inputs of rank >= 2) bound to each
+ * of `batches`; `base` holds the bindings of the analysis, NULL: what it assumed.  n_batches 0:
+ * 1, 2, 4, ... 64.  device NULL: no latencies (0). */
 const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,
                                        const oxp_device *d, oxp_dtype precision,
                                        const int64_t *batches, size_t n_batches, oxp_arena *arena);

@@ -1,0 +1,236 @@
+/* host.c - this machine as a device, measured: multiply-adds in registers on every thread, and a
+ * copy between buffers larger than the caches.  Each is the best of a few rounds. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "analysis/device.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+enum { THREADS_MAX = 256, ROUNDS = 4, CHAINS = 10, STEPS = 2000 };
+static const double round_seconds = 0.06;
+static const size_t buffer_bytes = (size_t)96 << 20;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Each kernel runs STEPS multiply-adds in CHAINS independent vectors and returns the operations. */
+typedef double (*kernel_fn)(float *sink);
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static double fma_avx512(float *sink) {
+    __m512 a[CHAINS], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
+    for (int c = 0; c < CHAINS; c++)
+        a[c] = _mm512_set1_ps((float)c);
+    for (int i = 0; i < STEPS; i++) {
+        for (int c = 0; c < CHAINS; c++)
+            a[c] = _mm512_fmadd_ps(a[c], x, y);
+    }
+    for (int c = 1; c < CHAINS; c++)
+        a[0] = _mm512_add_ps(a[0], a[c]);
+    *sink += _mm512_cvtss_f32(a[0]);
+    return 2.0 * 16 * CHAINS * STEPS;
+}
+
+__attribute__((target("avx2,fma"))) static double fma_avx2(float *sink) {
+    __m256 a[CHAINS], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
+    for (int c = 0; c < CHAINS; c++)
+        a[c] = _mm256_set1_ps((float)c);
+    for (int i = 0; i < STEPS; i++) {
+        for (int c = 0; c < CHAINS; c++)
+            a[c] = _mm256_fmadd_ps(a[c], x, y);
+    }
+    for (int c = 1; c < CHAINS; c++)
+        a[0] = _mm256_add_ps(a[0], a[c]);
+    *sink += _mm256_cvtss_f32(a[0]);
+    return 2.0 * 8 * CHAINS * STEPS;
+}
+
+static double mul_add_plain(float *sink) {
+    __m128 a[CHAINS], x = _mm_set1_ps(0.999f), y = _mm_set1_ps(1e-3f);
+    for (int c = 0; c < CHAINS; c++)
+        a[c] = _mm_set1_ps((float)c);
+    for (int i = 0; i < STEPS; i++) {
+        for (int c = 0; c < CHAINS; c++)
+            a[c] = _mm_add_ps(_mm_mul_ps(a[c], x), y);
+    }
+    for (int c = 1; c < CHAINS; c++)
+        a[0] = _mm_add_ps(a[0], a[c]);
+    *sink += _mm_cvtss_f32(a[0]);
+    return 2.0 * 4 * CHAINS * STEPS;
+}
+
+static kernel_fn best_kernel(void) {
+    return __builtin_cpu_supports("avx512f")                                 ? fma_avx512
+           : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? fma_avx2
+                                                                             : mul_add_plain;
+}
+
+/* Integer multiply-adds in place of one in float32: 4 with VNNI, else 2 (pmaddubsw, pmaddwd, add).
+ */
+static double int8_factor(void) {
+    return __builtin_cpu_supports("avx512vnni") ? 4 : 2;
+}
+#elif defined(__aarch64__)
+static double fma_neon(float *sink) {
+    float32x4_t a[CHAINS], x = vdupq_n_f32(0.999f), y = vdupq_n_f32(1e-3f);
+    for (int c = 0; c < CHAINS; c++)
+        a[c] = vdupq_n_f32((float)c);
+    for (int i = 0; i < STEPS; i++) {
+        for (int c = 0; c < CHAINS; c++)
+            a[c] = vfmaq_f32(y, a[c], x);
+    }
+    for (int c = 1; c < CHAINS; c++)
+        a[0] = vaddq_f32(a[0], a[c]);
+    *sink += vgetq_lane_f32(a[0], 0);
+    return 2.0 * 4 * CHAINS * STEPS;
+}
+
+static kernel_fn best_kernel(void) {
+    return fma_neon;
+}
+
+static double int8_factor(void) {
+    return 2;
+}
+#else
+static double mul_add_plain(float *sink) {
+    float a[CHAINS];
+    for (int c = 0; c < CHAINS; c++)
+        a[c] = (float)c;
+    for (int i = 0; i < STEPS; i++) {
+        for (int c = 0; c < CHAINS; c++)
+            a[c] = a[c] * 0.999f + 1e-3f;
+    }
+    for (int c = 0; c < CHAINS; c++)
+        *sink += a[c];
+    return 2.0 * CHAINS * STEPS;
+}
+
+static kernel_fn best_kernel(void) {
+    return mul_add_plain;
+}
+
+static double int8_factor(void) {
+    return 1;
+}
+#endif
+
+typedef struct worker {
+    pthread_t thread;
+    kernel_fn kernel; /* NULL: copy */
+    char *to;
+    const char *from;
+    size_t bytes;
+    double rate; /* operations or bytes a second */
+    float sink;
+} worker;
+
+static void *work(void *arg) {
+    worker *w = arg;
+    double start = now(), elapsed, done = 0;
+    do {
+        if (w->kernel != NULL) {
+            for (int i = 0; i < 16; i++)
+                done += w->kernel(&w->sink);
+        } else {
+            memcpy(w->to, w->from, w->bytes);
+            done += 2.0 * (double)w->bytes;
+        }
+        elapsed = now() - start;
+    } while (elapsed < round_seconds);
+    w->rate = done / elapsed;
+    return NULL;
+}
+
+/* Sum of the threads' rates in one round; a thread that cannot be started does not count. */
+static double run_round(worker *w, unsigned n) {
+    bool started[THREADS_MAX] = {false};
+    for (unsigned i = 1; i < n; i++)
+        started[i] = pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
+    work(&w[0]);
+    double rate = w[0].rate;
+    for (unsigned i = 1; i < n; i++) {
+        if (started[i]) {
+            pthread_join(w[i].thread, NULL);
+            rate += w[i].rate;
+        }
+    }
+    return rate;
+}
+
+static double best_rate(worker *w, unsigned n) {
+    double best = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        double rate = run_round(w, n);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static unsigned usable_threads(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+}
+
+static void measure(oxp_device *d, oxp_arena *arena, unsigned n) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    worker *w = OXP_NEWS(arena, n, worker);
+    for (unsigned i = 0; i < n; i++)
+        w[i].kernel = best_kernel();
+    d->peak[OXP_FLOAT] = best_rate(w, n);
+    oxp_arena *buffers = oxp_arena_new(ctx);
+    char *memory = oxp_alloc(buffers, buffer_bytes, 1);
+    size_t part = buffer_bytes / 2 / n;
+    memset(memory, 1, buffer_bytes); /* so that every page is there */
+    for (unsigned i = 0; i < n; i++) {
+        w[i] = (worker){
+            .from = memory + i * part, .to = memory + buffer_bytes / 2 + i * part, .bytes = part};
+    }
+    d->bandwidth = best_rate(w, n);
+    oxp_arena_free(buffers);
+}
+
+const oxp_device *oxp_device_host(oxp_arena *arena) {
+    static const double efficiency[OXP_CLASS_COUNT] = {
+        [OXP_CLASS_CONV] = 0.6,      [OXP_CLASS_DEPTHWISE] = 0.15, [OXP_CLASS_MATMUL] = 0.7,
+        [OXP_CLASS_RECURRENT] = 0.3, [OXP_CLASS_NORM] = 0.1,       [OXP_CLASS_SIMPLE] = 0.1,
+        [OXP_CLASS_MOVE] = 0.1};
+    static const oxp_device_source sources[] = {
+        {"peak float32", "measured: vector multiply-adds in registers on all usable threads"},
+        {"bandwidth", "measured: copy of 48 MB on all usable threads, bytes read and written"},
+        {"peak float64", "half of float32: vectors hold half as many"},
+        {"peak int8", "from float32 and the instruction set: 4 times with VNNI, else 2 times"},
+        {"memory", "physical memory that the system reports"},
+        {"efficiency", "assumption: as of the x86 server"},
+        {"launch", "assumption: the runtime's bookkeeping for each node"}};
+    oxp_device *d = OXP_NEW(arena, oxp_device);
+    d->id = "host";
+    d->threads = usable_threads();
+    d->name =
+        oxp_sprintf(arena, "this machine (%u thread%s)", d->threads, d->threads == 1 ? "" : "s");
+    d->kind = OXP_DEVICE_CPU;
+    measure(d, arena, d->threads);
+    d->peak[OXP_DOUBLE] = d->peak[OXP_FLOAT] / 2;
+    d->peak[OXP_INT8] = d->peak[OXP_UINT8] = d->peak[OXP_FLOAT] * int8_factor();
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    d->memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    d->launch = 5e-6;
+    memcpy(d->efficiency, efficiency, sizeof efficiency);
+    d->bandwidth_efficiency = 0.8;
+    d->sources = sources;
+    d->n_sources = sizeof sources / sizeof *sources;
+    return d;
+}

@@ -1,0 +1,12 @@
+/* latency_impl.h - the same with everything but the weights scaled: for batches that the file does
+ * not allow to analyse. */
+#ifndef OXP_ANALYSIS_LATENCY_IMPL_H
+#define OXP_ANALYSIS_LATENCY_IMPL_H
+
+#include "analysis/latency.h"
+
+double oxp_latency_scaled(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision,
+                          double scale, oxp_latency_sum *sum, oxp_node_latency *nodes);
+uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale);
+
+#endif
