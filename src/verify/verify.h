@@ -8,8 +8,8 @@
 #include "onnxpert/report.h"
 
 typedef struct oxp_verify_opts {
-    const char *library;   /* --ort, or NULL: looked for */
-    const char *inputs;    /* folder with input_N.npy or input_N.pb, or NULL: random ones */
+    const char *library;         /* --ort, or NULL: looked for */
+    const char *inputs;          /* folder with input_N.npy or input_N.pb, or NULL: random ones */
     const oxp_binding *bindings; /* sizes of dynamic dimensions of BEFORE; unbound: 1 */
     size_t n_bindings;
     uint64_t seed;
@@ -29,8 +29,8 @@ typedef struct oxp_output_check {
 } oxp_output_check;
 
 typedef struct oxp_timing {
-    double before, after;    /* median seconds of a run */
-    double ratio_low, ratio_high; /* 95 % interval of after / before (bootstrap of the medians) */
+    double before, after;           /* median seconds of a run */
+    double ratio_low, ratio_high;   /* 95 % interval of after / before (bootstrap of the medians) */
     double load_before, load_after; /* seconds to make the session */
 } oxp_timing;
 
