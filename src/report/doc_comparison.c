@@ -176,6 +176,8 @@ oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
                                          c->after_path ? c->after_path : "(dry run)"));
     summary_table(&p);
     honesty(&p);
+    if (c->verified)
+        oxp_doc_add_verification(p.d, c->verified);
     passes(&p);
     operators(&p);
     if (c->saved) {

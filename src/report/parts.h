@@ -14,6 +14,9 @@ const char *oxp_fidelity_name(oxp_fidelity f);
 /* The object, or null. */
 void oxp_emit_verification(oxp_json *j, const char *key, const struct oxp_verification *v);
 
+/* A section on what a run showed. */
+void oxp_doc_add_verification(oxp_doc *d, const struct oxp_verification *v);
+
 oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena);
 
 #endif

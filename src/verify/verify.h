@@ -53,7 +53,8 @@ typedef struct oxp_verification {
 const oxp_verification *oxp_verify(oxp_arena *arena, const oxp_model *before, const char *after,
                                    const oxp_verify_opts *opts);
 
-oxp_report oxp_report_verification(const oxp_verification *v, const char *before,
+/* The report; its view lives in `arena`. */
+oxp_report oxp_report_verification(oxp_arena *arena, const oxp_verification *v, const char *before,
                                    const char *after);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "report/comparison.h"
 #include "rewrite/project.h"
+#include "verify/verify.h"
 
 #define AT(field) offsetof(oxp_cli, field)
 
@@ -16,6 +17,9 @@ static const oxp_option options[] = {
     {"--auto", NULL, "all passes that keep the numbers and need no decision", OXP_OPT_FLAG,
      AT(automatic)},
     {"--dry-run", NULL, "project the result, write nothing", OXP_OPT_FLAG, AT(dry_run)},
+    {"--verify", NULL, "run both models in ONNX Runtime; a wrong result is not kept", OXP_OPT_FLAG,
+     AT(verify)},
+    {"--ort", "FILE", "the ONNX Runtime library for --verify", OXP_OPT_TEXT, AT(ort)},
     {"--report", "FILE", "where the report goes (default: standard output)", OXP_OPT_TEXT,
      AT(report)},
     {"--format", "NAME", "how the report is written", OXP_OPT_TEXT, AT(format)},
