@@ -27,7 +27,7 @@ typedef struct oxp_cli {
     oxp_list dims, input_shapes, batches, targets, target_files, rules, disable;
     oxp_list block_ops, block_nodes, include_ops;
     bool quiet, automatic, verify, dry_run, allow_overridable, repair, allow_retraining, redact;
-    bool change_io, runtime_info, lossy;
+    bool keep_io, change_io, runtime_info, lossy;
     int64_t seed, sets, threads, runs;
 } oxp_cli;
 

@@ -1,0 +1,80 @@
+/* advise.c - the prioritized roadmap of a model. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+
+#define AT(field) offsetof(oxp_cli, field)
+
+static const oxp_option options[] = {
+    {"--target", "NAME=GOAL", "latency=3ms, throughput=2000, memory=100MB, size=20MB (repeatable)",
+     OXP_OPT_LIST, AT(targets)},
+    {"--targets", "FILE.xml", "targets from a file (repeatable)", OXP_OPT_LIST, AT(target_files)},
+    {"--rules", "FILE|DIR", "further rules; they override built-in ones by id (repeatable)",
+     OXP_OPT_LIST, AT(rules)},
+    {"--disable", "ID", "leave a rule out (repeatable)", OXP_OPT_LIST, AT(disable)},
+    {"--profile", "FILE", "use only the rules that this file lists", OXP_OPT_TEXT, AT(profile)},
+    {"--fail-on", "IMPACT", "exit with 1 when an item reaches high, medium or low impact",
+     OXP_OPT_TEXT, AT(fail_on)},
+    {"--device", "ID", "device to project for (default t4); `onnxpert devices` lists them",
+     OXP_OPT_TEXT, AT(device)},
+    {"--batch", "N", "batch size for throughput and memory (default 1)", OXP_OPT_LIST, AT(batches)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+static const oxp_option *const groups[] = {options, oxp_opts_report, oxp_opts_dims, oxp_opts_common,
+                                           NULL};
+
+static int64_t batch_of(oxp_cli *cli) {
+    if (!cli->batches.n)
+        return 0;
+    const char *text = cli->batches.items[cli->batches.n - 1];
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (errno || *end || end == text || v < 1)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--batch: '%s' is not a batch size", text);
+    return v;
+}
+
+static int run(oxp_cli *cli) {
+    const oxp_rules *rules;
+    oxp_rules_opts ro = OXP_RULES_OPTS_INIT;
+    ro.files = cli->rules.items;
+    ro.n_files = cli->rules.n;
+    ro.disable = cli->disable.items;
+    ro.n_disable = cli->disable.n;
+    ro.profile = cli->profile;
+    oxp_advise_opts o = OXP_ADVISE_OPTS_INIT;
+    o.bindings = oxp_cli_bindings(cli, &o.n_bindings);
+    o.device = cli->device;
+    o.batch = batch_of(cli);
+    o.targets = cli->targets.items;
+    o.n_targets = cli->targets.n;
+    o.target_files = cli->target_files.items;
+    o.n_target_files = cli->target_files.n;
+    oxp_status s = oxp_rules_load(&rules, cli->ctx, &ro, cli->arena);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    o.rules = rules;
+    oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    const oxp_roadmap *roadmap;
+    if ((s = oxp_advise(&roadmap, m, &o, cli->arena)) != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    bool reached = false;
+    if (cli->fail_on && (s = oxp_roadmap_reaches(&reached, roadmap, cli->fail_on)) != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    oxp_cli_diagnostics(cli, 0);
+    oxp_report r = oxp_report_roadmap(roadmap);
+    oxp_cli_render(cli, &r, cli->output, false);
+    return oxp_diag_errors(cli->ctx) ? oxp_exit_code(OXP_E_FORMAT) : reached ? 1 : 0;
+}
+
+const oxp_command oxp_command_advise = {
+    "advise",
+    "MODEL [options]",
+    "the prioritized roadmap: what to do, what it saves, which targets it meets",
+    1,
+    1,
+    groups,
+    run,
+    NULL};

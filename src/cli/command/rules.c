@@ -1,0 +1,74 @@
+/* rules.c - lists, explains and checks rules. */
+#include <string.h>
+
+#include "cli/command.h"
+
+#define AT(field) offsetof(oxp_cli, field)
+
+static const oxp_option options[] = {
+    {"--rules", "FILE|DIR", "further rules; they override built-in ones by id (repeatable)",
+     OXP_OPT_LIST, AT(rules)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
+static const oxp_option *const groups[] = {options, oxp_opts_report, oxp_opts_common, NULL};
+
+static const oxp_rules *load(oxp_cli *cli) {
+    const oxp_rules *rules;
+    oxp_rules_opts o = OXP_RULES_OPTS_INIT;
+    o.files = cli->rules.items;
+    o.n_files = cli->rules.n;
+    oxp_status s = oxp_rules_load(&rules, cli->ctx, &o, cli->arena);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    return rules;
+}
+
+static void need(oxp_cli *cli, size_t n, const char *usage) {
+    if (cli->n_args != n)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "usage: onnxpert rules %s", usage);
+}
+
+static void explain(oxp_cli *cli) {
+    oxp_report r;
+    need(cli, 2, "explain ID");
+    oxp_status s = oxp_rules_explain(&r, cli->ctx, load(cli), cli->args[1], cli->arena);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    oxp_cli_render(cli, &r, cli->output, false);
+}
+
+static void check(oxp_cli *cli) {
+    oxp_rules_checked c;
+    oxp_status s = cli->n_args == 1 ? oxp_rules_check_builtin(&c, cli->ctx, cli->arena)
+                                    : oxp_rules_check(&c, cli->ctx, cli->args[1], cli->arena);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    if (!cli->quiet)
+        printf("%zu rule%s, %zu example%s: all as they should be\n", c.rules,
+               c.rules == 1 ? "" : "s", c.examples, c.examples == 1 ? "" : "s");
+}
+
+static int run(oxp_cli *cli) {
+    const char *what = cli->args[0];
+    if (!strcmp(what, "list")) {
+        need(cli, 1, "list");
+        oxp_report r = oxp_report_rules(load(cli));
+        oxp_cli_render(cli, &r, cli->output, false);
+    } else if (!strcmp(what, "explain")) {
+        explain(cli);
+    } else if (!strcmp(what, "check")) {
+        check(cli);
+    } else {
+        oxp_raise(cli->ctx, OXP_E_USAGE, "rules: '%s' is none of list, explain, check", what);
+    }
+    return 0;
+}
+
+const oxp_command oxp_command_rules = {"rules",
+                                       "list | explain ID | check [FILE]",
+                                       "lists, explains and checks the rules of advise",
+                                       1,
+                                       2,
+                                       groups,
+                                       run,
+                                       NULL};
