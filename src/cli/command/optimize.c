@@ -1,5 +1,6 @@
 /* optimize.c - rewrites a model and reports projected next to achieved. */
 #include <string.h>
+#include <unistd.h>
 
 #include "analysis/device.h"
 #include "cli/command.h"
@@ -113,6 +114,43 @@ static oxp_save_opts save_opts(oxp_cli *cli) {
     return o;
 }
 
+/* The least exact of the passes decides how far the numbers may move. */
+static oxp_fidelity fidelity(const oxp_comparison *c) {
+    oxp_fidelity f = OXP_EXACT;
+    for (size_t i = 0; i < c->n_passes; i++)
+        f = c->passes[i].fidelity > f ? c->passes[i].fidelity : f;
+    return f;
+}
+
+static void remove_files(void *arg) {
+    const oxp_saved *s = arg;
+    for (size_t i = 0; i < s->n_files; i++)
+        unlink(s->files[i]);
+}
+
+static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_opts *how,
+                 oxp_saved *saved) {
+    oxp_status s = oxp_save(m, path, how, saved);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+}
+
+/* Writes a draft beside the target and runs it against the source, so that a wrong rewrite never
+ * takes the target's place (which may be the source itself). */
+static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
+    oxp_verify_opts how = {.library = cli->ort, .runs = 10, .fidelity = fidelity(c)};
+    how.bindings = oxp_cli_bindings(cli, &how.n_bindings);
+    if (!strcmp(cli->output, "-"))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--verify needs an OUT that is a file");
+    oxp_save_opts inside = OXP_SAVE_OPTS_INIT;
+    oxp_saved *draft = OXP_NEW(cli->arena, oxp_saved);
+    const char *path = oxp_sprintf(cli->arena, "%s.draft-%ld", cli->output, (long)getpid());
+    save(cli, m, path, &inside, draft);
+    size_t token = oxp_defer(cli->ctx, remove_files, draft);
+    c->verified = oxp_verify(cli->arena, c->before->model, path, &how);
+    oxp_undefer(cli->ctx, token, true);
+}
+
 /* Runs the passes and writes the model; fills the achieved side of the comparison. */
 static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t n,
                     const oxp_pass_opts *opts, oxp_comparison *c) {
@@ -120,10 +158,13 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
     oxp_status s = oxp_run_passes(m, names, n, opts, &c->passes, &c->n_passes);
     if (s != OXP_OK)
         oxp_reraise(cli->ctx, s);
+    if (cli->verify) {
+        verify(cli, m, c);
+        if (!c->verified->ok)
+            return;
+    }
     oxp_saved *saved = OXP_NEW(cli->arena, oxp_saved);
-    s = oxp_save(m, cli->output, &how, saved);
-    if (s != OXP_OK)
-        oxp_reraise(cli->ctx, s);
+    save(cli, m, cli->output, &how, saved);
     c->saved = saved;
     c->after_path = cli->output;
     if (!strcmp(cli->output, "-")) { /* it is gone: what was written is what is in memory */
@@ -155,12 +196,15 @@ static int run(oxp_cli *cli) {
     c.projected = oxp_project(m, names, n, &opts, cli->arena, cli->dry_run ? &c.passes : NULL,
                               cli->dry_run ? &c.n_passes : NULL);
     c.weights_assumed = cli->dry_run && !oxp_model_has_weights(m);
-    if (!cli->dry_run)
-        rewrite(cli, m, names, n, &opts, &c);
+    if (!cli->dry_run) /* on a copy: `before` keeps pointing at what it analysed */
+        rewrite(cli, oxp_model_clone(m), names, n, &opts, &c);
     oxp_cli_diagnostics(cli, 0);
     oxp_report r = oxp_report_comparison(&c);
     bool model_on_stdout = !cli->dry_run && !strcmp(cli->output, "-");
     oxp_cli_render(cli, &r, cli->report, model_on_stdout);
+    if (c.verified && !c.verified->ok)
+        oxp_raise(cli->ctx, OXP_E_VERIFY,
+                  "%s: not written: the rewritten model computes something else", cli->output);
     return 0;
 }
 
