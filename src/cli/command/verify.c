@@ -44,7 +44,9 @@ static int run(oxp_cli *cli) {
                          .inputs = cli->inputs,
                          .seed = (uint64_t)cli->seed,
                          .sets = (unsigned)(cli->sets < 1000 ? cli->sets : 1000),
-                         .runs = (unsigned)(cli->runs ? cli->runs < 1000 ? cli->runs : 1000 : 20),
+                         .runs = (unsigned)(cli->runs < 0      ? 20
+                                            : cli->runs < 1000 ? cli->runs
+                                                               : 1000),
                          .threads = (unsigned)(cli->threads < 1024 ? cli->threads : 1024),
                          .fidelity = cli->lossy ? OXP_LOSSY : OXP_ROUNDING};
     o.bindings = oxp_cli_bindings(cli, &o.n_bindings);
