@@ -38,7 +38,7 @@ uint64_t oxp_hash_bytes(const void *p, size_t n) {
 
 typedef struct entry {
     const char *s;
-    size_t len;
+    uint32_t len, id;
     uint64_t hash;
 } entry;
 
@@ -76,18 +76,26 @@ static void grow_strings(oxp_intern *t) {
     *t = bigger;
 }
 
-const char *oxp_intern_add(oxp_intern *t, const char *s, size_t len) {
+const char *oxp_intern_number(oxp_intern *t, const char *s, size_t len, uint32_t *id) {
     uint64_t hash = oxp_hash_bytes(s, len);
     entry *e = find(t, s, len, hash);
+    *id = e->id;
     if (e->s)
         return e->s;
+    if (len > UINT32_MAX || t->n >= UINT32_MAX)
+        oxp_raise(oxp_arena_ctx(t->arena), OXP_E_LIMIT, "a name of 4 GiB, or 2^32 names");
     if (t->n >= t->cap / 2) {
         grow_strings(t);
         e = find(t, s, len, hash);
     }
-    *e = (entry){oxp_memdup0(t->arena, s, len), len, hash};
-    t->n++;
+    *id = (uint32_t)t->n++;
+    *e = (entry){oxp_memdup0(t->arena, s, len), (uint32_t)len, *id, hash};
     return e->s;
+}
+
+const char *oxp_intern_add(oxp_intern *t, const char *s, size_t len) {
+    uint32_t id;
+    return oxp_intern_number(t, s, len, &id);
 }
 
 const char *oxp_intern_find(const oxp_intern *t, const char *s, size_t len) {

@@ -9,6 +9,8 @@ typedef struct oxp_intern oxp_intern;
 oxp_intern *oxp_intern_new(oxp_arena *arena);
 /* The one copy of s[0, len), NUL-terminated; raises on lack of memory. */
 const char *oxp_intern_add(oxp_intern *t, const char *s, size_t len);
+/* The same; *id is the string's number: they run from 0 in the order of first appearance. */
+const char *oxp_intern_number(oxp_intern *t, const char *s, size_t len, uint32_t *id);
 /* The one copy if there is one, else NULL. */
 const char *oxp_intern_find(const oxp_intern *t, const char *s, size_t len);
 

@@ -10,9 +10,12 @@
  * resident memory stays small and a file that shrinks is a short read, not a signal. */
 typedef struct oxp_source oxp_source; /* src/base/source.h */
 
+struct oxp_externals; /* src/model/external.c */
+
 typedef struct oxp_external_file {
     const char *location; /* as the model names it */
-    oxp_source *source;   /* NULL: missing */
+    oxp_source *source;   /* while it is open: use oxp_model_external */
+    bool found;           /* false: missing */
     const char *problem;  /* why it is missing, or NULL */
     uint64_t bytes;       /* its size */
     uint64_t dev, ino;    /* identity, so that a target that is a data file is refused */
@@ -52,11 +55,17 @@ struct oxp_model {
 
     oxp_external_file *files;
     size_t n_files;
+    struct oxp_externals *externals; /* how to open them; shared by clones */
     bool changed; /* anything differs from the file */
     uint64_t file_bytes;
 };
 
-/* Appends a zeroed element and returns its id; pointers into the array become stale. */
+/* The open external file; raises OXP_E_IO or OXP_E_UNSUPPORTED when it is missing.  Opened on demand:
+ * the source of another file may be closed by it, as there may be more files than descriptors. */
+oxp_source *oxp_model_external(const oxp_model *m, uint32_t file);
+
+/* Appends an element and returns its id; pointers into the array become stale.  Zeroed, but for the
+ * ids of other things, which are OXP_NONE. */
 oxp_id oxp_model_add_node(oxp_model *m);
 oxp_id oxp_model_add_value(oxp_model *m);
 oxp_id oxp_model_add_tensor(oxp_model *m);
@@ -68,6 +77,9 @@ void oxp_model_remove_use(oxp_model *m, oxp_id value, oxp_id node, uint32_t slot
 /* Links a node into its graph's order behind `after` (OXP_NONE: first) / unlinks it. */
 void oxp_model_link_after(oxp_model *m, oxp_id node, oxp_id after);
 void oxp_model_unlink(oxp_model *m, oxp_id node);
+/* Makes room, so that elements can be added without moving the arrays. */
+void oxp_model_reserve(oxp_model *m, size_t graphs, size_t nodes, size_t values, size_t tensors,
+                       size_t uses, size_t functions);
 /* Interned copy. */
 const char *oxp_model_name(oxp_model *m, const char *s, size_t len);
 
