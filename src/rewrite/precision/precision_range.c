@@ -1,0 +1,255 @@
+/* precision_range.c - how large values can become.
+ *
+ * Constants are exact, operators with a bounded result (Sigmoid, Clip, Softmax) are exact, the rest
+ * rests on an assumption: a float input of the graph, and what a layer with ordinary weights makes,
+ * lies within +-8.  Arithmetic with constants moves that estimate; squares assume 256 and
+ * exponentials 12, since there an ordinary outlier is already too much.  An estimate that grows by
+ * less than a factor of 4 (a sum of two activations) does not grow at all, or depth alone would
+ * make every network overflow. */
+#include "rewrite/precision/precision.h"
+
+#include <math.h>
+
+#define NOMINAL        8.0
+#define NOMINAL_SQUARE 256.0
+#define NOMINAL_EXP    12.0
+#define LARGE_WEIGHT   16.0 /* weights beyond this enlarge what goes through them */
+#define LARGE_INPUT    1024.0
+
+static const oxp_interval nominal = {-NOMINAL, NOMINAL, true, true};
+
+static double magnitude(oxp_interval r) {
+    return fmax(fabs(r.lo), fabs(r.hi));
+}
+
+static oxp_interval of_constant(oxp_precision *p, oxp_id node, uint32_t slot, oxp_id v) {
+    const oxp_sentinel *s = oxp_precision_sentinel(p, node, slot);
+    const oxp_tensor_stats *t = oxp_precision_stats(p, v);
+    unsigned rule = oxp_precision_rule(oxp_node_at(p->m, node), NULL);
+    if (!t)
+        return nominal;
+    if (s && !(rule & OXP_RULE_BOUND))
+        return (oxp_interval){fmax(t->min, 0), fmin(t->max, 0), false, true};
+    return (oxp_interval){t->min, t->max, false, true};
+}
+
+static oxp_interval of_other(uint8_t dtype) {
+    switch (dtype) {
+    case OXP_BOOL:
+        return (oxp_interval){0, 1, false, true};
+    case OXP_UINT8:
+        return (oxp_interval){0, 255, false, true};
+    case OXP_INT8:
+        return (oxp_interval){-128, 127, false, true};
+    default:
+        return nominal;
+    }
+}
+
+static oxp_interval of_input(oxp_precision *p, oxp_id node, uint32_t slot) {
+    oxp_id v = oxp_in(oxp_node_at(p->m, node), slot);
+    if (v == OXP_NONE)
+        return (oxp_interval){1, -1, false, false};
+    if (!oxp_precision_float32(p, v))
+        return of_other(p->dtype[v]);
+    if (p->is_const[v])
+        return of_constant(p, node, slot, v);
+    return p->range[v].known ? p->range[v] : nominal;
+}
+
+/* Assumptions that fit the operator. */
+static oxp_interval widen(oxp_interval r, double least) {
+    if (!r.assumed)
+        return r;
+    if (r.hi > 0)
+        r.hi = fmax(r.hi, least);
+    if (r.lo < 0)
+        r.lo = fmin(r.lo, -least);
+    return r;
+}
+
+enum { INPUTS_MAX = 64 };
+
+static bool squares(const oxp_node *n, unsigned rule) {
+    return rule & OXP_RULE_SQUARE ||
+           (oxp_node_is(n, "Mul") && n->n_in == 2 && n->in[0] == n->in[1]);
+}
+
+static uint32_t inputs_of(oxp_precision *p, oxp_id id, oxp_interval *in) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    unsigned rule = oxp_precision_rule(n, NULL);
+    uint32_t count = n->n_in < INPUTS_MAX ? n->n_in : INPUTS_MAX;
+    double e;
+    bool wide = squares(n, rule);
+    if (rule & OXP_RULE_SQUARE && n->n_in > 1 && oxp_precision_scalar(p, n->in[1], &e))
+        wide = fabs(e) > 1;
+    for (uint32_t i = 0; i < count; i++) {
+        in[i] = of_input(p, id, i);
+        if (wide)
+            in[i] = widen(in[i], NOMINAL_SQUARE);
+        if (rule & OXP_RULE_EXP)
+            in[i] = widen(in[i], NOMINAL_EXP);
+    }
+    return count;
+}
+
+/* The operator's own hook, with assumed inputs as they are or unbounded. */
+static oxp_range by_hook(oxp_precision *p, oxp_id id, uint32_t slot, const oxp_interval *in,
+                         uint32_t n_in, bool free_assumed) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    const oxp_fact *facts[INPUTS_MAX];
+    oxp_range r[INPUTS_MAX];
+    for (uint32_t i = 0; i < n_in; i++) {
+        facts[i] = n->in[i] == OXP_NONE ? NULL : &p->inferred->facts[n->in[i]];
+        r[i] = in[i].assumed && free_assumed ? (oxp_range){-INFINITY, INFINITY}
+                                             : (oxp_range){in[i].lo, in[i].hi};
+    }
+    oxp_fact *out = OXP_NEWS(p->arena, n->n_out ? n->n_out : 1, oxp_fact);
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] != OXP_NONE)
+            out[i] = p->inferred->facts[n->out[i]];
+    oxp_call c = {.model = p->m,
+                  .dims = oxp_model_dims(p->m),
+                  .arena = p->arena,
+                  .node_id = id,
+                  .node = n,
+                  .attrs = n->attrs,
+                  .n_attrs = n->n_attr,
+                  .opset = oxp_opset_of(p->m, n->graph, n->domain),
+                  .n_in = n_in,
+                  .n_out = n->n_out,
+                  .in = facts,
+                  .out = out};
+    return n->def->range(&c, r, slot);
+}
+
+static bool bounded(oxp_range r) {
+    return r.lo <= r.hi && isfinite(r.lo) && isfinite(r.hi);
+}
+
+/* Elements that a reduction adds up: input elements per output element; 0 unknown. */
+double oxp_precision_depth(const oxp_precision *p, oxp_id id) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    uint64_t in, out;
+    if (!n->n_in || !n->n_out || n->in[0] == OXP_NONE || n->out[0] == OXP_NONE ||
+        !oxp_elements_literal(&p->inferred->facts[n->in[0]], &in) ||
+        !oxp_elements_literal(&p->inferred->facts[n->out[0]], &out) || !out) {
+        return 0;
+    }
+    return (double)in / (double)out;
+}
+
+/* Products with weights: ordinary weights keep the size of what they see. */
+static oxp_interval product(oxp_precision *p, oxp_id id) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    double mag = 0, other = 0, weight = 0, depth = 1;
+    for (uint32_t i = 0; i < n->n_in && i < 2; i++) {
+        oxp_id v = n->in[i];
+        if (v == OXP_NONE || !oxp_precision_float32(p, v))
+            continue;
+        const oxp_tensor_stats *s = oxp_precision_stats(p, v);
+        if (s) {
+            const oxp_type *t = &p->inferred->facts[v].type;
+            double most = 1;
+            for (int d = 0; d < t->rank; d++)
+                most = oxp_dim_is_literal(t->dims[d]) ? fmax(most, (double)t->dims[d]) : most;
+            weight = s->abs_max;
+            depth = fmax(1, (double)oxp_precision_count(p, v) / most);
+            continue;
+        }
+        other = mag;
+        mag = magnitude(of_input(p, id, i));
+    }
+    double m = mag <= LARGE_INPUT ? NOMINAL : mag;
+    if (other > 0 && (mag > LARGE_INPUT || other > LARGE_INPUT))
+        m = mag * other;
+    if (weight > LARGE_WEIGHT)
+        m = fmax(m, fmin(fmax(mag, NOMINAL), 64) * weight * sqrt(depth));
+    return (oxp_interval){-m, m, true, true};
+}
+
+static oxp_interval no_hook(oxp_precision *p, oxp_id id, const oxp_interval *in, uint32_t n_in) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    unsigned flags = n->def ? n->def->flags : 0, rule = oxp_precision_rule(n, NULL);
+    oxp_interval all = {INFINITY, -INFINITY, false, true};
+    if (flags & (OXP_OP_MATMUL | OXP_OP_CONV))
+        return product(p, id);
+    if (flags & (OXP_OP_NORM | OXP_OP_RECURRENT | OXP_OP_CONTROL | OXP_OP_ATTENTION) || !flags)
+        return nominal;
+    for (uint32_t i = 0; i < n_in; i++) {
+        if (!oxp_precision_float32(p, n->in[i]) || in[i].lo > in[i].hi)
+            continue;
+        all.lo = fmin(all.lo, in[i].lo);
+        all.hi = fmax(all.hi, in[i].hi);
+        all.assumed |= in[i].assumed;
+        if (flags & (OXP_OP_REDUCE | OXP_OP_POOL))
+            break;
+    }
+    if (all.lo > all.hi)
+        return nominal;
+    if (rule & OXP_RULE_SUM || oxp_node_is(n, "CumSum")) {
+        double d = rule & OXP_RULE_SUM ? oxp_precision_depth(p, id) : 64;
+        all.lo *= d > 0 ? d : 64;
+        all.hi *= d > 0 ? d : 64;
+    }
+    if (!(flags & (OXP_OP_MOVE | OXP_OP_VIEW | OXP_OP_REDUCE | OXP_OP_POOL)))
+        all.assumed = true;
+    return all;
+}
+
+/* Small growth of an assumption is no growth. */
+static oxp_interval settle(oxp_interval r, const oxp_interval *in, uint32_t n_in) {
+    double most = 0;
+    for (uint32_t i = 0; i < n_in; i++)
+        if (in[i].assumed)
+            most = fmax(most, magnitude(in[i]));
+    if (!r.assumed || most == 0 || magnitude(r) > 4 * most)
+        return r;
+    r.hi = fmin(r.hi, most);
+    r.lo = fmax(r.lo, -most);
+    return r;
+}
+
+static oxp_interval of_attribute(oxp_precision *p, oxp_id id) {
+    const oxp_attr *a = oxp_attr_find(oxp_node_at(p->m, id), "value");
+    double x = 0;
+    if (oxp_precision_sentinel(p, id, UINT32_MAX))
+        return (oxp_interval){0, 0, false, true};
+    if (a && a->type == OXP_ATTR_TENSOR && oxp_tensor_at(p->m, a->u.id)->count == 1 &&
+        oxp_tensor_readable(p->m, a->u.id))
+        oxp_tensor_doubles(p->m, a->u.id, 0, 1, &x);
+    return (oxp_interval){x, x, false, true};
+}
+
+static oxp_interval range_of(oxp_precision *p, oxp_id id, uint32_t slot) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    oxp_interval in[INPUTS_MAX];
+    if (oxp_node_is(n, "ConstantOfShape"))
+        return of_attribute(p, id);
+    uint32_t n_in = inputs_of(p, id, in);
+    if (!n->def || !n->def->range)
+        return settle(no_hook(p, id, in, n_in), in, n_in);
+    oxp_range known = by_hook(p, id, slot, in, n_in, true);
+    if (bounded(known))
+        return (oxp_interval){known.lo, known.hi, false, true};
+    oxp_range r = by_hook(p, id, slot, in, n_in, false);
+    if (!bounded(r))
+        return settle(no_hook(p, id, in, n_in), in, n_in);
+    /* A one-sided bound that holds whatever the input is stays (a root of x + eps). */
+    oxp_interval out = {r.lo, r.hi, true, true};
+    return settle(out, in, n_in);
+}
+
+void oxp_precision_ranges(oxp_precision *p) {
+    for (size_t k = 0; k < p->n_order; k++) {
+        oxp_id id = p->order[k];
+        const oxp_node *n = oxp_node_at(p->m, id);
+        for (uint32_t i = 0; i < n->n_out; i++)
+            if (oxp_precision_float32(p, n->out[i]))
+                p->range[n->out[i]] = range_of(p, id, i);
+    }
+}
+
+oxp_interval oxp_precision_input_range(oxp_precision *p, oxp_id id, uint32_t slot) {
+    return of_input(p, id, slot);
+}
