@@ -1,0 +1,105 @@
+/* test_report.c - figures, JSON and every human format on a document full of hostile text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "onnxpert/report.h"
+
+static void test_human(void **state) {
+    (void)state;
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_arena *a = oxp_arena_new(ctx);
+    assert_string_equal(oxp_human_count(a, 0), "0");
+    assert_string_equal(oxp_human_count(a, 999), "999");
+    assert_string_equal(oxp_human_count(a, 3627122688), "3.63 G");
+    assert_string_equal(oxp_human_bytes(a, 42600000), "42.6 MB");
+    assert_string_equal(oxp_human_bytes(a, 999950), "1.00 MB");
+    assert_string_equal(oxp_human_bytes(a, 12), "12 B");
+    assert_string_equal(oxp_human_bytes(a, UINT64_MAX), "unknown");
+    assert_string_equal(oxp_human_seconds(a, 0.00305), "3.05 ms");
+    assert_string_equal(oxp_thousands(a, 3627122688), "3,627,122,688");
+    assert_string_equal(oxp_thousands(a, 100), "100");
+    oxp_ctx_free(ctx);
+}
+
+static void test_json(void **state) {
+    (void)state;
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_arena *a = oxp_arena_new(ctx);
+    oxp_sink *o = oxp_sink_new(a);
+    oxp_json *j = oxp_json_new(o, a);
+    oxp_json_object(j, NULL);
+    oxp_json_string(j, "s", "a\"b\\\n\x1b\xff\xe2\x80\xae");
+    oxp_json_uint(j, "big", UINT64_MAX - 1);
+    oxp_json_uint(j, "unknown", UINT64_MAX);
+    oxp_json_double(j, "nan", NAN);
+    oxp_json_array(j, "empty");
+    oxp_json_end(j);
+    oxp_json_end(j);
+    assert_string_equal(oxp_sink_text(o, NULL),
+                        "{\n \"s\": \"a\\\"b\\\\\\n\\u001b\\ufffd\\u202e\",\n"
+                        " \"big\": \"18446744073709551614\",\n \"unknown\": null,\n"
+                        " \"nan\": null,\n \"empty\": []\n}\n");
+    oxp_ctx_free(ctx);
+}
+
+static const char nasty[] = "<script>alert(1)</script>\x1b[31m|`*_\xe2\x80\xae&\"'\xff";
+
+static oxp_doc *nasty_doc(const void *source, oxp_arena *arena) {
+    (void)source;
+    static const char *const header[] = {nasty, "n"};
+    oxp_doc *d = oxp_doc_new(arena, nasty);
+    oxp_doc_heading(d, 1, "%s", nasty);
+    oxp_doc_para(d, "%s", nasty);
+    oxp_doc_fact(d, nasty, "%s", nasty);
+    oxp_block *b = oxp_doc_block(d, OXP_TABLE, 2);
+    b->header = header;
+    const char *cells[] = {nasty, NULL};
+    oxp_doc_row(d, cells);
+    oxp_doc_block(d, OXP_LIST, 1);
+    oxp_doc_row(d, cells);
+    oxp_doc_block(d, OXP_ITEM, 1);
+    for (int i = 0; i < 3; i++)
+        oxp_doc_row(d, cells);
+    oxp_doc_block(d, OXP_BARS, 2);
+    oxp_doc_bar(d, nasty, nasty, 3);
+    static const double points[] = {0, 1, 2, 3};
+    b = oxp_doc_block(d, OXP_CHART, 0);
+    b->text = nasty;
+    b->values = points;
+    b->rows = 2;
+    return d;
+}
+
+/* No human format lets a control character, a bidirectional override or markup through. */
+static void test_escaping(void **state) {
+    (void)state;
+    static const char *const formats[] = {"text", "markdown", "html"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        oxp_ctx *ctx = oxp_ctx_new(0);
+        oxp_arena *a = oxp_arena_new(ctx);
+        oxp_sink *o = oxp_sink_new(a);
+        oxp_report r = {"analysis", NULL, nasty_doc, NULL};
+        const oxp_format *f = oxp_format_find(formats[i]);
+        assert_non_null(f);
+        f->render(&r, o, a, false);
+        const char *text = oxp_sink_text(o, NULL);
+        assert_null(strstr(text, "\x1b"));
+        assert_null(strstr(text, "\xe2\x80\xae"));
+        assert_null(strchr(text, '\xff'));
+        if (i > 0)
+            assert_null(strstr(text, "<script>alert"));
+        oxp_ctx_free(ctx);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_human), cmocka_unit_test(test_json),
+                                       cmocka_unit_test(test_escaping)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
