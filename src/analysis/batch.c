@@ -84,6 +84,7 @@ static void analyse_point(const oxp_analysis *a, const oxp_analyze_opts *base,
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     oxp_mark mark = oxp_arena_mark(arena);
     size_t diags = oxp_diag_count(ctx);
+    bool clean = oxp_error_status(ctx) == OXP_OK;
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.symbolic = false;
     opts.quiet = true;
@@ -98,6 +99,8 @@ static void analyse_point(const oxp_analysis *a, const oxp_analyze_opts *base,
         p->seconds = d != NULL ? oxp_latency(b, d, precision, NULL, NULL) : 0;
     }
     oxp_diag_truncate(ctx, diags);
+    if (clean)
+        oxp_error_clear(ctx);
     oxp_arena_rewind(arena, mark);
 }
 
@@ -122,7 +125,7 @@ static void find_knee(oxp_batch_sweep *s) {
                        ? s->points[k].throughput
                        : best;
         if (best < s->points[i].throughput * 1.1) {
-            s->knee = i;
+            s->knee = i + 1 < s->n_points ? i : s->n_points;
             return;
         }
     }

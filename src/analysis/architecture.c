@@ -1,0 +1,211 @@
+/* architecture.c - family, repeated blocks, KV cache, task: conclusions from the blocks. */
+#include "analysis/patterns.h"
+
+#include <string.h>
+
+#include "analysis/weights.h"
+#include "base/intern.h"
+#include "base/safe_math.h"
+
+enum { UP_MAX = 12 };
+
+static void find_family(oxp_scan *s) {
+    oxp_insight *o = s->out;
+    uint64_t conv = 0, product = 0;
+    size_t trees = 0, n = oxp_node_count(s->m);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(s->m, i);
+        if (!node->live || !s->in_main[node->graph])
+            continue;
+        uint64_t work = oxp_sat_add(s->a->nodes[i].flops, s->a->nodes[i].int_ops);
+        if (oxp_flags(node) & OXP_OP_CONV)
+            conv = oxp_sat_add(conv, work);
+        if (oxp_flags(node) & (OXP_OP_MATMUL | OXP_OP_ATTENTION))
+            product = oxp_sat_add(product, work);
+        trees += oxp_letter_of(s, node) == OXP_L_TREE;
+    }
+    size_t attention = o->counts[OXP_BLOCK_ATTENTION];
+    double share = conv + product > 0 ? (double)conv / ((double)conv + (double)product) : 0;
+    bool convolutional = o->convolutions >= 5 && share > 0.3;
+    if (attention > 0 && (convolutional || o->recurrent > 0))
+        o->family = "hybrid";
+    else if (attention > 0)
+        o->family = "transformer";
+    else if (o->recurrent > 0)
+        o->family = convolutional ? "hybrid" : "rnn";
+    else if (o->convolutions > 0)
+        o->family = "cnn";
+    else if (trees > 0)
+        o->family = "tree";
+    else
+        o->family = o->products > 0 ? "mlp" : "other";
+    o->why = oxp_sprintf(s->arena,
+                         "%zu convolution%s, %zu attention block%s, %zu recurrent layer%s and %zu "
+                         "matrix product%s with weights",
+                         o->convolutions, o->convolutions == 1 ? "" : "s", attention,
+                         attention == 1 ? "" : "s", o->recurrent, o->recurrent == 1 ? "" : "s",
+                         o->products, o->products == 1 ? "" : "s");
+}
+
+/* Blocks of the same type and the same figures, in the order in which they first occur. */
+static void find_repeats(oxp_scan *s) {
+    size_t n = s->n_blocks;
+    oxp_repeat *r = OXP_NEWS(s->arena, n + 1, oxp_repeat);
+    oxp_intern *strings = oxp_intern_new(s->arena);
+    oxp_map *known = oxp_map_new(s->arena);
+    size_t n_repeats = 0, kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        const oxp_found *b = &s->blocks[i];
+        char key[256];
+        size_t len = strlen(b->detail) < sizeof key - 2 ? strlen(b->detail) : sizeof key - 2;
+        key[0] = (char)('A' + b->type);
+        memcpy(key + 1, b->detail, len);
+        uint64_t k = (uintptr_t)oxp_intern_add(strings, key, len + 1);
+        uint32_t at;
+        if (len == 0)
+            continue;
+        if (!oxp_map_get(known, k, &at)) {
+            at = (uint32_t)n_repeats++;
+            oxp_map_set(known, k, at);
+            r[at] = (oxp_repeat){b->type, b->detail, 0};
+        }
+        r[at].count++;
+    }
+    for (size_t i = 0; i < n_repeats; i++) {
+        if (r[i].count > 1)
+            r[kept++] = r[i];
+    }
+    s->out->repeats = r;
+    s->out->n_repeats = kept;
+}
+
+/* Longest axis-1 extent of an integer input of rank 2: the sequence as it was assumed. */
+static int64_t sequence_length(const oxp_scan *s) {
+    const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
+    int64_t longest = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        oxp_id v = g->inputs[i];
+        if (oxp_value_at(s->m, v)->tensor == OXP_NONE && oxp_value_rank(s, v) == 2 &&
+            oxp_size(s, v, 1) > longest)
+            longest = oxp_size(s, v, 1);
+    }
+    return longest;
+}
+
+static void find_cache(oxp_scan *s) {
+    oxp_kv_cache *kv = &s->out->kv;
+    if (!s->out->decoder)
+        return;
+    kv->kv_heads = s->out->kv_heads;
+    kv->head_dim = s->out->head_dim;
+    unsigned bits = oxp_dtype_bits(kv->dtype);
+    uint64_t elements = oxp_sat_mul(oxp_sat_mul(2 * kv->layers, kv->kv_heads), kv->head_dim);
+    kv->bytes_per_token =
+        elements > 0 && bits > 0 ? oxp_dtype_bytes(kv->dtype, elements) : UINT64_MAX;
+    for (size_t i = 0; i < s->n_blocks; i++) {
+        const oxp_found *b = &s->blocks[i];
+        if (b->type == OXP_BLOCK_EMBEDDING && b->c && b->a > 0) {
+            kv->context = (uint64_t)b->a;
+            kv->context_from_table = true;
+        }
+    }
+    if (kv->context == 0)
+        kv->context = (uint64_t)sequence_length(s);
+    kv->bytes_at_context = kv->bytes_per_token == UINT64_MAX
+                               ? UINT64_MAX
+                               : oxp_sat_mul(kv->bytes_per_token, kv->context);
+}
+
+/* ---- task ---- */
+
+/* The last layer in front of an output, through bias, softmax and what moves nothing around. */
+static const oxp_node *last_layer(const oxp_scan *s, oxp_id value, bool *split) {
+    for (int hop = 0; hop < UP_MAX && value != OXP_NONE; hop++) {
+        const oxp_node *n = oxp_made_by(s, value);
+        if (n == NULL || oxp_is_layer(s, n))
+            return n;
+        oxp_letter l = oxp_letter_of(s, n);
+        if (!(oxp_flags(n) & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_VIEW | OXP_OP_ACTIVATION |
+                              OXP_OP_NORM)) &&
+            l != OXP_L_CAST && l != OXP_L_SLICE && l != OXP_L_TRANSPOSE)
+            return NULL;
+        *split = *split || l == OXP_L_SLICE;
+        value = oxp_main_input(s, n);
+    }
+    return NULL;
+}
+
+static bool is_image(const oxp_scan *s, oxp_id v) {
+    int64_t first = oxp_size(s, v, 1), last = oxp_size(s, v, 3);
+    return oxp_value_rank(s, v) == 4 && (first == 1 || first == 3 || last == 1 || last == 3);
+}
+
+static bool has_token_table(const oxp_scan *s, int64_t rows) {
+    for (size_t i = 0; i < s->n_blocks; i++) {
+        const oxp_found *b = &s->blocks[i];
+        if (b->type == OXP_BLOCK_EMBEDDING && !b->c && (rows == 0 || b->a == rows))
+            return true;
+    }
+    return false;
+}
+
+/* [batch, 4 + classes, cells] where the cells are those of the head's maps */
+static void detection_classes(oxp_scan *s, const oxp_found *head, oxp_id out) {
+    int64_t cells = 0;
+    for (uint32_t i = 0; i + 1 < head->n_nodes; i++) {
+        oxp_id map = oxp_out(oxp_node_at(s->m, head->nodes[i]), 0);
+        cells += oxp_size(s, map, 2) * oxp_size(s, map, 3);
+    }
+    if (oxp_value_rank(s, out) == 3 && oxp_size(s, out, 2) == cells && oxp_size(s, out, 1) > 4)
+        s->out->classes = (uint64_t)(oxp_size(s, out, 1) - 4);
+}
+
+static void find_task(oxp_scan *s) {
+    oxp_insight *o = s->out;
+    const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
+    if (g->n_outputs == 0)
+        return;
+    for (size_t i = 0; i < s->n_blocks; i++) {
+        if (s->blocks[i].type == OXP_BLOCK_DETECTION_HEAD) {
+            o->task = OXP_TASK_DETECT;
+            detection_classes(s, &s->blocks[i], g->outputs[0]);
+            return;
+        }
+    }
+    const oxp_node *layers[8] = {NULL};
+    bool split[8] = {false};
+    for (uint32_t i = 0; i < g->n_outputs && i < 8; i++)
+        layers[i] = last_layer(s, g->outputs[i], &split[i]);
+    oxp_id out = g->outputs[0];
+    const oxp_node *l = layers[0];
+    int rank = oxp_value_rank(s, out);
+    int64_t width = l != NULL ? oxp_size(s, oxp_out(l, 0), -1) : -1;
+    if (l == NULL || (!(oxp_flags(l) & OXP_OP_CONV) && width < 1))
+        return;
+    if (oxp_flags(l) & OXP_OP_CONV) {
+        oxp_id in = g->n_inputs > 0 ? g->inputs[0] : OXP_NONE;
+        if (rank == 4 && is_image(s, in) && oxp_size(s, out, 2) == oxp_size(s, in, 2) &&
+            oxp_size(s, out, 3) == oxp_size(s, in, 3))
+            o->task = OXP_TASK_DENSE;
+        return;
+    }
+    if (width == 2 && split[0] && g->n_outputs > 1 && layers[1] == l && has_token_table(s, 0)) {
+        o->task = OXP_TASK_SPAN;
+    } else if (rank == 3 && o->decoder && has_token_table(s, width)) {
+        o->task = OXP_TASK_LANGUAGE;
+    } else if (rank == 3 && oxp_size(s, out, 2) == width && has_token_table(s, 0)) {
+        o->task = OXP_TASK_TOKENS;
+        o->classes = (uint64_t)width;
+    } else if (rank == 2 && g->n_outputs == 1 && !split[0] && oxp_size(s, out, 1) == width &&
+               width > 1) {
+        o->task = OXP_TASK_CLASSIFY;
+        o->classes = (uint64_t)width;
+    }
+}
+
+void oxp_find_architecture(oxp_scan *s) {
+    find_family(s);
+    find_cache(s);
+    find_task(s);
+    find_repeats(s);
+}

@@ -1,0 +1,103 @@
+/* insight.c - runs the detectors. */
+#include "analysis/insight.h"
+
+#include "analysis/patterns.h"
+#include "analysis/weights.h"
+
+enum { TRIANGLE_MAX = 4096 };
+
+/* A constant whose first row masks all but the first position and whose last row masks none. */
+static bool is_triangle(const oxp_scan *s, oxp_id value) {
+    oxp_id t = oxp_value_at(s->m, value)->tensor;
+    if (t == OXP_NONE)
+        return false;
+    const oxp_tensor *x = oxp_tensor_at(s->m, t);
+    if (x->rank < 2 || x->rank > 4 || x->dims[x->rank - 1] != x->dims[x->rank - 2] ||
+        x->dims[x->rank - 1] < 4 || x->dims[x->rank - 1] > TRIANGLE_MAX ||
+        (x->dtype != OXP_BOOL && x->dtype != OXP_UINT8 && !oxp_dtype_is_float(x->dtype)) ||
+        !oxp_tensor_readable(s->m, t))
+        return false;
+    uint64_t n = (uint64_t)x->dims[x->rank - 1];
+    if (x->count != n * n)
+        return false;
+    oxp_mark mark = oxp_arena_mark(s->arena);
+    double *row = OXP_NEWS(s->arena, n, double);
+    oxp_tensor_doubles(s->m, t, 0, n, row);
+    bool triangle = row[0] != row[1];
+    for (uint64_t i = 2; i < n && triangle; i++)
+        triangle = row[i] == row[1];
+    double seen = row[0];
+    oxp_tensor_doubles(s->m, t, n * (n - 1), n, row);
+    for (uint64_t i = 0; i < n && triangle; i++)
+        triangle = row[i] == seen;
+    oxp_arena_rewind(s->arena, mark);
+    return triangle;
+}
+
+static uint8_t input_marks(oxp_scan *s, const oxp_node *n, uint32_t i) {
+    oxp_id v = n->in[i];
+    if (v == OXP_NONE)
+        return 0;
+    bool square = oxp_value_at(s->m, v)->tensor != OXP_NONE && !(s->marks[v] & OXP_MARK_CAUSAL) &&
+                  (oxp_flags(n) & (OXP_OP_ELEMENTWISE | OXP_OP_MOVE)) && is_triangle(s, v);
+    if (square)
+        s->marks[v] |= OXP_MARK_CAUSAL;
+    return s->marks[v];
+}
+
+static void mark_outputs(oxp_scan *s, const oxp_node *n) {
+    uint32_t f = oxp_flags(n);
+    oxp_letter l = oxp_letter_of(s, n);
+    uint8_t all = 0, both = OXP_MARK_POSITION;
+    uint32_t n_in = l == OXP_L_GATHER && n->n_in > 1 ? 1 : n->n_in;
+    bool spreads = f & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_MOVE | OXP_OP_VIEW);
+    for (uint32_t i = 0; i < n_in && spreads; i++) {
+        uint8_t m = input_marks(s, n, i);
+        all |= m;
+        both &= m;
+    }
+    bool single = (f & OXP_OP_VIEW) || l == OXP_L_CAST || l == OXP_L_SLICE || l == OXP_L_GATHER ||
+                  (l == OXP_L_CONCAT && n->n_in == 1);
+    if (!single)
+        all &= (uint8_t)~OXP_MARK_INPUT;
+    if (l == OXP_L_RANGE)
+        all |= OXP_MARK_POSITION;
+    if (l == OXP_L_TRILU || (l == OXP_L_COMPARE && n->n_in == 2 && both))
+        all |= OXP_MARK_CAUSAL;
+    for (uint32_t i = 0; i < n->n_out; i++) {
+        if (n->out[i] != OXP_NONE)
+            s->marks[n->out[i]] |= all;
+    }
+}
+
+static void mark_values(oxp_scan *s) {
+    const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        if (oxp_value_at(s->m, g->inputs[i])->tensor == OXP_NONE)
+            s->marks[g->inputs[i]] |= OXP_MARK_INPUT;
+    }
+    for (oxp_id i = g->first; i != OXP_NONE; i = oxp_node_at(s->m, i)->next)
+        mark_outputs(s, oxp_node_at(s->m, i));
+}
+
+const oxp_insight *oxp_insight_of(const oxp_analysis *a, oxp_arena *arena) {
+    oxp_scan s = {.a = a, .m = a->model, .arena = arena, .out = OXP_NEW(arena, oxp_insight)};
+    size_t n_values = oxp_value_count(a->model);
+    s.letters = oxp_letters_of(a->model, arena);
+    s.in_main = oxp_graphs_of_main(a->model, arena);
+    s.marks = OXP_NEWS(arena, n_values + 1, uint8_t);
+    s.act = OXP_NEWS(arena, n_values + 1, uint8_t);
+    mark_values(&s);
+    oxp_find_activations(&s);
+    oxp_find_norms(&s);
+    oxp_find_attention(&s);
+    oxp_find_feed_forward(&s);
+    oxp_find_convolution_blocks(&s);
+    oxp_find_residuals(&s);
+    oxp_find_heads(&s);
+    s.out->blocks = s.blocks;
+    s.out->n_blocks = s.n_blocks;
+    oxp_find_architecture(&s);
+    oxp_find_risks(&s);
+    return s.out;
+}

@@ -1,0 +1,156 @@
+/* risks.c - what may surprise whoever deploys the model, each with its evidence. */
+#include "analysis/patterns.h"
+
+enum { RISKS_MAX = 16, NODES_MAX = 32 };
+
+typedef struct risk_list {
+    oxp_risk *risks;
+    size_t n;
+} risk_list;
+
+static oxp_risk *add(risk_list *l, const char *id, const char *severity, const char *message,
+                     const char *advice) {
+    oxp_risk *r = &l->risks[l->n++];
+    *r = (oxp_risk){id, severity, message, advice, NULL, 0};
+    return r;
+}
+
+static const char *plural(size_t n) {
+    return n == 1 ? "" : "s";
+}
+
+/* Up to NODES_MAX live nodes for which `test` holds; the count of all of them. */
+static size_t collect(oxp_scan *s, bool (*test)(const oxp_scan *, oxp_id), const oxp_id **nodes,
+                      size_t *n_nodes) {
+    oxp_id *found = OXP_NEWS(s->arena, NODES_MAX, oxp_id);
+    size_t all = 0, kept = 0, n = oxp_node_count(s->m);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(s->m, i);
+        if (!node->live || !s->in_main[node->graph] || !test(s, i))
+            continue;
+        if (kept < NODES_MAX)
+            found[kept++] = i;
+        all++;
+    }
+    *nodes = found;
+    *n_nodes = kept;
+    return all;
+}
+
+static bool is_unknown(const oxp_scan *s, oxp_id i) {
+    return !s->a->nodes[i].known;
+}
+
+static bool depends_on_data(const oxp_scan *s, oxp_id i) {
+    return (oxp_flags(oxp_node_at(s->m, i)) & OXP_OP_DATA_SHAPE) != 0;
+}
+
+static bool is_layer(const oxp_scan *s, oxp_id i) {
+    return oxp_is_layer(s, oxp_node_at(s->m, i));
+}
+
+/* A layer without a bias of its own and without an addition behind it. */
+static bool is_bare(const oxp_scan *s, oxp_id i) {
+    const oxp_node *n = oxp_node_at(s->m, i);
+    if (!oxp_is_layer(s, n) || oxp_in(n, 2) != OXP_NONE)
+        return false;
+    const oxp_node *next = oxp_only_reader(s, oxp_out(n, 0));
+    return oxp_letter_of(s, next) != OXP_L_ADD;
+}
+
+static void input_risks(oxp_scan *s, risk_list *l) {
+    const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
+    size_t dynamic = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const oxp_type *t = &s->a->values[g->inputs[i]].symbolic;
+        bool free = false;
+        for (int k = 0; t->kind == OXP_KIND_TENSOR && k < t->rank; k++)
+            free = free || !oxp_dim_is_literal(t->dims[k]);
+        dynamic += free;
+    }
+    if (dynamic > 0)
+        add(l, "dynamic-input-shapes", "info",
+            oxp_sprintf(s->arena, "%zu input%s ha%s dimensions without a number.", dynamic,
+                        plural(dynamic), dynamic == 1 ? "s" : "ve"),
+            "Figures here hold for the assumed numbers; bind others with --dim. Accelerators that "
+            "compile for fixed shapes want them fixed (optimize --passes fix-shapes).");
+    if (!oxp_model_has_weights(s->m))
+        add(l, "missing-weights", "medium", "An external data file of this model is not there.",
+            "Costs are exact without it; passes that compute with weights refuse to run.");
+}
+
+static void shape_risks(oxp_scan *s, risk_list *l) {
+    const oxp_id *nodes;
+    size_t n, all = collect(s, is_unknown, &nodes, &n);
+    if (all > 0) {
+        oxp_risk *r =
+            add(l, "unknown-cost", "medium",
+                oxp_sprintf(s->arena, "The cost of %zu node%s is unknown; totals are 'at least'.",
+                            all, plural(all)),
+                "Operators of unknown domains and shapes that depend on data cannot be counted.");
+        r->nodes = nodes;
+        r->n_nodes = n;
+    }
+    all = collect(s, depends_on_data, &nodes, &n);
+    if (all > 0) {
+        oxp_risk *r = add(l, "data-dependent-shapes", "low",
+                          oxp_sprintf(s->arena, "%zu node%s give%s shapes that depend on the data.",
+                                      all, plural(all), all == 1 ? "s" : ""),
+                          "Compilers for fixed shapes will not take these nodes.");
+        r->nodes = nodes;
+        r->n_nodes = n;
+    }
+    if (s->a->totals.partial)
+        add(l, "inconsistent-model", "high", "Parts of the graph contradict each other.",
+            "See the diagnostics; totals are 'at least'.");
+}
+
+static void training_risks(oxp_scan *s, risk_list *l) {
+    const oxp_insight *o = s->out;
+    const oxp_id *nodes;
+    size_t n, layers = collect(s, is_layer, &nodes, &n), n_bare;
+    const oxp_id *bare_nodes;
+    size_t bare = collect(s, is_bare, &bare_nodes, &n_bare);
+    /* A normalization that was folded at export leaves a bias on every layer. */
+    if (layers >= 8 && o->norms == 0 && bare * 2 > layers)
+        add(l, "missing-normalization", "info",
+            oxp_sprintf(s->arena,
+                        "%zu layers, %zu of them without a bias, and no normalization, decomposed "
+                        "or folded.",
+                        layers, bare),
+            "Harmless for inference; training it further may be unstable.");
+    if (layers >= 3 && o->activations == 0 && o->recurrent == 0 &&
+        o->counts[OXP_BLOCK_SILU] + o->counts[OXP_BLOCK_GELU] + o->counts[OXP_BLOCK_HARD_SWISH] +
+                o->counts[OXP_BLOCK_ATTENTION] ==
+            0)
+        add(l, "no-activation", "medium",
+            oxp_sprintf(s->arena, "%zu layers and no nonlinearity between them.", layers),
+            "Layers without an activation between them are one linear layer.");
+    size_t skips = o->counts[OXP_BLOCK_CONCAT_SKIP];
+    if (skips > 0)
+        add(l, "nonstandard-skips", "info",
+            oxp_sprintf(s->arena,
+                        "%zu skip connection%s join%s by concatenation, beside %zu residual "
+                        "addition%s.",
+                        skips, plural(skips), skips == 1 ? "s" : "", o->counts[OXP_BLOCK_RESIDUAL],
+                        plural(o->counts[OXP_BLOCK_RESIDUAL])),
+            "Concatenated skips keep early tensors alive and widen the layers behind them.");
+}
+
+static void version_risks(oxp_scan *s, risk_list *l) {
+    int64_t opset = oxp_opset_of(s->m, OXP_MAIN_GRAPH, "");
+    if (opset > 0 && opset < 11)
+        add(l, "old-opset", "low",
+            oxp_sprintf(s->arena, "Opset %lld of ai.onnx.", (long long)opset),
+            "Runtimes keep old opsets working but optimize newer ones first.");
+}
+
+void oxp_find_risks(oxp_scan *s) {
+    risk_list l = {.risks = OXP_NEWS(s->arena, RISKS_MAX, oxp_risk)};
+    shape_risks(s, &l);
+    input_risks(s, &l);
+    training_risks(s, &l);
+    version_risks(s, &l);
+    s->out->risks = l.risks;
+    s->out->n_risks = l.n;
+}
