@@ -1,0 +1,99 @@
+/* recurrent.c - RNN, GRU, LSTM.
+ *
+ * MACs: sequence * batch * directions * gates * hidden * (input + hidden); beside 2 flops for each,
+ * per step and hidden unit: the biases (2 per gate), the gates' activations and the state's update.
+ */
+#include "ops/util.h"
+
+#include <string.h>
+
+typedef struct sizes {
+    oxp_dim seq, batch, dirs, hidden;
+    bool batch_first;
+} sizes;
+
+static sizes read_sizes(oxp_call *c, uint64_t gates) {
+    const oxp_fact *x = oxp_input(c, 0), *w = oxp_input(c, 1), *r = oxp_input(c, 2);
+    sizes s = {.batch_first = oxp_call_int(c, "layout", 0) != 0};
+    if (oxp_rank(x) >= 0 && oxp_rank(x) != 3)
+        oxp_op_error(c, "input of rank %d", oxp_rank(x));
+    s.seq = oxp_dim_of(x, s.batch_first ? 1 : 0);
+    s.batch = oxp_dim_of(x, s.batch_first ? 0 : 1);
+    s.dirs = strcmp(oxp_call_string(c, "direction", "forward"), "bidirectional") == 0 ? 2 : 1;
+    int64_t hidden = oxp_call_int(c, "hidden_size", 0);
+    s.hidden = hidden > 0 ? oxp_dim_literal(hidden) : oxp_dim_of(r, 2);
+    if (hidden <= 0 && oxp_dim_is_unknown(s.hidden) && oxp_rank(w) == 3)
+        s.hidden = oxp_dim_floordiv(c->dims, oxp_dim_of(w, 1), (oxp_dim)gates);
+    return s;
+}
+
+static void infer_gates(oxp_call *c, uint64_t gates) {
+    sizes s = read_sizes(c, gates);
+    oxp_dtype t = oxp_elem_type(oxp_input(c, 0));
+    oxp_dim all[4] = {s.seq, s.dirs, s.batch, s.hidden}, last[3] = {s.dirs, s.batch, s.hidden};
+    oxp_dim all1[4] = {s.batch, s.seq, s.dirs, s.hidden}, last1[3] = {s.batch, s.dirs, s.hidden};
+    if (c->n_out)
+        oxp_set(c, 0, t, 4, s.batch_first ? all1 : all);
+    for (uint32_t i = 1; i < c->n_out && i < 3; i++)
+        oxp_set(c, i, t, 3, s.batch_first ? last1 : last);
+}
+
+static void infer_rnn(oxp_call *c) {
+    infer_gates(c, 1);
+}
+
+static void infer_gru(oxp_call *c) {
+    infer_gates(c, 3);
+}
+
+static void infer_lstm(oxp_call *c) {
+    infer_gates(c, 4);
+}
+
+/* `update`: operations per hidden unit and step beside products and biases. */
+static void cost_gates(const oxp_call *c, oxp_cost *cost, uint64_t gates, uint64_t update) {
+    oxp_call copy = *c;
+    sizes s = read_sizes(&copy, gates);
+    uint64_t seq, batch, dirs, hidden, in;
+    if (!oxp_dim_count(s.seq, &seq) || !oxp_dim_count(s.batch, &batch) ||
+        !oxp_dim_count(s.dirs, &dirs) || !oxp_dim_count(s.hidden, &hidden) ||
+        !oxp_dim_count(oxp_dim_of(oxp_input(c, 0), 2), &in))
+        return;
+    uint64_t units = oxp_sat_mul(oxp_sat_mul(seq, batch), oxp_sat_mul(dirs, hidden));
+    uint64_t macs = oxp_sat_mul(oxp_sat_mul(units, gates), oxp_sat_add(in, hidden));
+    uint64_t extra = oxp_sat_mul(units, update + (oxp_input(c, 3) ? 2 * gates : 0));
+    oxp_cost_macs(cost, macs, extra);
+}
+
+/* one activation */
+static void cost_rnn(const oxp_call *c, oxp_cost *cost) {
+    cost_gates(c, cost, 1, 1);
+}
+
+/* three activations; reset * state; (1 - z) * h + z * state */
+static void cost_gru(const oxp_call *c, oxp_cost *cost) {
+    cost_gates(c, cost, 3, 8);
+}
+
+/* four activations; f * C + i * c; tanh; o * that; three peephole products and sums if there */
+static void cost_lstm(const oxp_call *c, oxp_cost *cost) {
+    cost_gates(c, cost, 4, oxp_input(c, 7) ? 15 : 9);
+}
+
+static oxp_range range_state(const oxp_call *c, const oxp_range *in, uint32_t slot) {
+    (void)in;
+    /* default activations end in tanh, times a sigmoid; the LSTM's cell state is a sum */
+    if (slot == 2 || oxp_call_attr(c, "activations") || oxp_input(c, 5))
+        return oxp_range_all();
+    return oxp_range_of(-1, 1);
+}
+
+#define R (OXP_OP_RECURRENT | OXP_OP_ACCUMULATES)
+static const oxp_op table[] = {
+    {"RNN", "", R, 0xe, infer_rnn, cost_rnn, range_state},
+    {"GRU", "", R, 0xe, infer_gru, cost_gru, range_state},
+    {"LSTM", "", R, 0x8e, infer_lstm, cost_lstm, range_state},
+    {"DynamicQuantizeLSTM", "com.microsoft", R | OXP_OP_QUANT, 0xf8e, infer_lstm, cost_lstm,
+     range_state},
+};
+const oxp_op_family oxp_ops_recurrent = {table, OXP_COUNT(table)};
