@@ -15,6 +15,7 @@
 typedef struct block {
     struct block *prev;
     size_t size, used;
+    size_t touched; /* bytes that were handed out before a rewind: zeroed when they are again */
     _Alignas(16) unsigned char data[];
 } block;
 
@@ -87,7 +88,7 @@ static block *add_block(oxp_arena *a, size_t need) {
 #endif
     if (size > a->ctx->cap || a->ctx->used > a->ctx->cap - size || size > SIZE_MAX - sizeof(block))
         return NULL;
-    block *b = oxp_fault_hit() ? NULL : malloc(sizeof *b + size);
+    block *b = oxp_fault_hit() ? NULL : calloc(1, sizeof *b + size);
     if (!b)
         return NULL;
     b->prev = a->last;
@@ -110,8 +111,12 @@ void *oxp_try_alloc(oxp_arena *a, size_t n, size_t size) {
     if (!b)
         return NULL;
     void *p = b->data + b->used;
+    if (b->used < b->touched) {
+        size_t old = b->touched - b->used;
+        memset(p, 0, old < bytes ? old : bytes);
+    }
     b->used += bytes;
-    return memset(p, 0, bytes);
+    return p;
 }
 
 void *oxp_alloc(oxp_arena *a, size_t n, size_t size) {
@@ -174,6 +179,10 @@ oxp_mark oxp_arena_mark(const oxp_arena *a) {
 void oxp_arena_rewind(oxp_arena *a, oxp_mark mark) {
     while (a->last && a->last != mark.block)
         drop_block(a);
-    if (a->last)
-        a->last->used = mark.used;
+    block *b = a->last;
+    if (!b)
+        return;
+    if (b->touched < b->used)
+        b->touched = b->used;
+    b->used = mark.used;
 }

@@ -37,10 +37,16 @@ uint64_t oxp_hash_bytes(const void *p, size_t n) {
 /* ---- strings ---- */
 
 typedef struct entry {
-    const char *s;
-    uint32_t len, id;
-    uint64_t hash;
+    const char
+        *s; /* its length stands before it: a name costs 16 bytes here, and there are millions */
+    uint32_t hash, id;
 } entry;
+
+static uint32_t length_of(const char *s) {
+    uint32_t len;
+    memcpy(&len, s - sizeof len, sizeof len);
+    return len;
+}
 
 struct oxp_intern {
     oxp_arena *arena;  /* of the strings */
@@ -58,12 +64,25 @@ oxp_intern *oxp_intern_new(oxp_arena *arena) {
     return t;
 }
 
-static entry *find(const oxp_intern *t, const char *s, size_t len, uint64_t hash) {
+static entry *find(const oxp_intern *t, const char *s, size_t len, uint32_t hash) {
     for (size_t i = hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
         entry *e = &t->slots[i];
-        if (!e->s || (e->hash == hash && e->len == len && !memcmp(e->s, s, len)))
+        if (!e->s || (e->hash == hash && length_of(e->s) == len && !memcmp(e->s, s, len)))
             return e;
     }
+}
+
+static entry *vacant(const oxp_intern *t, uint32_t hash) {
+    size_t i = hash & (t->cap - 1);
+    while (t->slots[i].s)
+        i = (i + 1) & (t->cap - 1);
+    return &t->slots[i];
+}
+
+static char *store(oxp_intern *t, const char *s, uint32_t len) {
+    char *p = oxp_alloc(t->arena, sizeof len + len + (size_t)1, 1);
+    memcpy(p, &len, sizeof len);
+    return memcpy(p + sizeof len, s, len);
 }
 
 static void grow_strings(oxp_intern *t) {
@@ -71,25 +90,25 @@ static void grow_strings(oxp_intern *t) {
     oxp_intern bigger = {t->arena, fresh, OXP_NEWS(fresh, t->cap * 2, entry), t->n, t->cap * 2};
     for (size_t i = 0; i < t->cap; i++)
         if (t->slots[i].s)
-            *find(&bigger, t->slots[i].s, t->slots[i].len, t->slots[i].hash) = t->slots[i];
+            *vacant(&bigger, t->slots[i].hash) = t->slots[i];
     oxp_arena_free(t->tables);
     *t = bigger;
 }
 
 const char *oxp_intern_number(oxp_intern *t, const char *s, size_t len, uint32_t *id) {
-    uint64_t hash = oxp_hash_bytes(s, len);
+    uint32_t hash = (uint32_t)oxp_hash_bytes(s, len);
     entry *e = find(t, s, len, hash);
     *id = e->id;
     if (e->s)
         return e->s;
     if (len > UINT32_MAX || t->n >= UINT32_MAX)
         oxp_raise(oxp_arena_ctx(t->arena), OXP_E_LIMIT, "a name of 4 GiB, or 2^32 names");
-    if (t->n >= t->cap / 2) {
+    if (t->n >= t->cap / 4 * 3) {
         grow_strings(t);
         e = find(t, s, len, hash);
     }
     *id = (uint32_t)t->n++;
-    *e = (entry){oxp_memdup0(t->arena, s, len), (uint32_t)len, *id, hash};
+    *e = (entry){store(t, s, (uint32_t)len), hash, *id};
     return e->s;
 }
 
@@ -99,7 +118,7 @@ const char *oxp_intern_add(oxp_intern *t, const char *s, size_t len) {
 }
 
 const char *oxp_intern_find(const oxp_intern *t, const char *s, size_t len) {
-    return find(t, s, len, oxp_hash_bytes(s, len))->s;
+    return find(t, s, len, (uint32_t)oxp_hash_bytes(s, len))->s;
 }
 
 /* ---- 64-bit keys ---- */

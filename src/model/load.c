@@ -48,7 +48,9 @@ void *oxp_load_unpack(oxp_loader *l, const ProtobufCMessageDescriptor *d, oxp_sp
 }
 
 uint32_t oxp_load_symbol(oxp_loader *l, const char *s) {
-    uint32_t id;
+    uint32_t id = l->empty;
+    if (l->n_symbols && (!s || !s[0]))
+        return id;
     const char *name = oxp_intern_number(l->m->names, s ? s : "", s ? strlen(s) : 0, &id);
     if (id >= l->n_symbols) {
         l->symbols =
@@ -60,7 +62,7 @@ uint32_t oxp_load_symbol(oxp_loader *l, const char *s) {
 }
 
 const char *oxp_load_intern(oxp_loader *l, const char *s) {
-    return oxp_intern_add(l->m->names, s ? s : "", s ? strlen(s) : 0);
+    return s && s[0] ? oxp_intern_add(l->m->names, s, strlen(s)) : l->symbols[l->empty];
 }
 
 const char *oxp_load_domain(oxp_loader *l, const char *s) {
@@ -374,8 +376,7 @@ static void check_import(oxp_loader *l, const oxp_node *n) {
     if (oxp_opset_of(l->m, n->graph, n->domain))
         return;
     if (!n->domain[0])
-        OXP_BAD(l, oxp_sprintf(l->temp, "node '%.120s' (%.120s)", n->name, n->op), n->src.off,
-                "the default operator set is not imported");
+        OXP_BAD(l, oxp_load_what(l, n), n->src.off, "the default operator set is not imported");
     for (unsigned i = 0; i < l->n_warned; i++)
         if (l->warned[i] == n->domain)
             return;
@@ -484,7 +485,7 @@ static void load_records(oxp_loader *l) {
 typedef struct open_args {
     oxp_ctx *ctx;
     const char *path;
-    oxp_arena *arena, *scratch, *temp;
+    oxp_arena *arena, *scratch, *temp, *index;
     oxp_model *m;
 } open_args;
 
@@ -493,6 +494,8 @@ static void open_model(void *arg) {
     a->arena = oxp_arena_new(a->ctx);
     a->scratch = oxp_arena_new(a->ctx);
     a->temp = oxp_arena_new(a->ctx);
+    a->index = oxp_arena_new(a->ctx);
+    oxp_alloc(a->temp, 1, 1); /* a block that stays when the arena is rewound */
     oxp_model *m = a->m = OXP_NEW(a->arena, oxp_model);
     oxp_loader *l = OXP_NEW(a->scratch, oxp_loader);
     *l = (oxp_loader){.ctx = a->ctx, .m = m, .scratch = a->scratch, .temp = a->temp};
@@ -504,7 +507,7 @@ static void open_model(void *arg) {
     m->file_bytes = oxp_source_size(m->source);
     m->names = oxp_intern_new(a->arena);
     m->dims = oxp_dims_new(a->arena);
-    oxp_reader_init(&l->r, m->source, a->scratch);
+    oxp_reader_init(&l->r, m->source, a->index);
     refuse_other_formats(l);
     oxp_wire_scan(&l->r, &l->x);
     l->calls = oxp_map_new(l->scratch);
@@ -512,6 +515,8 @@ static void open_model(void *arg) {
     reserve(l);
     model_fields(l);
     load_records(l);
+    oxp_arena_free(a->index);
+    a->index = NULL;
     find_definitions(l);
     oxp_load_resolve(l);
     oxp_load_check_calls(l);
@@ -521,15 +526,14 @@ oxp_status oxp_open(oxp_model **out, oxp_ctx *ctx, const char *path) {
     open_args a = {.ctx = ctx, .path = path};
     oxp_status status = oxp_try(ctx, open_model, &a);
     *out = NULL;
-    if (a.temp)
-        oxp_arena_free(a.temp);
-    if (a.scratch)
-        oxp_arena_free(a.scratch);
+    oxp_arena_free(a.index);
+    oxp_arena_free(a.temp);
+    oxp_arena_free(a.scratch);
     if (status == OXP_OK)
         *out = a.m;
     else if (a.m)
         oxp_close(a.m);
-    else if (a.arena)
+    else
         oxp_arena_free(a.arena);
     return status;
 }

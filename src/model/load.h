@@ -74,6 +74,8 @@ const char *oxp_load_domain(oxp_loader *l, const char *s);
 
 /* load_node.c */
 void oxp_load_node(oxp_loader *l, oxp_rec *rec, oxp_id graph);
+/* "node 'conv1' (Conv)", for messages. */
+const char *oxp_load_what(oxp_loader *l, const oxp_node *n);
 /* Decodes an AttributeProto; in_function: references to a function's attributes are allowed. */
 void oxp_load_attr(oxp_loader *l, oxp_attr *a, oxp_span span, bool in_function);
 /* Puts a graph or tensor (id) that was found inside an attribute into it. */

@@ -230,8 +230,8 @@ static node_fields look_at(oxp_loader *l, oxp_span span) {
     return n;
 }
 
-static oxp_attr *attributes(oxp_loader *l, oxp_span span, size_t n, bool in_function,
-                            const char *what) {
+static oxp_attr *attributes(oxp_loader *l, const oxp_node *node, size_t n, bool in_function) {
+    oxp_span span = node->src;
     oxp_attr *attrs = n ? OXP_NEWS(l->m->arena, n, oxp_attr) : NULL;
     oxp_wire_field f;
     size_t i = 0;
@@ -243,13 +243,18 @@ static oxp_attr *attributes(oxp_loader *l, oxp_span span, size_t n, bool in_func
         oxp_load_attr(l, &attrs[i++], (oxp_span){f.off, f.value}, in_function);
         oxp_arena_rewind(l->temp, mark);
     }
-    oxp_load_check_attrs(l, attrs, n, what, span.off);
+    if (n > 1)
+        oxp_load_check_attrs(l, attrs, n, oxp_load_what(l, node), span.off);
     return attrs;
+}
+
+const char *oxp_load_what(oxp_loader *l, const oxp_node *n) {
+    return oxp_sprintf(l->temp, "node '%.120s' (%.120s)", n->name, n->op);
 }
 
 static const char *overload_name(oxp_loader *l, oxp_span span) {
     if (!span.len)
-        return oxp_load_intern(l, "");
+        return l->symbols[l->empty];
     char *text = oxp_alloc(l->temp, span.len + 1, 1);
     oxp_source_read(l->r.src, span.off, text, span.len);
     return oxp_load_intern(l, text);
@@ -271,11 +276,11 @@ void oxp_load_node(oxp_loader *l, oxp_rec *rec, oxp_id graph) {
     if (!n->op[0])
         OXP_BAD(l, oxp_sprintf(l->temp, "node '%.120s'", n->name), span.off,
                 "it has no operator type");
-    const char *what = oxp_sprintf(l->temp, "node '%.120s' (%.120s)", n->name, n->op);
     if (!msg->n_input && !msg->n_output)
-        OXP_BAD(l, what, span.off, "it has neither inputs nor outputs");
+        OXP_BAD(l, oxp_load_what(l, n), span.off, "it has neither inputs nor outputs");
     if (msg->n_input >= OXP_NONE || msg->n_output >= OXP_NONE || fields.attrs >= OXP_NONE)
-        OXP_BAD(l, what, span.off, "it has more than 2^32 inputs, outputs or attributes");
+        OXP_BAD(l, oxp_load_what(l, n), span.off,
+                "it has more than 2^32 inputs, outputs or attributes");
     n->domain = oxp_load_domain(l, msg->domain);
     n->overload = overload_name(l, fields.overload);
     n->graph = graph;
@@ -289,7 +294,7 @@ void oxp_load_node(oxp_loader *l, oxp_rec *rec, oxp_id graph) {
     n->live = true;
     n->file_index = l->m->graphs[graph].n_nodes;
     bool in_function = l->m->graphs[l->graphs[graph].root].kind == OXP_GRAPH_FUNCTION;
-    n->attrs = attributes(l, span, fields.attrs, in_function, what);
+    n->attrs = attributes(l, n, fields.attrs, in_function);
     n->n_attr = (uint32_t)fields.attrs;
     oxp_model_link_after(l->m, id, l->m->graphs[graph].last);
     oxp_arena_rewind(l->temp, mark);

@@ -98,7 +98,7 @@ void oxp_load_sort(oxp_loader *l, oxp_id graph) {
     }
     if (done < n) {
         const oxp_node *bad = &m->nodes[on_circle(m, nodes, waits, n)];
-        OXP_BAD(l, oxp_sprintf(l->temp, "node '%.120s' (%.120s)", bad->name, bad->op), bad->src.off,
+        OXP_BAD(l, oxp_load_what(l, bad), bad->src.off,
                 "it is part of a cycle: it needs its own result");
     }
     oxp_diagnose(l->ctx, OXP_WARNING, "unsorted", g->name,

@@ -43,8 +43,7 @@ static _Noreturn void fail_graph(resolver *r, oxp_id graph, uint32_t symbol, con
 
 static _Noreturn void fail_node(resolver *r, oxp_id node, uint32_t symbol, const char *why) {
     const oxp_node *n = &r->m->nodes[node];
-    oxp_load_fail(r->l, oxp_sprintf(r->l->temp, "node '%.120s' (%.120s)", n->name, n->op),
-                  n->src.off, "%s '%.120s'", why, name_of(r, symbol));
+    oxp_load_fail(r->l, oxp_load_what(r->l, n), n->src.off, "%s '%.120s'", why, name_of(r, symbol));
 }
 
 /* The value that this very graph has bound to the name, or OXP_NONE. */
