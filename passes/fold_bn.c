@@ -6,23 +6,21 @@
  *   a = scale / sqrt(var + epsilon)    W'[m] = a[m] W[m]    b'[m] = a[m] (b[m] - mean[m]) + B[m]
  *
  * Backwards into Conv, ConvTranspose, Gemm, MatMul and other normalizations, through what commutes
- * with a scale per channel (Identity, Dropout, Reshape, Transpose, pooling, Concat, added constants);
- * else forwards into layers that alone read the result (b'[m] = b[m] + sum W[m,c] s[c]), which must
- * not see padding unless the shift is zero.  Mul, Add, Sub, Div by constants fold backwards only.
+ * with a scale per channel (Identity, Dropout, Reshape, Transpose, pooling, Concat, added
+ * constants); else forwards into layers that alone read the result (b'[m] = b[m] + sum W[m,c]
+ * s[c]), which must not see padding unless the shift is zero.  Mul, Add, Sub, Div by constants fold
+ * backwards only.
  *
  * Conditions: inference mode; constant parameters; nobody else reads what changes.  Weights that
  * others read are duplicated, layers never.  A lone BatchNormalization stays one.
  * Computed in double and rounded once; large weights through recipes (see src/rewrite/fold). */
-#include <math.h>
-
 #include "rewrite/fold/fold.h"
 
 typedef struct tally {
     size_t norms, tails, left;
 } tally;
 
-static void reset(oxp_fold *l)
-{
+static void reset(oxp_fold *l) {
     l->n_targets = 0;
     l->shift_stays = l->imagined = l->needs_call = false;
     l->call = OXP_NONE;
@@ -30,8 +28,7 @@ static void reset(oxp_fold *l)
 }
 
 /* What replaces the node: nothing, or an Add of the shift where the layers cannot take it. */
-static bool leave_shift(oxp_fold *l, oxp_id node, oxp_id x, const oxp_affine *f)
-{
+static bool leave_shift(oxp_fold *l, oxp_id node, oxp_id x, const oxp_affine *f) {
     const oxp_node n = *oxp_node_at(l->m, node);
     const oxp_type *t = oxp_fold_type(l, x);
     int behind = f->n == 1 ? 0 : t ? t->rank - f->axis : -1;
@@ -51,8 +48,7 @@ static bool leave_shift(oxp_fold *l, oxp_id node, oxp_id x, const oxp_affine *f)
 }
 
 /* Backwards: the producer of x takes over the node's output. */
-static bool finish_up(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f)
-{
+static bool finish_up(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f) {
     const oxp_node n = *oxp_node_at(l->m, node);
     oxp_id x = n.in[slot];
     if (l->shift_stays && oxp_affine_has_shift(f))
@@ -63,8 +59,7 @@ static bool finish_up(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine 
     return true;
 }
 
-static void release_parameters(oxp_fold *l, oxp_id node, uint32_t slot)
-{
+static void release_parameters(oxp_fold *l, oxp_id node, uint32_t slot) {
     const oxp_node n = *oxp_node_at(l->m, node);
     for (uint32_t i = 0; i < n.n_in; i++) {
         bool repeated = false;
@@ -75,8 +70,7 @@ static void release_parameters(oxp_fold *l, oxp_id node, uint32_t slot)
     }
 }
 
-static bool apply(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f, bool up)
-{
+static bool apply(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f, bool up) {
     bool good = true;
     l->p = oxp_patch_new(l->run);
     for (size_t i = 0; good && i < l->n_targets; i++) {
@@ -102,8 +96,7 @@ static bool apply(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f, 
     return oxp_patch_apply(l->p, &l->why);
 }
 
-static bool fold_up(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f, bool norm)
-{
+static bool fold_up(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f, bool norm) {
     const oxp_node n = *oxp_node_at(l->m, node);
     oxp_affine own = oxp_affine_slice(l, f, 0, f->n);
     if (!oxp_fold_up(l, node, n.in[slot], &own))
@@ -116,17 +109,17 @@ static bool fold_up(oxp_fold *l, oxp_id node, uint32_t slot, const oxp_affine *f
     return apply(l, node, slot, f, true);
 }
 
-static void remark(oxp_fold *l, oxp_id node, const oxp_affine *f)
-{
+static void remark(oxp_fold *l, oxp_id node, const oxp_affine *f) {
     double most = oxp_affine_largest(f);
     if (most > OXP_FOLD_HAZARD)
-        oxp_run_note(l->run, node,
-                     "largest folded scale is %.3g (a variance near zero): hazard for float16 and int8", most);
+        oxp_run_note(
+            l->run, node,
+            "largest folded scale is %.3g (a variance near zero): hazard for float16 and int8",
+            most);
 }
 
 /* One node; true when it was folded. */
-static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report)
-{
+static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report) {
     oxp_affine f;
     uint32_t slot;
     bool norm = oxp_node_is(oxp_node_at(l->m, node), "BatchNormalization");
@@ -140,7 +133,6 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report)
             l->call = OXP_NONE;
         }
     } else if (oxp_node_at(l->m, node)->in[slot] != OXP_NONE) {
-        remark(l, node, &f);
         done = fold_up(l, node, slot, &f, norm);
         const char *why = l->why;
         bool reached = l->reached;
@@ -152,6 +144,8 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report)
             if (!done && (reached || !l->reached))
                 l->why = why;
         }
+        if (done)
+            remark(l, node, &f);
     }
     if (done) {
         oxp_run_changed(l->run, 1);
@@ -164,15 +158,13 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report)
     return done;
 }
 
-static bool candidate(const oxp_node *n)
-{
+static bool candidate(const oxp_node *n) {
     return n->live && n->n_in >= 2 && n->n_out >= 1 && n->out[0] != OXP_NONE &&
-           (oxp_node_is(n, "BatchNormalization") || oxp_node_is(n, "Mul") || oxp_node_is(n, "Add") ||
-            oxp_node_is(n, "Sub") || oxp_node_is(n, "Div"));
+           (oxp_node_is(n, "BatchNormalization") || oxp_node_is(n, "Mul") ||
+            oxp_node_is(n, "Add") || oxp_node_is(n, "Sub") || oxp_node_is(n, "Div"));
 }
 
-static size_t sweep(oxp_fold *l, tally *sum, bool report)
-{
+static size_t sweep(oxp_fold *l, tally *sum, bool report) {
     size_t folded = 0;
     for (oxp_id g = 0; g < oxp_graph_count(l->m); g++) {
         if (!oxp_graph_at(l->m, g)->live)
@@ -189,8 +181,7 @@ static size_t sweep(oxp_fold *l, tally *sum, bool report)
     return folded;
 }
 
-static void run(oxp_run *r)
-{
+static void run(oxp_run *r) {
     oxp_model *m = oxp_run_model(r);
     oxp_arena *scratch = oxp_arena_new(oxp_model_ctx(m));
     oxp_fold *l = OXP_NEW(oxp_run_arena(r), oxp_fold);

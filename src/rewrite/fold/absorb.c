@@ -18,32 +18,29 @@
 
 typedef enum layer { NO_LAYER, CONV, CONV_TRANSPOSE, GEMM, MATMUL, NORM } layer;
 
-static layer layer_of(const oxp_node *n)
-{
+static layer layer_of(const oxp_node *n) {
     static const struct {
         const char *op;
         layer is;
-    } table[] = {{"Conv", CONV},     {"ConvTranspose", CONV_TRANSPOSE}, {"Gemm", GEMM},
-                 {"MatMul", MATMUL}, {"BatchNormalization", NORM},      {"InstanceNormalization", NORM}};
+    } table[] = {
+        {"Conv", CONV},     {"ConvTranspose", CONV_TRANSPOSE}, {"Gemm", GEMM},
+        {"MatMul", MATMUL}, {"BatchNormalization", NORM},      {"InstanceNormalization", NORM}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (oxp_node_is(n, table[i].op))
             return table[i].is;
     return NO_LAYER;
 }
 
-bool oxp_fold_is_layer(const oxp_node *n)
-{
+bool oxp_fold_is_layer(const oxp_node *n) {
     layer k = layer_of(n);
     return k != NO_LAYER && k != NORM;
 }
 
-bool oxp_fold_is_norm(const oxp_node *n)
-{
+bool oxp_fold_is_norm(const oxp_node *n) {
     return layer_of(n) == NORM;
 }
 
-bool oxp_fold_takes_shift(const oxp_node *n)
-{
+bool oxp_fold_takes_shift(const oxp_node *n) {
     return layer_of(n) != MATMUL;
 }
 
@@ -55,8 +52,7 @@ typedef struct conv {
     uint64_t kernel;          /* elements of one */
 } conv;
 
-static bool conv_of(oxp_fold *l, const oxp_node *n, conv *c)
-{
+static bool conv_of(oxp_fold *l, const oxp_node *n, conv *c) {
     const oxp_attr *g = oxp_attr_find(n, "group");
     if (g && g->ref)
         return oxp_fold_fail(l, "group is a parameter of the function");
@@ -78,9 +74,9 @@ static bool conv_of(oxp_fold *l, const oxp_node *n, conv *c)
            oxp_fold_fail(l, "weight %s is empty", oxp_fold_name(l, w));
 }
 
-/* Scale of the channels whose index runs with the weight's axis 1 within the group that axis 0 names. */
-static void grouped_scaling(oxp_fold *l, const conv *c, const double *a, oxp_scaling *s)
-{
+/* Scale of the channels whose index runs with the weight's axis 1 within the group that axis 0
+ * names. */
+static void grouped_scaling(oxp_fold *l, const conv *c, const double *a, oxp_scaling *s) {
     uint64_t rows = (uint64_t)c->dims[0], per = rows / c->groups, inner = (uint64_t)c->dims[1];
     if (c->groups == 1) {
         *s = (oxp_scaling){.axis = 1, .n = (size_t)inner, .v = a};
@@ -102,15 +98,13 @@ static void grouped_scaling(oxp_fold *l, const conv *c, const double *a, oxp_sca
         s->axis = -1;
 }
 
-static bool channels_fit(oxp_fold *l, oxp_id node, const oxp_affine *f, int axis, uint64_t n)
-{
+static bool channels_fit(oxp_fold *l, oxp_id node, const oxp_affine *f, int axis, uint64_t n) {
     return f->n == 1 || (f->axis == axis && f->n == n) ||
            oxp_fold_fail(l, "the scale is not along the channels of %s", oxp_fold_label(l, node));
 }
 
-static bool conv_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const oxp_affine *f, bool output,
-                         oxp_scaling *s)
-{
+static bool conv_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const oxp_affine *f,
+                         bool output, oxp_scaling *s) {
     conv c;
     if (!conv_of(l, n, &c) || !channels_fit(l, node, f, 1, output ? c.out : c.in))
         return false;
@@ -124,9 +118,8 @@ static bool conv_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const oxp_
 }
 
 /* Gemm and MatMul: axis of the weight along which the map's channel runs. */
-static bool product_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const oxp_affine *f, bool output,
-                            uint32_t *slot, oxp_scaling *s)
-{
+static bool product_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const oxp_affine *f,
+                            bool output, uint32_t *slot, oxp_scaling *s) {
     int rank, x_rank = 2;
     const int64_t *dims;
     bool gemm = layer_of(n) == GEMM;
@@ -160,8 +153,7 @@ static bool product_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const o
 }
 
 static bool scaling_of(oxp_fold *l, oxp_id node, const oxp_affine *f, bool output, uint32_t *slot,
-                       oxp_scaling *s)
-{
+                       oxp_scaling *s) {
     const oxp_node n = *oxp_node_at(l->m, node);
     *slot = 1;
     if (oxp_in(&n, 0) == OXP_NONE || oxp_in(&n, 1) == OXP_NONE)
@@ -172,15 +164,13 @@ static bool scaling_of(oxp_fold *l, oxp_id node, const oxp_affine *f, bool outpu
 }
 
 bool oxp_fold_output_scaling(oxp_fold *l, oxp_id node, const oxp_affine *f, uint32_t *slot,
-                             oxp_scaling *out)
-{
+                             oxp_scaling *out) {
     return scaling_of(l, node, f, true, slot, out);
 }
 
 /* ---- bias ---- */
 
-static bool finite_bias(oxp_fold *l, const double *v, size_t n)
-{
+static bool finite_bias(oxp_fold *l, const double *v, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!isfinite(v[i]))
             return oxp_fold_fail(l, "the folded bias would not be finite");
@@ -189,13 +179,13 @@ static bool finite_bias(oxp_fold *l, const double *v, size_t n)
 
 /* b' = b*a + s for a bias that is computed at run time: as Mul and Add in front of the layer. */
 static bool dynamic_bias(oxp_fold *l, oxp_id node, oxp_id bias, oxp_dtype t, const double *a,
-                         const double *s, size_t n)
-{
+                         const double *s, size_t n) {
     oxp_id graph = oxp_node_at(l->m, node)->graph, v = bias;
     const char *hint = oxp_fold_name(l, bias);
     int64_t dims = (int64_t)n;
     oxp_affine f = {0, n, (double *)a, (double *)s};
-    const double *operand[2] = {oxp_affine_has_scale(&f) ? a : NULL, oxp_affine_has_shift(&f) ? s : NULL};
+    const double *operand[2] = {oxp_affine_has_scale(&f) ? a : NULL,
+                                oxp_affine_has_shift(&f) ? s : NULL};
     for (int k = 0; k < 2; k++) {
         if (!operand[k])
             continue;
@@ -208,8 +198,7 @@ static bool dynamic_bias(oxp_fold *l, oxp_id node, oxp_id bias, oxp_dtype t, con
 }
 
 /* Bias of a convolution: n elements, a and s of them (or one). */
-static bool conv_bias(oxp_fold *l, oxp_id node, const double *a, const double *s, size_t n)
-{
+static bool conv_bias(oxp_fold *l, oxp_id node, const double *a, const double *s, size_t n) {
     const oxp_node layer_node = *oxp_node_at(l->m, node);
     oxp_id bias = oxp_in(&layer_node, 2);
     oxp_dtype t = oxp_fold_dtype(l, oxp_fold_actual(l, layer_node.in[1]));
@@ -241,8 +230,7 @@ static bool conv_bias(oxp_fold *l, oxp_id node, const double *a, const double *s
 }
 
 /* C of Gemm in alpha*A*B + beta*C becomes beta*C*a + s with beta = 1; a, s: n of them. */
-static bool gemm_bias(oxp_fold *l, oxp_id node, const double *a, const double *s, size_t n)
-{
+static bool gemm_bias(oxp_fold *l, oxp_id node, const double *a, const double *s, size_t n) {
     const oxp_node g = *oxp_node_at(l->m, node);
     oxp_id bias = oxp_in(&g, 2);
     double beta = (double)oxp_attr_float(&g, "beta", 1.0f);
@@ -257,11 +245,14 @@ static bool gemm_bias(oxp_fold *l, oxp_id node, const double *a, const double *s
     if (bias != OXP_NONE && !oxp_fold_read(l, bias, &c)) {
         if (oxp_value_at(l->m, bias)->tensor != OXP_NONE || beta != 1.0)
             return false;
-        return dynamic_bias(l, node, bias, oxp_fold_dtype(l, bias) ? oxp_fold_dtype(l, bias) : t, a, s, n);
+        return dynamic_bias(l, node, bias, oxp_fold_dtype(l, bias) ? oxp_fold_dtype(l, bias) : t, a,
+                            s, n);
     }
     size_t width = c.rank ? (size_t)c.dims[c.rank - 1] : 1, rows = width ? c.n / width : 0;
-    if ((width != 1 && width != n) || c.rank > 2 || !rows || oxp_sat_mul(rows, n) > OXP_FOLD_ELEMENTS)
-        return oxp_fold_fail(l, "C of %s has a shape that cannot be folded", oxp_fold_label(l, node));
+    if ((width != 1 && width != n) || c.rank > 2 || !rows ||
+        oxp_sat_mul(rows, n) > OXP_FOLD_ELEMENTS)
+        return oxp_fold_fail(l, "C of %s has a shape that cannot be folded",
+                             oxp_fold_label(l, node));
     double *v = OXP_NEWS(l->arena, rows * n, double);
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < n; i++)
@@ -272,12 +263,12 @@ static bool gemm_bias(oxp_fold *l, oxp_id node, const double *a, const double *s
         oxp_patch_attr_float(l->p, node, "beta", 1.0f);
     const char *hint = oxp_sprintf(l->arena, "%s_bias", oxp_fold_name(l, g.in[1]));
     return finite_bias(l, v, rows * n) &&
-           oxp_fold_set_input(l, node, 2, hint, bias == OXP_NONE ? t : c.dtype, flat ? 1 : 2, flat ? dims + 1 : dims, v);
+           oxp_fold_set_input(l, node, 2, hint, bias == OXP_NONE ? t : c.dtype, flat ? 1 : 2,
+                              flat ? dims + 1 : dims, v);
 }
 
 /* A map of one element as one of n. */
-static void spread(oxp_fold *l, oxp_affine *f, size_t n)
-{
+static void spread(oxp_fold *l, oxp_affine *f, size_t n) {
     if (f->n == n)
         return;
     oxp_affine g = {f->axis, n, OXP_NEWS(l->arena, n, double), OXP_NEWS(l->arena, n, double)};
@@ -291,14 +282,15 @@ static void spread(oxp_fold *l, oxp_affine *f, size_t n)
 /* ---- a map of the output ---- */
 
 /* Scale and B of a normalization. */
-static bool absorb_norm(oxp_fold *l, oxp_id node, oxp_affine f)
-{
+static bool absorb_norm(oxp_fold *l, oxp_id node, oxp_affine f) {
     const oxp_node n = *oxp_node_at(l->m, node);
     oxp_const scale, bias;
     if (!oxp_fold_read(l, oxp_in(&n, 1), &scale) || !oxp_fold_read(l, oxp_in(&n, 2), &bias))
         return false;
-    if (scale.rank != 1 || bias.n != scale.n || !channels_fit(l, node, &f, 1, scale.n) || n.in[1] == n.in[2])
-        return oxp_fold_fail(l, "the scale is not along the channels of %s", oxp_fold_label(l, node));
+    if (scale.rank != 1 || bias.n != scale.n || !channels_fit(l, node, &f, 1, scale.n) ||
+        n.in[1] == n.in[2])
+        return oxp_fold_fail(l, "the scale is not along the channels of %s",
+                             oxp_fold_label(l, node));
     for (uint32_t i = 1; i < n.n_out; i++)
         if (n.out[i] != OXP_NONE)
             return oxp_fold_fail(l, "%s is in training mode", oxp_fold_label(l, node));
@@ -315,9 +307,9 @@ static bool absorb_norm(oxp_fold *l, oxp_id node, oxp_affine f)
            oxp_fold_set_input(l, node, 2, "", bias.dtype, 1, bias.dims, b);
 }
 
-/* The constant c of x + c, c + x, x - c, c - x becomes a*c + s (x - c: a*c - s), broadcast as needed. */
-static bool absorb_sink(oxp_fold *l, const oxp_fold_target *t)
-{
+/* The constant c of x + c, c + x, x - c, c - x becomes a*c + s (x - c: a*c - s), broadcast as
+ * needed. */
+static bool absorb_sink(oxp_fold *l, const oxp_fold_target *t) {
     const oxp_node n = *oxp_node_at(l->m, t->node);
     oxp_const c;
     if (!oxp_fold_read(l, n.in[t->constant_slot], &c))
@@ -337,11 +329,13 @@ static bool absorb_sink(oxp_fold *l, const oxp_fold_target *t)
         if (i == axis && dims[i] == 1)
             dims[i] = (int64_t)t->f.n;
         if (i == axis && (uint64_t)dims[i] != t->f.n)
-            return oxp_fold_fail(l, "%s has a constant of another shape", oxp_fold_label(l, t->node));
+            return oxp_fold_fail(l, "%s has a constant of another shape",
+                                 oxp_fold_label(l, t->node));
         count = oxp_sat_mul(count, (uint64_t)dims[i]);
     }
     if (count > OXP_FOLD_ELEMENTS || c.n == 0)
-        return oxp_fold_fail(l, "the constant of %s would become too large", oxp_fold_label(l, t->node));
+        return oxp_fold_fail(l, "the constant of %s would become too large",
+                             oxp_fold_label(l, t->node));
     for (int i = axis + 1; axis >= 0 && i < rank; i++)
         inner *= (size_t)dims[i];
     bool stretched = count != c.n; /* the constant's own axis had size 1 */
@@ -355,8 +349,7 @@ static bool absorb_sink(oxp_fold *l, const oxp_fold_target *t)
            oxp_fold_set_input(l, t->node, t->constant_slot, "", c.dtype, rank, dims, v);
 }
 
-bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t)
-{
+bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t) {
     const oxp_node n = *oxp_node_at(l->m, t->node);
     oxp_affine f = t->f;
     oxp_scaling s;
@@ -387,9 +380,9 @@ bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t)
 
 /* ---- a map of the input ---- */
 
-/* Do edges see anything but the input: padding, or a ConvTranspose whose taps do not all overlap? */
-static bool sees_edges(const oxp_node *n, const conv *c)
-{
+/* Do edges see anything but the input: padding, or a ConvTranspose whose taps do not all overlap?
+ */
+static bool sees_edges(const oxp_node *n, const conv *c) {
     size_t k = 0;
     const int64_t *pads = oxp_attr_ints(n, "pads", &k);
     const char *mode = oxp_attr_string(n, "auto_pad", "NOTSET");
@@ -416,8 +409,7 @@ typedef struct sums {
 } sums;
 
 static void add_window(const sums *q, const double *w, uint64_t first, uint64_t n, const double *s,
-                       size_t n_s, double *out)
-{
+                       size_t n_s, double *out) {
     for (uint64_t i = first; i < first + n; i++) {
         uint64_t in = 0, o = 0;
         if (n_s > 1 && q->in->axis >= 0)
@@ -434,8 +426,7 @@ static void add_window(const sums *q, const double *w, uint64_t first, uint64_t 
 
 /* Large weights are read by windows; what is dequantized or rearranged must be small. */
 static bool weighted_sums(oxp_fold *l, oxp_id value, const sums *q, const double *s, size_t n_s,
-                          double *out)
-{
+                          double *out) {
     oxp_id tensor = oxp_constant_of(l->m, value, oxp_run_opts(l->run)->allow_overridable);
     if (tensor == OXP_NONE || !oxp_tensor_readable(l->m, tensor)) {
         oxp_const w;
@@ -454,8 +445,7 @@ static bool weighted_sums(oxp_fold *l, oxp_id value, const sums *q, const double
     return true;
 }
 
-static uint64_t behind(int rank, const int64_t *dims, int axis)
-{
+static uint64_t behind(int rank, const int64_t *dims, int axis) {
     uint64_t n = 1;
     for (int i = axis + 1; i < rank; i++)
         n = oxp_sat_mul(n, (uint64_t)dims[i]);
@@ -463,8 +453,7 @@ static uint64_t behind(int rank, const int64_t *dims, int axis)
 }
 
 static bool absorb_conv_input(oxp_fold *l, const oxp_fold_target *t, const oxp_node *n,
-                              const oxp_scaling *scaling)
-{
+                              const oxp_scaling *scaling) {
     conv c;
     if (!conv_of(l, n, &c))
         return false;
@@ -501,8 +490,7 @@ static bool absorb_conv_input(oxp_fold *l, const oxp_fold_target *t, const oxp_n
 }
 
 /* MatMul has no bias: the shift joins the constant of a following Add, or becomes one. */
-static bool add_behind(oxp_fold *l, oxp_id node, const double *s, size_t n)
-{
+static bool add_behind(oxp_fold *l, oxp_id node, const double *s, size_t n) {
     const oxp_node mm = *oxp_node_at(l->m, node);
     oxp_id out = mm.out[0];
     const oxp_value *v = oxp_value_at(l->m, out);
@@ -529,8 +517,7 @@ static bool add_behind(oxp_fold *l, oxp_id node, const double *s, size_t n)
     return finite_bias(l, s, n);
 }
 
-static bool absorb_product_input(oxp_fold *l, const oxp_fold_target *t, const oxp_node *n)
-{
+static bool absorb_product_input(oxp_fold *l, const oxp_fold_target *t, const oxp_node *n) {
     int rank;
     const int64_t *dims;
     if (!oxp_affine_has_shift(&t->f))
@@ -558,8 +545,7 @@ static bool absorb_product_input(oxp_fold *l, const oxp_fold_target *t, const ox
     return gemm ? gemm_bias(l, t->node, one, add, width) : add_behind(l, t->node, add, width);
 }
 
-bool oxp_fold_absorb_input(oxp_fold *l, const oxp_fold_target *t)
-{
+bool oxp_fold_absorb_input(oxp_fold *l, const oxp_fold_target *t) {
     const oxp_node n = *oxp_node_at(l->m, t->node);
     oxp_scaling s;
     uint32_t slot;

@@ -1,4 +1,5 @@
-/* affine.c - what a node does to its input as a map y = a[c] * x + s[c], and such maps in other shapes. */
+/* affine.c - what a node does to its input as a map y = a[c] * x + s[c], and such maps in other
+ * shapes. */
 #include "rewrite/fold/fold.h"
 
 #include <math.h>
@@ -6,40 +7,35 @@
 
 #include "base/safe_math.h"
 
-bool oxp_affine_has_scale(const oxp_affine *f)
-{
+bool oxp_affine_has_scale(const oxp_affine *f) {
     for (size_t i = 0; i < f->n; i++)
         if (f->a[i] != 1.0)
             return true;
     return false;
 }
 
-bool oxp_affine_has_shift(const oxp_affine *f)
-{
+bool oxp_affine_has_shift(const oxp_affine *f) {
     for (size_t i = 0; i < f->n; i++)
         if (f->s[i] != 0.0)
             return true;
     return false;
 }
 
-double oxp_affine_largest(const oxp_affine *f)
-{
+double oxp_affine_largest(const oxp_affine *f) {
     double most = 0;
     for (size_t i = 0; i < f->n; i++)
         most = fmax(most, fabs(f->a[i]));
     return most;
 }
 
-static oxp_affine affine_new(oxp_fold *l, int axis, size_t n)
-{
+static oxp_affine affine_new(oxp_fold *l, int axis, size_t n) {
     oxp_affine f = {n == 1 ? -1 : axis, n, NULL, NULL};
     f.a = OXP_NEWS(l->arena, n ? n : 1, double);
     f.s = OXP_NEWS(l->arena, n ? n : 1, double);
     return f;
 }
 
-oxp_affine oxp_affine_slice(oxp_fold *l, const oxp_affine *f, size_t first, size_t n)
-{
+oxp_affine oxp_affine_slice(oxp_fold *l, const oxp_affine *f, size_t first, size_t n) {
     oxp_affine g = affine_new(l, f->axis, n);
     memcpy(g.a, f->a + first, n * sizeof *g.a);
     memcpy(g.s, f->s + first, n * sizeof *g.s);
@@ -49,8 +45,7 @@ oxp_affine oxp_affine_slice(oxp_fold *l, const oxp_affine *f, size_t first, size
 /* ---- BatchNormalization ---- */
 
 /* Inference mode, by the rules of the operator's versions 1, 6, 7, 9, 14 and 15. */
-static bool in_inference_mode(oxp_fold *l, const oxp_node *n)
-{
+static bool in_inference_mode(oxp_fold *l, const oxp_node *n) {
     int64_t opset = oxp_opset_of(l->m, n->graph, "");
     if (opset < 7 && oxp_fold_int(l, n, "is_test", 0) == 0)
         return oxp_fold_fail(l, "it is in training mode (is_test = 0)");
@@ -70,8 +65,7 @@ static bool in_inference_mode(oxp_fold *l, const oxp_node *n)
 
 /* A parameter with one element per channel.  `spatial` = 0 (before opset 9) gives one per position:
  * then only parameters that are the same at all positions of a channel will do. */
-static bool parameter(oxp_fold *l, const oxp_node *n, uint32_t slot, oxp_const *c)
-{
+static bool parameter(oxp_fold *l, const oxp_node *n, uint32_t slot, oxp_const *c) {
     if (!oxp_fold_read(l, oxp_in(n, slot), c))
         return false;
     if (c->rank < 1 || c->dims[0] < 1 || c->n % (uint64_t)c->dims[0])
@@ -87,8 +81,7 @@ static bool parameter(oxp_fold *l, const oxp_node *n, uint32_t slot, oxp_const *
     return true;
 }
 
-static bool of_batch_norm(oxp_fold *l, const oxp_node *n, oxp_affine *f)
-{
+static bool of_batch_norm(oxp_fold *l, const oxp_node *n, oxp_affine *f) {
     oxp_const scale, bias, mean, var;
     if (!in_inference_mode(l, n) || !parameter(l, n, 1, &scale) || !parameter(l, n, 2, &bias) ||
         !parameter(l, n, 3, &mean) || !parameter(l, n, 4, &var))
@@ -100,7 +93,8 @@ static bool of_batch_norm(oxp_fold *l, const oxp_node *n, oxp_affine *f)
     for (size_t i = 0; i < f->n; i++) {
         double d = var.v[i] + eps;
         if (!(d > 0))
-            return oxp_fold_fail(l, "variance %g of channel %zu is not above -epsilon", var.v[i], i);
+            return oxp_fold_fail(l, "variance %g of channel %zu is not above -epsilon", var.v[i],
+                                 i);
         f->a[i] = scale.v[i] / sqrt(d);
         f->s[i] = bias.v[i] - mean.v[i] * f->a[i];
         if (!isfinite(f->a[i]) || !isfinite(f->s[i]))
@@ -112,8 +106,7 @@ static bool of_batch_norm(oxp_fold *l, const oxp_node *n, oxp_affine *f)
 /* ---- arithmetic with a constant ---- */
 
 /* Elements of a constant along the one axis of x that it varies on. */
-static bool along_one_axis(oxp_fold *l, const oxp_const *c, oxp_id x, int *axis)
-{
+static bool along_one_axis(oxp_fold *l, const oxp_const *c, oxp_id x, int *axis) {
     *axis = -1;
     if (c->n == 1 && c->rank == 0)
         return true;
@@ -132,8 +125,7 @@ static bool along_one_axis(oxp_fold *l, const oxp_const *c, oxp_id x, int *axis)
     return true;
 }
 
-static bool of_arithmetic(oxp_fold *l, const oxp_node *n, oxp_affine *f, uint32_t *slot)
-{
+static bool of_arithmetic(oxp_fold *l, const oxp_node *n, oxp_affine *f, uint32_t *slot) {
     bool add = oxp_node_is(n, "Add"), sub = oxp_node_is(n, "Sub");
     bool mul = oxp_node_is(n, "Mul"), div = oxp_node_is(n, "Div");
     if ((!add && !sub && !mul && !div) || n->n_in != 2 || oxp_opset_of(l->m, n->graph, "") < 7)
@@ -141,8 +133,8 @@ static bool of_arithmetic(oxp_fold *l, const oxp_node *n, oxp_affine *f, uint32_
     oxp_const c;
     int axis;
     for (*slot = 0; *slot < 2; ++*slot)
-        if (oxp_in(n, *slot) != OXP_NONE && oxp_in(n, 1 - *slot) != OXP_NONE && !(div && *slot == 1) &&
-            oxp_fold_read(l, n->in[1 - *slot], &c))
+        if (oxp_in(n, *slot) != OXP_NONE && oxp_in(n, 1 - *slot) != OXP_NONE &&
+            !(div && *slot == 1) && oxp_fold_read(l, n->in[1 - *slot], &c))
             break;
     l->needs_call = false;
     if (*slot == 2 || !oxp_dtype_is_float(c.dtype) || !along_one_axis(l, &c, n->in[*slot], &axis))
@@ -157,8 +149,7 @@ static bool of_arithmetic(oxp_fold *l, const oxp_node *n, oxp_affine *f, uint32_
     return true;
 }
 
-bool oxp_affine_of(oxp_fold *l, oxp_id node, oxp_affine *f, uint32_t *slot)
-{
+bool oxp_affine_of(oxp_fold *l, oxp_id node, oxp_affine *f, uint32_t *slot) {
     const oxp_node n = *oxp_node_at(l->m, node);
     *slot = 0;
     if (oxp_node_is(&n, "BatchNormalization"))
@@ -177,8 +168,7 @@ typedef struct shape {
     oxp_dim *before, *behind; /* products of the dims left of / right of each boundary */
 } shape;
 
-static shape shape_of(oxp_fold *l, const oxp_type *t)
-{
+static shape shape_of(oxp_fold *l, const oxp_type *t) {
     oxp_dims *pool = oxp_model_dims(l->m);
     size_t n = (size_t)t->rank + 1;
     shape s = {t->rank, t->dims, OXP_NEWS(l->arena, n, oxp_dim), OXP_NEWS(l->arena, n, oxp_dim)};
@@ -190,18 +180,17 @@ static shape shape_of(oxp_fold *l, const oxp_type *t)
     return s;
 }
 
-/* Is boundary i of `a` at the same place in the elements' order as boundary j of `b`?  (A product of
- * zero says nothing about places.) */
-static bool same_place(const shape *a, int i, const shape *b, int j)
-{
+/* Is boundary i of `a` at the same place in the elements' order as boundary j of `b`?  (A product
+ * of zero says nothing about places.) */
+static bool same_place(const shape *a, int i, const shape *b, int j) {
     oxp_dim p = a->before[i], q = a->behind[i];
     return (!oxp_dim_is_unknown(p) && p != 0 && p == b->before[j]) ||
            (!oxp_dim_is_unknown(q) && q != 0 && q == b->behind[j]);
 }
 
 /* The smallest run of axes [i0, i1) around `axis` that holds the same elements as [j0, j1) of b. */
-static bool common_block(const shape *a, int axis, const shape *b, int *i0, int *i1, int *j0, int *j1)
-{
+static bool common_block(const shape *a, int axis, const shape *b, int *i0, int *i1, int *j0,
+                         int *j1) {
     *j0 = -1;
     for (*i0 = axis; *i0 >= 0 && *j0 < 0; --*i0)
         for (int j = b->rank; j >= 0 && *j0 < 0; j--)
@@ -218,18 +207,17 @@ static bool common_block(const shape *a, int axis, const shape *b, int *i0, int 
 }
 
 /* Product of the literal dims [i, j); 0 when one is not literal, or too many. */
-static size_t span(const oxp_dim *dims, int i, int j)
-{
+static size_t span(const oxp_dim *dims, int i, int j) {
     uint64_t n = 1;
     for (; i < j; i++)
         n = oxp_dim_is_literal(dims[i]) && dims[i] > 0 ? oxp_sat_mul(n, (uint64_t)dims[i]) : 0;
     return n <= OXP_FOLD_ELEMENTS ? (size_t)n : 0;
 }
 
-/* Does the map over a block of `size` elements depend on one axis (of n, with `inner` behind it)? */
-static bool depends_only_on(const oxp_affine *f, size_t f_inner, size_t size, size_t inner, size_t n,
-                            oxp_affine *g)
-{
+/* Does the map over a block of `size` elements depend on one axis (of n, with `inner` behind it)?
+ */
+static bool depends_only_on(const oxp_affine *f, size_t f_inner, size_t size, size_t inner,
+                            size_t n, oxp_affine *g) {
     for (size_t i = 0; i < size; i++) {
         size_t from = i / f_inner % f->n, to = i / inner % n;
         if (i / inner < n && i % inner == 0) {
@@ -242,8 +230,7 @@ static bool depends_only_on(const oxp_affine *f, size_t f_inner, size_t size, si
     return true;
 }
 
-bool oxp_affine_remap(oxp_fold *l, oxp_affine *f, const oxp_type *from, const oxp_type *to)
-{
+bool oxp_affine_remap(oxp_fold *l, oxp_affine *f, const oxp_type *from, const oxp_type *to) {
     if (f->n == 1)
         return true;
     if (!from || !to || f->axis >= from->rank)

@@ -1,4 +1,5 @@
-/* constants.c - small constants as doubles, through the nodes that exporters put in front of them. */
+/* constants.c - small constants as doubles, through the nodes that exporters put in front of them.
+ */
 #include "rewrite/fold/fold.h"
 
 #include <stdarg.h>
@@ -9,8 +10,7 @@
 
 #define CHAIN 16 /* nodes between a constant and its reader */
 
-bool oxp_fold_fail(oxp_fold *l, const char *fmt, ...)
-{
+bool oxp_fold_fail(oxp_fold *l, const char *fmt, ...) {
     char text[512];
     va_list ap;
     va_start(ap, fmt);
@@ -20,18 +20,15 @@ bool oxp_fold_fail(oxp_fold *l, const char *fmt, ...)
     return false;
 }
 
-const char *oxp_fold_label(oxp_fold *l, oxp_id node)
-{
+const char *oxp_fold_label(oxp_fold *l, oxp_id node) {
     return oxp_node_label(l->m, node, l->arena);
 }
 
-const char *oxp_fold_name(oxp_fold *l, oxp_id value)
-{
+const char *oxp_fold_name(oxp_fold *l, oxp_id value) {
     return oxp_value_at(l->m, value)->name;
 }
 
-const oxp_attr *oxp_fold_attr(oxp_fold *l, const oxp_node *n, const char *name)
-{
+const oxp_attr *oxp_fold_attr(oxp_fold *l, const oxp_node *n, const char *name) {
     const oxp_attr *a = oxp_attr_find(n, name);
     if (!a || !a->ref)
         return a;
@@ -48,20 +45,17 @@ const oxp_attr *oxp_fold_attr(oxp_fold *l, const oxp_node *n, const char *name)
     return NULL;
 }
 
-int64_t oxp_fold_int(oxp_fold *l, const oxp_node *n, const char *name, int64_t otherwise)
-{
+int64_t oxp_fold_int(oxp_fold *l, const oxp_node *n, const char *name, int64_t otherwise) {
     const oxp_attr *a = oxp_fold_attr(l, n, name);
     return a && a->type == OXP_ATTR_INT ? a->u.i : otherwise;
 }
 
-float oxp_fold_float(oxp_fold *l, const oxp_node *n, const char *name, float otherwise)
-{
+float oxp_fold_float(oxp_fold *l, const oxp_node *n, const char *name, float otherwise) {
     const oxp_attr *a = oxp_fold_attr(l, n, name);
     return a && a->type == OXP_ATTR_FLOAT ? a->u.f : otherwise;
 }
 
-const oxp_type *oxp_fold_type(oxp_fold *l, oxp_id value)
-{
+const oxp_type *oxp_fold_type(oxp_fold *l, oxp_id value) {
     const oxp_type *t = NULL;
     if (value < l->n_typed)
         t = &oxp_run_analysis(l->run)->values[value].symbolic;
@@ -71,8 +65,7 @@ const oxp_type *oxp_fold_type(oxp_fold *l, oxp_id value)
 }
 
 /* The tensor behind a value that is an initializer or a Constant's output; OXP_NONE: neither. */
-static oxp_id tensor_of(oxp_fold *l, const oxp_value *v)
-{
+static oxp_id tensor_of(oxp_fold *l, const oxp_value *v) {
     if (v->tensor != OXP_NONE)
         return v->tensor;
     if (v->producer == OXP_NONE)
@@ -82,19 +75,18 @@ static oxp_id tensor_of(oxp_fold *l, const oxp_value *v)
     return a && !a->ref && a->type == OXP_ATTR_TENSOR ? a->u.id : OXP_NONE;
 }
 
-oxp_dtype oxp_fold_dtype(oxp_fold *l, oxp_id value)
-{
+oxp_dtype oxp_fold_dtype(oxp_fold *l, oxp_id value) {
     oxp_id t = tensor_of(l, oxp_value_at(l->m, value));
     if (t != OXP_NONE)
         return oxp_tensor_at(l->m, t)->dtype;
-    if (value < l->n_typed && oxp_run_analysis(l->run)->values[value].symbolic.kind == OXP_KIND_TENSOR)
+    if (value < l->n_typed &&
+        oxp_run_analysis(l->run)->values[value].symbolic.kind == OXP_KIND_TENSOR)
         return oxp_run_analysis(l->run)->values[value].symbolic.elem;
     const oxp_type *d = oxp_value_at(l->m, value)->declared;
     return d && d->kind == OXP_KIND_TENSOR ? d->elem : OXP_UNDEFINED;
 }
 
-bool oxp_fold_dims(oxp_fold *l, oxp_id value, int *rank, const int64_t **dims)
-{
+bool oxp_fold_dims(oxp_fold *l, oxp_id value, int *rank, const int64_t **dims) {
     oxp_id id = tensor_of(l, oxp_value_at(l->m, value));
     if (id != OXP_NONE) {
         *rank = oxp_tensor_at(l->m, id)->rank;
@@ -112,8 +104,7 @@ bool oxp_fold_dims(oxp_fold *l, oxp_id value, int *rank, const int64_t **dims)
     return true;
 }
 
-int oxp_fold_formal(oxp_fold *l, oxp_id value)
-{
+int oxp_fold_formal(oxp_fold *l, oxp_id value) {
     const oxp_value *v = oxp_value_at(l->m, value);
     const oxp_graph *g = oxp_graph_at(l->m, v->graph);
     if (g->kind != OXP_GRAPH_FUNCTION || v->producer != OXP_NONE)
@@ -124,8 +115,7 @@ int oxp_fold_formal(oxp_fold *l, oxp_id value)
     return -1;
 }
 
-oxp_id oxp_fold_actual(oxp_fold *l, oxp_id value)
-{
+oxp_id oxp_fold_actual(oxp_fold *l, oxp_id value) {
     int i = oxp_fold_formal(l, value);
     if (i < 0)
         return value;
@@ -137,15 +127,14 @@ oxp_id oxp_fold_actual(oxp_fold *l, oxp_id value)
 }
 
 /* An input that a caller may override is no constant unless the user says so. */
-static bool settled(oxp_fold *l, const oxp_value *v)
-{
+static bool settled(oxp_fold *l, const oxp_value *v) {
     return !v->overridable || oxp_run_opts(l->run)->allow_overridable ||
-           oxp_fold_fail(l, "%s is also a graph input, which a caller may set (--allow-overridable)",
+           oxp_fold_fail(l,
+                         "%s is also a graph input, which a caller may set (--allow-overridable)",
                          v->name);
 }
 
-static bool read_tensor(oxp_fold *l, oxp_id id, const char *name, oxp_const *out)
-{
+static bool read_tensor(oxp_fold *l, oxp_id id, const char *name, oxp_const *out) {
     const oxp_tensor *t = oxp_tensor_at(l->m, id);
     if (t->count > OXP_FOLD_ELEMENTS)
         return oxp_fold_fail(l, "%s has %llu elements", name, (unsigned long long)t->count);
@@ -166,8 +155,7 @@ static bool read_tensor(oxp_fold *l, oxp_id id, const char *name, oxp_const *out
 }
 
 /* Constant with value_float, value_floats, value_int or value_ints. */
-static bool read_attribute(oxp_fold *l, const oxp_node *n, oxp_const *out)
-{
+static bool read_attribute(oxp_fold *l, const oxp_node *n, oxp_const *out) {
     for (uint32_t k = 0; k < n->n_attr; k++) {
         const oxp_attr *a = &n->attrs[k];
         bool list = a->type == OXP_ATTR_FLOATS || a->type == OXP_ATTR_INTS;
@@ -176,7 +164,8 @@ static bool read_attribute(oxp_fold *l, const oxp_node *n, oxp_const *out)
             continue;
         int64_t *dims = OXP_NEWS(l->arena, 1, int64_t);
         dims[0] = list ? (int64_t)a->n : 1;
-        *out = (oxp_const){real ? OXP_FLOAT : OXP_INT64, list ? 1 : 0, dims, list ? a->n : 1, NULL, false};
+        *out = (oxp_const){
+            real ? OXP_FLOAT : OXP_INT64, list ? 1 : 0, dims, list ? a->n : 1, NULL, false};
         out->v = OXP_NEWS(l->arena, out->n ? out->n : 1, double);
         for (size_t i = 0; i < out->n; i++) {
             if (real)
@@ -189,8 +178,7 @@ static bool read_attribute(oxp_fold *l, const oxp_node *n, oxp_const *out)
     return oxp_fold_fail(l, "%s has no value that can be read", oxp_fold_name(l, oxp_out(n, 0)));
 }
 
-static bool reshaped(oxp_fold *l, oxp_id value, oxp_const *c)
-{
+static bool reshaped(oxp_fold *l, oxp_id value, oxp_const *c) {
     int rank;
     const int64_t *dims;
     if (!oxp_fold_dims(l, value, &rank, &dims))
@@ -205,12 +193,12 @@ static bool reshaped(oxp_fold *l, oxp_id value, oxp_const *c)
     return true;
 }
 
-static bool transposed(oxp_fold *l, const oxp_node *n, oxp_const *c)
-{
+static bool transposed(oxp_fold *l, const oxp_node *n, oxp_const *c) {
     size_t k = 0;
     const int64_t *perm = oxp_attr_ints(n, "perm", &k);
     if (c->rank > 8 || (perm && k != (size_t)c->rank))
-        return oxp_fold_fail(l, "%s cannot be evaluated", oxp_fold_label(l, oxp_value_at(l->m, n->out[0])->producer));
+        return oxp_fold_fail(l, "%s cannot be evaluated",
+                             oxp_fold_label(l, oxp_value_at(l->m, n->out[0])->producer));
     int64_t stride[8] = {0}, step = 1;
     for (int i = c->rank - 1; i >= 0; i--) {
         stride[i] = step;
@@ -241,8 +229,7 @@ static bool transposed(oxp_fold *l, const oxp_node *n, oxp_const *c)
 
 /* y = (x - zero_point) * scale, per tensor or along one axis. */
 static bool dequantized(oxp_fold *l, const oxp_node *n, oxp_const *c, const oxp_const *scale,
-                        const oxp_const *zero)
-{
+                        const oxp_const *zero) {
     int64_t axis = oxp_fold_int(l, n, "axis", 1);
     if (axis < 0)
         axis += c->rank;
@@ -264,15 +251,13 @@ static bool dequantized(oxp_fold *l, const oxp_node *n, oxp_const *c, const oxp_
     return true;
 }
 
-static bool is_view(const oxp_node *n)
-{
+static bool is_view(const oxp_node *n) {
     return oxp_node_is(n, "Reshape") || oxp_node_is(n, "Squeeze") || oxp_node_is(n, "Unsqueeze") ||
            oxp_node_is(n, "Flatten");
 }
 
 /* Widening casts only: a narrowing one rounds, and what it feeds must see the rounded values. */
-static bool cast(oxp_fold *l, const oxp_node *n, oxp_const *c)
-{
+static bool cast(oxp_fold *l, const oxp_node *n, oxp_const *c) {
     oxp_dtype to = (oxp_dtype)oxp_fold_int(l, n, "to", 0);
     bool exact = to == c->dtype || (to == OXP_DOUBLE && oxp_dtype_is_float(c->dtype)) ||
                  (to == OXP_FLOAT && oxp_dtype_is_float(c->dtype) && c->dtype != OXP_DOUBLE);
@@ -282,8 +267,7 @@ static bool cast(oxp_fold *l, const oxp_node *n, oxp_const *c)
     return true;
 }
 
-static bool read_at(oxp_fold *l, oxp_id value, oxp_const *out, int depth)
-{
+static bool read_at(oxp_fold *l, oxp_id value, oxp_const *out, int depth) {
     if (value == OXP_NONE)
         return oxp_fold_fail(l, "an input is missing");
     if (depth > CHAIN)
@@ -312,7 +296,8 @@ static bool read_at(oxp_fold *l, oxp_id value, oxp_const *out, int depth)
         return read_at(l, oxp_in(&n, 0), out, depth + 1) && cast(l, &n, out);
     if (oxp_node_is(&n, "DequantizeLinear")) {
         oxp_const scale, zero = {0};
-        return read_at(l, oxp_in(&n, 0), out, depth + 1) && read_at(l, oxp_in(&n, 1), &scale, depth + 1) &&
+        return read_at(l, oxp_in(&n, 0), out, depth + 1) &&
+               read_at(l, oxp_in(&n, 1), &scale, depth + 1) &&
                (oxp_in(&n, 2) == OXP_NONE || read_at(l, oxp_in(&n, 2), &zero, depth + 1)) &&
                dequantized(l, &n, out, &scale, &zero);
     }
@@ -320,7 +305,6 @@ static bool read_at(oxp_fold *l, oxp_id value, oxp_const *out, int depth)
                          oxp_fold_label(l, v->producer));
 }
 
-bool oxp_fold_read(oxp_fold *l, oxp_id value, oxp_const *out)
-{
+bool oxp_fold_read(oxp_fold *l, oxp_id value, oxp_const *out) {
     return read_at(l, value, out, 0);
 }

@@ -1,18 +1,20 @@
 /* fold.h - folding per-channel affine maps y = a[c] * x + s[c] into linear layers.
  *
  * A map starts as a BatchNormalization or as arithmetic with a constant (affine.c), travels through
- * nodes that commute with it (step.c), backwards or forwards (walk.c), and ends in the weights and the
- * bias of linear layers (absorb.c).  Everything is computed in double and rounded once; weights are
- * scaled lazily, by recipes.  Functions that can fail return false and leave a reason in fold->why. */
+ * nodes that commute with it (step.c), backwards or forwards (walk.c), and ends in the weights and
+ * the bias of linear layers (absorb.c).  Everything is computed in double and rounded once; weights
+ * are scaled lazily, by recipes.  Functions that can fail return false and leave a reason in
+ * fold->why. */
 #ifndef OXP_REWRITE_FOLD_FOLD_H
 #define OXP_REWRITE_FOLD_FOLD_H
 
 #include "onnxpert/pass.h"
 
-#define OXP_FOLD_DEPTH    64          /* nodes between the map and its layer, per branch            */
-#define OXP_FOLD_TARGETS  64          /* layers that one map may end in                             */
-#define OXP_FOLD_ELEMENTS (1u << 22)  /* elements of constants that are computed eagerly              */
-#define OXP_FOLD_HAZARD   1e3         /* |a| beyond this is worth a remark                           */
+#define OXP_FOLD_DEPTH   64 /* nodes between the map and its layer, per branch            */
+#define OXP_FOLD_TARGETS 64 /* layers that one map may end in                             */
+#define OXP_FOLD_ELEMENTS                                                                          \
+    (1u << 22)              /* elements of constants that are computed eagerly              */
+#define OXP_FOLD_HAZARD 1e3 /* |a| beyond this is worth a remark                           */
 
 /* y = a[c] * x + s[c], c the index along `axis`; n == 1: the same everywhere (axis is then -1). */
 typedef struct oxp_affine {
@@ -43,13 +45,13 @@ typedef struct oxp_fold {
     oxp_run *run;
     oxp_model *m;
     oxp_arena *arena;
-    oxp_patch *p;          /* open while layers absorb */
-    size_t n_typed;        /* values that the analysis knows */
-    oxp_id call;           /* gives formal inputs of a function their values; or OXP_NONE */
-    bool needs_call;       /* a formal input was met without one */
-    bool imagined;         /* something unreadable was assumed harmless */
-    bool reached;          /* the walk met a linear layer: its refusal is worth telling */
-    bool shift_stays;      /* some layer cannot take the shift: it stays behind as an Add */
+    oxp_patch *p;     /* open while layers absorb */
+    size_t n_typed;   /* values that the analysis knows */
+    oxp_id call;      /* gives formal inputs of a function their values; or OXP_NONE */
+    bool needs_call;  /* a formal input was met without one */
+    bool imagined;    /* something unreadable was assumed harmless */
+    bool reached;     /* the walk met a linear layer: its refusal is worth telling */
+    bool shift_stays; /* some layer cannot take the shift: it stays behind as an Add */
     oxp_fold_target targets[OXP_FOLD_TARGETS];
     size_t n_targets;
     const char *why;
@@ -70,7 +72,8 @@ const oxp_type *oxp_fold_type(oxp_fold *l, oxp_id value);
 oxp_dtype oxp_fold_dtype(oxp_fold *l, oxp_id value);
 /* Literal dims of a value; false when one is not known. */
 bool oxp_fold_dims(oxp_fold *l, oxp_id value, int *rank, const int64_t **dims);
-/* Elements of a small constant, seen through Identity, Reshape, Transpose, Cast, DequantizeLinear. */
+/* Elements of a small constant, seen through Identity, Reshape, Transpose, Cast, DequantizeLinear.
+ */
 bool oxp_fold_read(oxp_fold *l, oxp_id value, oxp_const *out);
 /* The value that a formal input of a function stands for at fold->call; else the value itself. */
 oxp_id oxp_fold_actual(oxp_fold *l, oxp_id value);
@@ -126,7 +129,8 @@ bool oxp_fold_takes_shift(const oxp_node *n);
 /* Into the open patch. */
 bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t);
 bool oxp_fold_absorb_input(oxp_fold *l, const oxp_fold_target *t);
-/* Scaling of a layer's weight (of shape dims) when its output is scaled by f; *slot: the weight's. */
+/* Scaling of a layer's weight (of shape dims) when its output is scaled by f; *slot: the weight's.
+ */
 bool oxp_fold_output_scaling(oxp_fold *l, oxp_id node, const oxp_affine *f, uint32_t *slot,
                              oxp_scaling *out);
 

@@ -1,9 +1,11 @@
-/* step.c - nodes that a per-channel affine map commutes with, and what it looks like on the other side.
+/* step.c - nodes that a per-channel affine map commutes with, and what it looks like on the other
+ * side.
  *
- *     f(node(x)) = node(f'(x))        up: f is given at the output, f' wanted at the input; down: vice versa
+ *     f(node(x)) = node(f'(x))        up: f is given at the output, f' wanted at the input; down:
+ * vice versa
  *
- * Operators that average with weights that sum to 1 commute with scale and shift; those that bring in
- * zeros (padding) only with the scale: the shift then stays behind (fold->shift_stays). */
+ * Operators that average with weights that sum to 1 commute with scale and shift; those that bring
+ * in zeros (padding) only with the scale: the shift then stays behind (fold->shift_stays). */
 #include "rewrite/fold/fold.h"
 
 #include <string.h>
@@ -18,8 +20,7 @@ typedef struct step {
 } step;
 
 /* Padding brings zeros: only the scale passes. */
-static bool scale_only(step *s)
-{
+static bool scale_only(step *s) {
     if (!oxp_affine_has_shift(s->f))
         return true;
     if (!s->up)
@@ -29,45 +30,43 @@ static bool scale_only(step *s)
     return true;
 }
 
-static bool channel_is_axis_1(step *s)
-{
+static bool channel_is_axis_1(step *s) {
     return s->f->n == 1 || s->f->axis == 1 ||
            oxp_fold_fail(s->l, "%s pools along the axis of the scale", oxp_fold_label(s->l, s->id));
 }
 
-static bool only_first_output(step *s)
-{
+static bool only_first_output(step *s) {
     for (uint32_t i = 1; i < s->node.n_out; i++) {
         if (s->node.out[i] == OXP_NONE)
             continue;
         const oxp_value *v = oxp_value_at(s->l->m, s->node.out[i]);
         if (v->n_uses || v->outputs)
-            return oxp_fold_fail(s->l, "output %s of %s is used", v->name, oxp_fold_label(s->l, s->id));
+            return oxp_fold_fail(s->l, "output %s of %s is used", v->name,
+                                 oxp_fold_label(s->l, s->id));
     }
     return true;
 }
 
-static bool step_identity(step *s)
-{
+static bool step_identity(step *s) {
     (void)s;
     return true;
 }
 
-/* Inference mode: is_test before opset 7; from 12 on training_mode must be absent or a constant false. */
-static bool step_dropout(step *s)
-{
+/* Inference mode: is_test before opset 7; from 12 on training_mode must be absent or a constant
+ * false. */
+static bool step_dropout(step *s) {
     int64_t opset = oxp_opset_of(s->l->m, s->node.graph, "");
     oxp_const mode = {.n = 0};
     bool training = opset < 7 && oxp_fold_int(s->l, &s->node, "is_test", 0) == 0;
     if (opset >= 12 && oxp_in(&s->node, 2) != OXP_NONE)
-        training = !oxp_fold_read(s->l, s->node.in[2], &mode) || mode.imagined || mode.n != 1 || mode.v[0] != 0;
+        training = !oxp_fold_read(s->l, s->node.in[2], &mode) || mode.imagined || mode.n != 1 ||
+                   mode.v[0] != 0;
     if (training)
         return oxp_fold_fail(s->l, "%s may be in training mode", oxp_fold_label(s->l, s->id));
     return only_first_output(s);
 }
 
-static bool step_transpose(step *s)
-{
+static bool step_transpose(step *s) {
     if (s->f->n == 1)
         return true;
     size_t n = 0;
@@ -89,8 +88,7 @@ static bool step_transpose(step *s)
     return true;
 }
 
-static bool step_reshape(step *s)
-{
+static bool step_reshape(step *s) {
     const oxp_type *in = oxp_fold_type(s->l, s->node.in[0]);
     const oxp_type *out = oxp_fold_type(s->l, s->node.out[0]);
     if (oxp_affine_remap(s->l, s->f, s->up ? out : in, s->up ? in : out))
@@ -98,17 +96,16 @@ static bool step_reshape(step *s)
     return oxp_fold_fail(s->l, "%s: %s", oxp_fold_label(s->l, s->id), s->l->why);
 }
 
-static bool step_global_average(step *s)
-{
+static bool step_global_average(step *s) {
     return channel_is_axis_1(s);
 }
 
-static bool step_average(step *s)
-{
+static bool step_average(step *s) {
     size_t n = 0;
     const int64_t *pads = oxp_attr_ints(&s->node, "pads", &n);
     const char *auto_pad = oxp_attr_string(&s->node, "auto_pad", "NOTSET");
-    bool padded = strncmp(auto_pad, "SAME", 4) == 0 || oxp_fold_int(s->l, &s->node, "ceil_mode", 0) != 0;
+    bool padded =
+        strncmp(auto_pad, "SAME", 4) == 0 || oxp_fold_int(s->l, &s->node, "ceil_mode", 0) != 0;
     for (size_t i = 0; i < n; i++)
         padded |= pads[i] != 0;
     bool counts = oxp_fold_int(s->l, &s->node, "count_include_pad", 0) != 0;
@@ -116,8 +113,7 @@ static bool step_average(step *s)
 }
 
 /* max(a x + s) = a max(x) + s for a >= 0; the padding of pools is -infinity. */
-static bool step_max(step *s)
-{
+static bool step_max(step *s) {
     for (size_t i = 0; i < s->f->n; i++)
         if (s->f->a[i] < 0)
             return oxp_fold_fail(s->l, "%s takes a maximum, and a scale is negative",
@@ -126,8 +122,7 @@ static bool step_max(step *s)
 }
 
 /* Axes of a reduction: attribute, or input 1 in newer opsets.  True when they are known. */
-static bool reduced_axes(step *s, const double **axes, size_t *n)
-{
+static bool reduced_axes(step *s, const double **axes, size_t *n) {
     oxp_const c;
     size_t k = 0;
     const int64_t *list = oxp_attr_ints(&s->node, "axes", &k);
@@ -146,14 +141,14 @@ static bool reduced_axes(step *s, const double **axes, size_t *n)
     return true;
 }
 
-static bool step_mean(step *s)
-{
+static bool step_mean(step *s) {
     const oxp_type *t = oxp_fold_type(s->l, s->node.in[0]);
     const double *axes;
     size_t n;
     if (s->f->n == 1)
         return true;
-    if (!t || oxp_fold_int(s->l, &s->node, "keepdims", 1) != 1 || !reduced_axes(s, &axes, &n) || n == 0)
+    if (!t || oxp_fold_int(s->l, &s->node, "keepdims", 1) != 1 || !reduced_axes(s, &axes, &n) ||
+        n == 0)
         return oxp_fold_fail(s->l, "%s: its axes are not known", oxp_fold_label(s->l, s->id));
     for (size_t i = 0; i < n; i++)
         if ((int)axes[i] + (axes[i] < 0 ? t->rank : 0) == s->f->axis)
@@ -162,25 +157,27 @@ static bool step_mean(step *s)
     return true;
 }
 
-/* Padding with zeros commutes with the scale only; reflections and edges with everything.  The scale's
- * own axis must not be padded. */
-static bool step_pad(step *s)
-{
+/* Padding with zeros commutes with the scale only; reflections and edges with everything.  The
+ * scale's own axis must not be padded. */
+static bool step_pad(step *s) {
     const char *mode = oxp_attr_string(&s->node, "mode", "constant");
-    const oxp_type *in = oxp_fold_type(s->l, s->node.in[0]), *out = oxp_fold_type(s->l, s->node.out[0]);
+    const oxp_type *in = oxp_fold_type(s->l, s->node.in[0]),
+                   *out = oxp_fold_type(s->l, s->node.out[0]);
     if (!in || !out || in->rank != out->rank)
         return oxp_fold_fail(s->l, "%s: its shape is not known", oxp_fold_label(s->l, s->id));
     for (int i = 0; i < in->rank; i++)
         if (s->f->n > 1 && i == s->f->axis &&
             (in->dims[i] != out->dims[i] || oxp_dim_is_unknown(in->dims[i])))
-            return oxp_fold_fail(s->l, "%s pads the axis of the scale", oxp_fold_label(s->l, s->id));
+            return oxp_fold_fail(s->l, "%s pads the axis of the scale",
+                                 oxp_fold_label(s->l, s->id));
     if (strcmp(mode, "constant") != 0)
         return true;
     oxp_const value = {.n = 0};
     if (oxp_in(&s->node, 2) != OXP_NONE && !oxp_fold_read(s->l, s->node.in[2], &value))
         return false;
     if ((value.n && value.v[0] != 0) || oxp_fold_float(s->l, &s->node, "value", 0) != 0.0f)
-        return oxp_fold_fail(s->l, "%s pads with a value other than zero", oxp_fold_label(s->l, s->id));
+        return oxp_fold_fail(s->l, "%s pads with a value other than zero",
+                             oxp_fold_label(s->l, s->id));
     return scale_only(s);
 }
 
@@ -203,10 +200,10 @@ static const struct {
     {"Pad", step_pad},
 };
 
-bool oxp_fold_step(oxp_fold *l, oxp_id node, oxp_affine *f, bool up)
-{
+bool oxp_fold_step(oxp_fold *l, oxp_id node, oxp_affine *f, bool up) {
     step s = {l, node, *oxp_node_at(l->m, node), f, up};
-    if (s.node.n_in < 1 || s.node.in[0] == OXP_NONE || s.node.n_out < 1 || s.node.out[0] == OXP_NONE)
+    if (s.node.n_in < 1 || s.node.in[0] == OXP_NONE || s.node.n_out < 1 ||
+        s.node.out[0] == OXP_NONE)
         return oxp_fold_fail(l, "%s has no input", oxp_fold_label(l, node));
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (oxp_node_is(&s.node, steps[i].op))

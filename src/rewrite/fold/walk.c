@@ -2,8 +2,7 @@
  * down to those that read its output.  Nothing is changed here; fold->targets is the plan. */
 #include "rewrite/fold/fold.h"
 
-static bool add_target(oxp_fold *l, oxp_id node, const oxp_affine *f, bool sink, uint32_t slot)
-{
+static bool add_target(oxp_fold *l, oxp_id node, const oxp_affine *f, bool sink, uint32_t slot) {
     if (l->n_targets == OXP_FOLD_TARGETS)
         return oxp_fold_fail(l, "more than %d layers would take it", OXP_FOLD_TARGETS);
     l->targets[l->n_targets++] = (oxp_fold_target){node, *f, sink, slot};
@@ -11,8 +10,7 @@ static bool add_target(oxp_fold *l, oxp_id node, const oxp_affine *f, bool sink,
 }
 
 /* Nobody but `reader` may see the value that is about to change. */
-static bool only_read_by(oxp_fold *l, oxp_id value, oxp_id reader)
-{
+static bool only_read_by(oxp_fold *l, oxp_id value, oxp_id reader) {
     const oxp_value *v = oxp_value_at(l->m, value);
     const char *of = v->producer != OXP_NONE ? oxp_fold_label(l, v->producer) : v->name;
     if (v->outputs)
@@ -30,14 +28,14 @@ static bool only_read_by(oxp_fold *l, oxp_id value, oxp_id reader)
 
 /* Add(x, c), Add(c, x), Sub(x, c), Sub(c, x): the constant takes the shift, a*(x + c) + s = a*x +
  * (a*c + s), and only the scale goes on.  *x: the slot of what is not constant. */
-static bool is_sink(oxp_fold *l, const oxp_node *n, const oxp_affine *f, uint32_t *x)
-{
+static bool is_sink(oxp_fold *l, const oxp_node *n, const oxp_affine *f, uint32_t *x) {
     if ((!oxp_node_is(n, "Add") && !oxp_node_is(n, "Sub")) || n->n_in != 2 ||
         oxp_opset_of(l->m, n->graph, "") < 7)
         return false;
     oxp_const c;
     for (*x = 0; *x < 2; ++*x)
-        if (oxp_in(n, *x) != OXP_NONE && oxp_in(n, 1 - *x) != OXP_NONE && oxp_fold_read(l, n->in[1 - *x], &c))
+        if (oxp_in(n, *x) != OXP_NONE && oxp_in(n, 1 - *x) != OXP_NONE &&
+            oxp_fold_read(l, n->in[1 - *x], &c))
             break;
     if (*x == 2 || !oxp_dtype_is_float(c.dtype))
         return false;
@@ -49,8 +47,7 @@ static bool is_sink(oxp_fold *l, const oxp_node *n, const oxp_affine *f, uint32_
 
 static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *given, int level);
 
-static bool up_concat(oxp_fold *l, oxp_id id, const oxp_node *n, const oxp_affine *f, int level)
-{
+static bool up_concat(oxp_fold *l, oxp_id id, const oxp_node *n, const oxp_affine *f, int level) {
     int axis = (int)oxp_fold_int(l, n, "axis", 1), at = 0;
     if (axis < 0) {
         const oxp_type *t = oxp_fold_type(l, n->out[0]);
@@ -62,7 +59,8 @@ static bool up_concat(oxp_fold *l, oxp_id id, const oxp_node *n, const oxp_affin
             const oxp_type *t = oxp_fold_type(l, n->in[i]);
             oxp_dim d = t && axis < t->rank ? t->dims[axis] : OXP_DIM_UNKNOWN;
             if (!oxp_dim_is_literal(d) || d < 1 || (uint64_t)(at + d) > f->n)
-                return oxp_fold_fail(l, "sizes of the inputs of %s are not known", oxp_fold_label(l, id));
+                return oxp_fold_fail(l, "sizes of the inputs of %s are not known",
+                                     oxp_fold_label(l, id));
             part = oxp_affine_slice(l, f, (size_t)at, (size_t)d);
             at += (int)d;
         }
@@ -73,8 +71,7 @@ static bool up_concat(oxp_fold *l, oxp_id id, const oxp_node *n, const oxp_affin
            oxp_fold_fail(l, "sizes of the inputs of %s are not known", oxp_fold_label(l, id));
 }
 
-static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *given, int level)
-{
+static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *given, int level) {
     if (level > OXP_FOLD_DEPTH)
         return oxp_fold_fail(l, "more than %d Concats are nested", OXP_FOLD_DEPTH);
     oxp_affine f = *given;
@@ -114,13 +111,11 @@ static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *gi
     return oxp_fold_fail(l, "more than %d nodes are in between", OXP_FOLD_DEPTH);
 }
 
-bool oxp_fold_up(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *f)
-{
+bool oxp_fold_up(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *f) {
     return up_from(l, node, value, f, 0);
 }
 
-static bool down_from(oxp_fold *l, oxp_id value, const oxp_affine *f, int level)
-{
+static bool down_from(oxp_fold *l, oxp_id value, const oxp_affine *f, int level) {
     const oxp_value *v = oxp_value_at(l->m, value);
     const char *of = v->producer != OXP_NONE ? oxp_fold_label(l, v->producer) : v->name;
     if (v->outputs)
@@ -137,15 +132,14 @@ static bool down_from(oxp_fold *l, oxp_id value, const oxp_affine *f, int level)
             return oxp_fold_fail(l, "output of %s is read by %s", of, oxp_fold_label(l, use.node));
         l->reached |= oxp_fold_is_layer(&n);
         oxp_affine g = *f;
-        if (oxp_fold_is_layer(&n) ? !add_target(l, use.node, f, false, 0)
-                                  : !oxp_fold_step(l, use.node, &g, false) ||
-                                        !down_from(l, n.out[0], &g, level + 1))
+        if (oxp_fold_is_layer(&n)
+                ? !add_target(l, use.node, f, false, 0)
+                : !oxp_fold_step(l, use.node, &g, false) || !down_from(l, n.out[0], &g, level + 1))
             return false;
     }
     return true;
 }
 
-bool oxp_fold_down(oxp_fold *l, oxp_id value, const oxp_affine *f)
-{
+bool oxp_fold_down(oxp_fold *l, oxp_id value, const oxp_affine *f) {
     return down_from(l, value, f, 0);
 }
