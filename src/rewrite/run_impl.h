@@ -1,0 +1,27 @@
+/* run_impl.h - one execution of a pass: for src/rewrite only; passes see include/onnxpert/pass.h.
+ */
+#ifndef OXP_REWRITE_RUN_IMPL_H
+#define OXP_REWRITE_RUN_IMPL_H
+
+#include "onnxpert/pass.h"
+
+typedef struct oxp_skip_list {
+    oxp_skip *items;
+    size_t n, cap;
+} oxp_skip_list;
+
+struct oxp_run {
+    oxp_model *model;
+    oxp_ctx *ctx;
+    const oxp_pass *pass;
+    const oxp_pass_opts *opts;
+    oxp_arena *arena; /* scratch of this run */
+    oxp_arena *kept;  /* the model's: what the result points to */
+    const oxp_analysis *analysis;
+    oxp_patch *open; /* the patch being built, NULL: none */
+    size_t changed;
+    const char *summary;
+    oxp_skip_list skips, notes;
+};
+
+#endif
