@@ -1,0 +1,66 @@
+/* eliminate_dead.c - drops nodes whose results nobody reads.
+ *
+ *   before   a = Shape(x)  b = Gather(a, 0)   y = Relu(x)       after   y = Relu(x)
+ *
+ * Condition: no output of the node is read by a live node (in any graph) or is a graph output.
+ * Exact: what is computed for nobody cannot be seen; ONNX operators have no side effects. Constants
+ * and initializers that only dead nodes read go with them. */
+#include "onnxpert/pass.h"
+
+static bool dead(const oxp_model *m, const oxp_node *n) {
+    for (uint32_t i = 0; i < n->n_out; i++) {
+        if (n->out[i] == OXP_NONE)
+            continue;
+        const oxp_value *v = oxp_value_at(m, n->out[i]);
+        if (v->n_uses || v->outputs)
+            return false;
+    }
+    return true;
+}
+
+/* Last node first, so that a dead chain goes in one sweep. */
+static size_t sweep(oxp_run *run, oxp_id graph) {
+    oxp_model *m = oxp_run_model(run);
+    size_t dropped = 0;
+    for (oxp_id n = oxp_graph_at(m, graph)->last, prev; n != OXP_NONE; n = prev) {
+        prev = oxp_node_at(m, n)->prev;
+        if (!dead(m, oxp_node_at(m, n)))
+            continue;
+        const char *why = NULL;
+        oxp_patch *p = oxp_patch_new(run);
+        oxp_patch_drop(p, n);
+        if (oxp_patch_apply(p, &why)) {
+            dropped++;
+            if (prev != OXP_NONE && !oxp_node_at(m, prev)->live)
+                prev = oxp_graph_at(m, graph)->last; /* a Constant that went along */
+        } else {
+            oxp_run_skip(run, n, "%s", why);
+        }
+    }
+    return dropped;
+}
+
+static void run(oxp_run *r) {
+    oxp_model *m = oxp_run_model(r);
+    size_t dropped = 0;
+    /* outer graphs first: a dropped If takes its branches along */
+    for (oxp_id g = 0; g < oxp_graph_count(m); g++)
+        if (oxp_graph_at(m, g)->live)
+            dropped += sweep(r, g);
+    /* what only the inner graphs read has become dead by now */
+    for (oxp_id g = 0; g < oxp_graph_count(m); g++)
+        if (oxp_graph_at(m, g)->live)
+            dropped += sweep(r, g);
+    oxp_run_changed(r, dropped);
+    oxp_run_summary(r, "%zu unused nodes dropped", dropped);
+}
+
+static const char *const after[] = {"fold-constants", "eliminate-no-ops", NULL};
+
+const oxp_pass oxp_pass_eliminate_dead = {
+    .name = "eliminate-dead",
+    .summary = "drop nodes and constants that no output depends on",
+    .fidelity = OXP_EXACT,
+    .after = after,
+    .run = run,
+};
