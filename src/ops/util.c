@@ -55,6 +55,32 @@ bool oxp_dim_count(oxp_dim d, uint64_t *n) {
     return true;
 }
 
+bool oxp_dims_product(const oxp_dim *d, int n, uint64_t *out) {
+    *out = 1;
+    for (int i = 0; i < n; i++) {
+        uint64_t v;
+        if (!oxp_dim_count(d[i], &v))
+            return false;
+        *out = oxp_sat_mul(*out, v);
+    }
+    return true;
+}
+
+oxp_dim oxp_input_scalar(const oxp_call *c, uint32_t slot) {
+    const oxp_dim *v;
+    return oxp_input_ints(c, slot, &v) >= 1 ? v[0] : OXP_DIM_UNKNOWN;
+}
+
+oxp_dtype oxp_call_dtype(const oxp_call *c, const char *name, oxp_dtype otherwise) {
+    int64_t t = oxp_call_int(c, name, 0);
+    return t > 0 && t < OXP_DTYPE_COUNT ? (oxp_dtype)t : otherwise;
+}
+
+size_t oxp_call_length(const oxp_call *c, const char *name) {
+    const oxp_attr *a = oxp_call_attr(c, name);
+    return a ? a->n : 0;
+}
+
 bool oxp_is_quantized(const oxp_call *c, uint32_t slot) {
     oxp_dtype t = oxp_elem_type(oxp_input(c, slot));
     return oxp_dtype_is_integer(t);

@@ -26,6 +26,14 @@ bool oxp_in_count(const oxp_call *c, uint32_t slot, uint64_t *n);
 bool oxp_out_count(const oxp_call *c, uint32_t slot, uint64_t *n);
 /* A literal dim as a count; false when it is not literal. */
 bool oxp_dim_count(oxp_dim d, uint64_t *n);
+/* Their product; false when one is not literal. */
+bool oxp_dims_product(const oxp_dim *d, int n, uint64_t *out);
+/* The only (or first) element of an integer input; UNKNOWN when it is not known. */
+oxp_dim oxp_input_scalar(const oxp_call *c, uint32_t slot);
+/* A data type given as an attribute; `otherwise` when absent or out of range. */
+oxp_dtype oxp_call_dtype(const oxp_call *c, const char *name, oxp_dtype otherwise);
+/* Number of values of a list attribute, 0 when absent. */
+size_t oxp_call_length(const oxp_call *c, const char *name);
 /* Is the arithmetic of the call that of integers (quantized), by the type of an input? */
 bool oxp_is_quantized(const oxp_call *c, uint32_t slot);
 

@@ -1,0 +1,241 @@
+/* ml.c - ai.onnx.ml: trees, linear models, support vectors, encoders, maps. */
+#include "ops/util.h"
+
+#define ML "ai.onnx.ml"
+
+/* Rows of the input: [N, C] or [C], which is one row. */
+static oxp_dim rows(const oxp_fact *x) {
+    int rank = oxp_rank(x);
+    if (rank < 0)
+        return OXP_DIM_UNKNOWN;
+    return rank < 2 ? 1 : x->type.dims[0];
+}
+
+static oxp_dtype label_type(oxp_call *c) {
+    return oxp_call_length(c, "classlabels_strings") ? OXP_STRING : OXP_INT64;
+}
+
+static size_t classes(oxp_call *c, const char *ints) {
+    size_t n = oxp_call_length(c, "classlabels_strings");
+    return n ? n : oxp_call_length(c, ints);
+}
+
+/* Labels [N], scores [N, E]; E = 0: not said. */
+static void set_classes(oxp_call *c, size_t e) {
+    oxp_dim n = rows(oxp_input(c, 0));
+    oxp_dim d[2] = {n, e && e <= INT32_MAX ? (oxp_dim)e : OXP_DIM_UNKNOWN};
+    if (c->n_out > 0)
+        oxp_set(c, 0, label_type(c), 1, &n);
+    if (c->n_out > 1)
+        oxp_set(c, 1, OXP_FLOAT, 2, d);
+}
+
+static void infer_tree_classifier(oxp_call *c) {
+    set_classes(c, classes(c, "classlabels_int64s"));
+}
+
+static void infer_linear_classifier(oxp_call *c) {
+    size_t e = classes(c, "classlabels_ints");
+    size_t scores = oxp_call_length(c, "intercepts");
+    set_classes(c, e >= 2 ? e : scores > e ? scores : e);
+}
+
+/* Pairwise decisions unless there are probabilities. */
+static void infer_svm_classifier(oxp_call *c) {
+    size_t e = classes(c, "classlabels_ints");
+    bool plain = oxp_call_length(c, "prob_a") != 0 || oxp_call_length(c, "vectors_per_class") == 0;
+    set_classes(c, plain ? e : e == 2 ? 2 : e < 65536 ? e * (e - (e > 0)) / 2 : 0);
+}
+
+static void set_columns(oxp_call *c, oxp_dtype t, oxp_dim columns) {
+    oxp_dim d[2] = {rows(oxp_input(c, 0)), columns};
+    if (c->n_out)
+        oxp_set(c, 0, t, 2, d);
+}
+
+static void infer_tree_regressor(oxp_call *c) {
+    set_columns(c, OXP_FLOAT, oxp_dim_literal(oxp_call_int(c, "n_targets", 1)));
+}
+
+static void infer_tree_ensemble(oxp_call *c) {
+    set_columns(c, oxp_elem_type(oxp_input(c, 0)),
+                oxp_dim_literal(oxp_call_int(c, "n_targets", 1)));
+}
+
+static void infer_linear_regressor(oxp_call *c) {
+    set_columns(c, OXP_FLOAT, oxp_dim_literal(oxp_call_int(c, "targets", 1)));
+}
+
+static void infer_svm_regressor(oxp_call *c) {
+    set_columns(c, OXP_FLOAT, 1);
+}
+
+static void infer_float_like(oxp_call *c) {
+    if (c->n_out)
+        oxp_set_shape_of(c, 0, OXP_FLOAT, oxp_input(c, 0));
+}
+
+static void infer_features(oxp_call *c) {
+    size_t n;
+    const int64_t *v = oxp_call_ints(c, "inputdimensions", &n);
+    oxp_dim sum = v ? 0 : OXP_DIM_UNKNOWN;
+    for (size_t i = 0; v && i < n; i++)
+        sum = oxp_dim_add(c->dims, sum, oxp_dim_literal(v[i]));
+    set_columns(c, OXP_FLOAT, sum);
+}
+
+/* X[..., Y]; a vector counts as one row. */
+static void infer_extract(oxp_call *c) {
+    const oxp_fact *x = oxp_input(c, 0);
+    int rank = oxp_rank(x);
+    oxp_dim n = oxp_elements(c->dims, oxp_input(c, 1));
+    if (rank < 1) {
+        oxp_infer_rankless(c);
+        return;
+    }
+    oxp_dim *d = oxp_dims_dup(c, x, 1);
+    if (rank == 1)
+        d[rank++] = 1;
+    d[0] = oxp_rank(x) == 1 ? 1 : d[0];
+    d[rank - 1] = n;
+    oxp_set(c, 0, oxp_elem_type(x), rank, d);
+}
+
+static oxp_dtype encoded_type(oxp_call *c) {
+    const oxp_attr *t = oxp_call_attr(c, "values_tensor");
+    if (t && t->type == OXP_ATTR_TENSOR && t->u.id < oxp_tensor_count(c->model))
+        return oxp_tensor_at(c->model, t->u.id)->dtype;
+    if (oxp_call_length(c, "values_strings"))
+        return OXP_STRING;
+    if (oxp_call_length(c, "values_floats"))
+        return OXP_FLOAT;
+    if (oxp_call_length(c, "values_int64s"))
+        return OXP_INT64;
+    return oxp_elem_type(oxp_input(c, 0)) == OXP_STRING ? OXP_INT64 : OXP_STRING;
+}
+
+static void infer_labels(oxp_call *c) {
+    if (c->n_out)
+        oxp_set_shape_of(c, 0, encoded_type(c), oxp_input(c, 0));
+}
+
+static void infer_category(oxp_call *c) {
+    bool text = oxp_elem_type(oxp_input(c, 0)) == OXP_STRING;
+    if (c->n_out)
+        oxp_set_shape_of(c, 0, text ? OXP_INT64 : OXP_STRING, oxp_input(c, 0));
+}
+
+static void infer_one_hot(oxp_call *c) {
+    const oxp_fact *x = oxp_input(c, 0);
+    int rank = oxp_rank(x);
+    size_t e = oxp_call_length(c, "cats_int64s") + oxp_call_length(c, "cats_strings");
+    if (rank < 0) {
+        oxp_set_unknown_rank(c, 0, OXP_FLOAT);
+        return;
+    }
+    oxp_dim *d = oxp_dims_dup(c, x, 1);
+    d[rank] = e <= INT32_MAX ? (oxp_dim)e : OXP_DIM_UNKNOWN;
+    oxp_set(c, 0, OXP_FLOAT, rank + 1, d);
+}
+
+/* A sequence of maps from label to score. */
+static void infer_zipmap(oxp_call *c) {
+    oxp_type *value = OXP_NEW(c->arena, oxp_type), *map = OXP_NEW(c->arena, oxp_type);
+    *value = (oxp_type){.kind = OXP_KIND_TENSOR, .elem = OXP_FLOAT, .rank = 0};
+    *map = (oxp_type){.kind = OXP_KIND_MAP, .elem = label_type(c), .rank = -1, .of = value};
+    if (c->n_out)
+        c->out[0].type = (oxp_type){.kind = OXP_KIND_SEQUENCE, .rank = -1, .of = map};
+}
+
+static oxp_dtype map_value(const oxp_fact *x) {
+    if (x && x->type.kind == OXP_KIND_MAP && x->type.of)
+        return x->type.of->elem;
+    return OXP_UNDEFINED;
+}
+
+static void infer_cast_map(oxp_call *c) {
+    const char *to = oxp_call_string(c, "cast_to", "TO_FLOAT");
+    oxp_dtype t = to[0] && to[3] == 'S'   ? OXP_STRING
+                  : to[0] && to[3] == 'I' ? OXP_INT64
+                                          : OXP_FLOAT;
+    oxp_dim d[2] = {1, oxp_dim_literal(oxp_call_int(c, "max_map", 1))};
+    if (oxp_call_string(c, "map_form", "DENSE")[0] != 'S')
+        d[1] = oxp_dim_fresh(c->dims);
+    if (c->n_out)
+        oxp_set(c, 0, t, 2, d);
+}
+
+static void infer_dict(oxp_call *c) {
+    size_t n = oxp_call_length(c, "string_vocabulary") + oxp_call_length(c, "int64_vocabulary");
+    oxp_dim d[2] = {1, n <= INT32_MAX ? (oxp_dim)n : OXP_DIM_UNKNOWN};
+    if (c->n_out)
+        oxp_set(c, 0, map_value(oxp_input(c, 0)), 2, d);
+}
+
+static bool row_count(const oxp_call *c, uint64_t *n) {
+    return oxp_dim_count(rows(oxp_input(c, 0)), n);
+}
+
+/* One comparison for each tree is sure; how deep a row goes depends on it. */
+static void cost_trees(const oxp_call *c, oxp_cost *cost) {
+    size_t n;
+    uint64_t r, trees = oxp_call_length(c, "tree_roots");
+    const int64_t *ids = oxp_call_ints(c, "nodes_treeids", &n);
+    for (size_t i = 0; ids && i < n; i++)
+        trees += i == 0 || ids[i] != ids[i - 1];
+    if (!row_count(c, &r))
+        return;
+    oxp_cost_flops(cost, oxp_sat_mul(r, trees));
+    cost->at_least = true;
+}
+
+/* Every coefficient is used once per row. */
+static void cost_linear(const oxp_call *c, oxp_cost *cost) {
+    uint64_t r;
+    size_t k = oxp_call_length(c, "coefficients");
+    if (row_count(c, &r))
+        oxp_cost_macs(cost, oxp_sat_mul(r, k), oxp_sat_mul(r, oxp_call_length(c, "intercepts")));
+}
+
+/* Products with all support vectors, then with their coefficients. */
+static void cost_svm(const oxp_call *c, oxp_cost *cost) {
+    uint64_t r;
+    uint64_t k =
+        oxp_sat_add(oxp_call_length(c, "support_vectors"), oxp_call_length(c, "coefficients"));
+    if (row_count(c, &r))
+        oxp_cost_macs(cost, oxp_sat_mul(r, k), 0);
+}
+
+/* Difference and product. */
+static void cost_scaler(const oxp_call *c, oxp_cost *cost) {
+    oxp_cost_per_in(c, cost, 2);
+}
+
+static void cost_normalizer(const oxp_call *c, oxp_cost *cost) {
+    oxp_cost_per_in(c, cost, 3);
+}
+
+#define M OXP_OP_MOVE
+#define E OXP_OP_ELEMENTWISE
+static const oxp_op table[] = {
+    {"TreeEnsembleClassifier", ML, 0, 0, infer_tree_classifier, cost_trees, NULL},
+    {"TreeEnsembleRegressor", ML, 0, 0, infer_tree_regressor, cost_trees, NULL},
+    {"TreeEnsemble", ML, 0, 0, infer_tree_ensemble, cost_trees, NULL},
+    {"LinearClassifier", ML, 0, 0, infer_linear_classifier, cost_linear, NULL},
+    {"LinearRegressor", ML, 0, 0, infer_linear_regressor, cost_linear, NULL},
+    {"SVMClassifier", ML, 0, 0, infer_svm_classifier, cost_svm, NULL},
+    {"SVMRegressor", ML, 0, 0, infer_svm_regressor, cost_svm, NULL},
+    {"Scaler", ML, E, 0, infer_float_like, cost_scaler, NULL},
+    {"Normalizer", ML, OXP_OP_NORM, 0, infer_float_like, cost_normalizer, NULL},
+    {"Imputer", ML, E, 0, oxp_infer_like, NULL, NULL},
+    {"Binarizer", ML, E, 0, oxp_infer_like, NULL, NULL},
+    {"FeatureVectorizer", ML, M, 0, infer_features, NULL, NULL},
+    {"ArrayFeatureExtractor", ML, M, 0, infer_extract, NULL, NULL},
+    {"LabelEncoder", ML, M, 0, infer_labels, NULL, NULL},
+    {"CategoryMapper", ML, M, 0, infer_category, NULL, NULL},
+    {"OneHotEncoder", ML, M, 0, infer_one_hot, NULL, NULL},
+    {"ZipMap", ML, M, 0, infer_zipmap, oxp_cost_none, NULL},
+    {"CastMap", ML, M, 0, infer_cast_map, oxp_cost_none, NULL},
+    {"DictVectorizer", ML, M, 0, infer_dict, oxp_cost_none, NULL},
+};
+const oxp_op_family oxp_ops_ml = {table, OXP_COUNT(table)};
