@@ -1,0 +1,123 @@
+/* card.c - collects what the report on an analysis shows (reports.h). */
+#include <string.h>
+
+#include "analysis/weights.h"
+#include "report/reports.h"
+
+static const char *base_name(const char *path, oxp_arena *arena) {
+    const char *slash = strrchr(path, '/');
+    char *name = oxp_strdup(arena, slash != NULL ? slash + 1 : path);
+    char *dot = strrchr(name, '.');
+    if (dot != NULL && dot != name)
+        *dot = '\0';
+    return name;
+}
+
+const char *oxp_task_name(oxp_task t) {
+    static const char *const names[] = {
+        [OXP_TASK_CLASSIFY] = "classification",
+        [OXP_TASK_DETECT] = "object detection",
+        [OXP_TASK_TOKENS] = "token classification",
+        [OXP_TASK_SPAN] = "span extraction (question answering)",
+        [OXP_TASK_LANGUAGE] = "language modelling",
+        [OXP_TASK_DENSE] = "dense prediction",
+    };
+    return (size_t)t < sizeof names / sizeof *names ? names[t] : NULL;
+}
+
+const char *oxp_bottleneck(const oxp_latency_sum *l) {
+    if (l->launch > l->compute_bound && l->launch > l->memory_bound)
+        return "overhead";
+    return l->compute_bound >= l->memory_bound ? "compute" : "memory";
+}
+
+const char *oxp_type_text(const oxp_card *c, const oxp_type *t, oxp_arena *arena) {
+    const char *open = "", *close = "";
+    for (int depth = 0; t != NULL && t->of != NULL && depth < 4; depth++, t = t->of) {
+        const char *kind = t->kind == OXP_KIND_SEQUENCE   ? "sequence"
+                           : t->kind == OXP_KIND_OPTIONAL ? "optional"
+                                                          : "map";
+        open = t->kind == OXP_KIND_MAP
+                   ? oxp_sprintf(arena, "%smap<%s, ", open, oxp_dtype_name(t->elem))
+                   : oxp_sprintf(arena, "%s%s<", open, kind);
+        close = oxp_sprintf(arena, "%s>", close);
+    }
+    (void)c;
+    const char *inner = t == NULL || t->elem == OXP_UNDEFINED ? NULL : oxp_dtype_name(t->elem);
+    if (inner == NULL && *open == '\0')
+        return NULL;
+    return oxp_sprintf(arena, "%s%s%s", open, inner != NULL ? inner : "?", close);
+}
+
+const char *oxp_shape_text(const oxp_card *c, const oxp_type *t, oxp_arena *arena) {
+    if (t->kind != OXP_KIND_TENSOR || t->rank < 0)
+        return "?";
+    const char *s = "[";
+    for (int i = 0; i < t->rank; i++)
+        s = oxp_sprintf(arena, "%s%s%s", s, i ? ", " : "",
+                        oxp_dim_text(oxp_model_dims(c->a->model), t->dims[i], arena));
+    return oxp_sprintf(arena, "%s]", s);
+}
+
+/* Minimum: the weakest that holds the model.  Best: the fastest that does.  Recommended: the
+ * weakest that holds it twice and is within four times of the fastest. */
+static void choose(oxp_card *c) {
+    double fastest = 0;
+    for (size_t i = 0; i < c->n_devices; i++) {
+        const oxp_device_row *r = &c->devices[i];
+        if (!r->fits)
+            continue;
+        if (c->minimum == NULL)
+            c->minimum = r;
+        if (c->best == NULL || r->latency.seconds < fastest) {
+            c->best = r;
+            fastest = r->latency.seconds;
+        }
+    }
+    for (size_t i = 0; i < c->n_devices && c->recommended == NULL; i++) {
+        const oxp_device_row *r = &c->devices[i];
+        if (r->fits && c->memory <= r->device->memory / 2 && r->latency.seconds <= 4 * fastest)
+            c->recommended = r;
+    }
+    if (c->recommended == NULL)
+        c->recommended = c->best;
+}
+
+static void compare_devices(oxp_card *c) {
+    const oxp_device *const *list;
+    c->n_devices = oxp_device_list(c->arena, &list);
+    oxp_device_row *rows = OXP_NEWS(c->arena, c->n_devices + 1, oxp_device_row);
+    for (size_t i = 0; i < c->n_devices; i++) {
+        rows[i].device = list[i];
+        rows[i].fits = c->memory != UINT64_MAX && c->memory <= list[i]->memory;
+        oxp_latency(c->a, list[i], OXP_UNDEFINED, &rows[i].latency, NULL);
+        if (c->device == NULL && strcmp(list[i]->id, "t4") == 0)
+            c->device = list[i];
+    }
+    c->devices = rows;
+    choose(c);
+}
+
+const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
+                                      const oxp_analyze_opts *opts, const oxp_device *device,
+                                      const int64_t *batches, size_t n_batches) {
+    oxp_card *c = OXP_NEW(arena, oxp_card);
+    c->a = a;
+    c->arena = arena;
+    c->scratch = oxp_arena_new(oxp_arena_ctx(arena));
+    c->device = device;
+    c->device_asked = device != NULL;
+    c->name = base_name(oxp_model_path(a->model), arena);
+    c->insight = oxp_insight_of(a, arena);
+    c->in_main = oxp_graphs_of_main(a->model, arena);
+    c->memory = oxp_memory_needed(a, OXP_UNDEFINED);
+    c->machine = oxp_machine_of(arena);
+    compare_devices(c);
+    oxp_node_latency *nodes = OXP_NEWS(arena, oxp_node_count(a->model) + 1, oxp_node_latency);
+    oxp_latency(a, c->device, OXP_UNDEFINED, &c->latency, nodes);
+    c->nodes = nodes;
+    c->sweep = oxp_sweep_batch(a, opts, c->device, OXP_UNDEFINED, batches, n_batches, arena);
+    oxp_report *r = OXP_NEW(arena, oxp_report);
+    *r = (oxp_report){"analysis", c, oxp_doc_analysis, oxp_emit_analysis};
+    return r;
+}
