@@ -12,12 +12,13 @@ enum { WINDOW = 64 << 10 };
 
 struct oxp_source {
     oxp_ctx *ctx;
+    oxp_arena *arena;
     int fd;
     const char *name;
     uint64_t size, dev, ino;
     uint64_t at; /* what the window holds */
     size_t held;
-    uint8_t window[WINDOW];
+    uint8_t *window; /* made when it is first needed: a model may have thousands of data files */
 };
 
 void oxp_source_close(oxp_source *s) {
@@ -32,6 +33,7 @@ oxp_source *oxp_source_fd(oxp_ctx *ctx, int fd, const char *name) {
     oxp_arena *arena = oxp_arena_new(ctx);
     oxp_source *s = OXP_NEW(arena, oxp_source);
     s->ctx = ctx;
+    s->arena = arena;
     s->fd = fd;
     s->name = oxp_strdup(arena, name);
     if (fstat(fd, &st) != 0) {
@@ -135,6 +137,8 @@ const uint8_t *oxp_source_peek(oxp_source *s, uint64_t off, size_t n) {
         uint64_t rest = off < s->size ? s->size - off : 0;
         size_t want = rest < WINDOW ? (size_t)rest : WINDOW;
         s->held = 0;
+        if (!s->window)
+            s->window = oxp_alloc(s->arena, WINDOW, 1);
         if (want < n)
             want = n; /* fails below with the right message */
         oxp_source_read(s, off, s->window, want);
