@@ -24,6 +24,11 @@ typedef struct view {
 static const oxp_type *type_of(const view *v, oxp_id value) {
     if (value == OXP_NONE || value >= v->n_typed)
         return NULL;
+    oxp_id graph = oxp_value_at(v->m, value)->graph;
+    while (oxp_graph_at(v->m, graph)->kind == OXP_GRAPH_SUB)
+        graph = oxp_node_at(v->m, oxp_graph_at(v->m, graph)->owner)->graph;
+    if (oxp_graph_at(v->m, graph)->kind == OXP_GRAPH_FUNCTION)
+        return NULL; /* each call may have other types */
     const oxp_type *t = &oxp_run_analysis(v->run)->values[value].symbolic;
     return t->kind == OXP_KIND_TENSOR ? t : NULL;
 }

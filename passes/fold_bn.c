@@ -199,7 +199,8 @@ static void run(oxp_run *r) {
     oxp_arena_free(scratch);
 }
 
-static const char *const after[] = {"fold-constants", "eliminate-dead", "eliminate-no-ops", NULL};
+static const char *const after[] = {"fix-shapes", "fold-constants", "eliminate-dead",
+                                    "eliminate-no-ops", NULL};
 
 const oxp_pass oxp_pass_fold_bn = {
     .name = "fold-bn",

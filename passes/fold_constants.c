@@ -313,9 +313,12 @@ static void run(oxp_run *r) {
                     w.dropped);
 }
 
+static const char *const after[] = {"fix-shapes", NULL};
+
 const oxp_pass oxp_pass_fold_constants = {
     .name = "fold-constants",
     .summary = "compute once what does not depend on the inputs",
     .fidelity = OXP_EXACT,
+    .after = after,
     .run = run,
 };

@@ -14,10 +14,9 @@
 #define MAX_CHAIN 32
 
 /* perm of a Transpose with its default (reversed) filled in; rank 0: not known. */
-static int perm_of(const oxp_run *r, const oxp_model *m, const oxp_node *n, int64_t *perm) {
+static int perm_of(const oxp_model *m, const oxp_node *n, int64_t *perm) {
     size_t rank = 0;
     const int64_t *given = oxp_attr_ints(n, "perm", &rank);
-    (void)r;
     if (!given || rank > MAX_RANK || rank == 0) {
         const oxp_type *t = oxp_value_at(m, n->in[0])->declared;
         if (oxp_attr_find(n, "perm") || !t || t->kind != OXP_KIND_TENSOR || t->rank < 1 ||
@@ -105,7 +104,7 @@ static bool try_node(oxp_run *r, oxp_id id) {
     oxp_id chain[MAX_CHAIN], at = n.in[0];
     size_t n_chain = 0;
     int64_t p[MAX_RANK], q[MAX_RANK], both[MAX_RANK];
-    int rank = perm_of(r, m, &n, q);
+    int rank = perm_of(m, &n, q);
     const oxp_node *b = NULL;
     for (;; at = b->in[0]) {
         oxp_id producer = oxp_value_at(m, at)->producer;
@@ -120,7 +119,7 @@ static bool try_node(oxp_run *r, oxp_id id) {
     }
     oxp_id first = oxp_value_at(m, at)->producer;
     if (rank == 0 || oxp_node_at(m, first)->in[0] == OXP_NONE ||
-        perm_of(r, m, oxp_node_at(m, first), p) != rank)
+        perm_of(m, oxp_node_at(m, first), p) != rank)
         return false;
     for (int i = 0; i < rank; i++)
         both[i] = p[q[i]];

@@ -55,10 +55,25 @@ float oxp_fold_float(oxp_fold *l, const oxp_node *n, const char *name, float oth
     return a && a->type == OXP_ATTR_FLOAT ? a->u.f : otherwise;
 }
 
+/* What the analysis knows of a value; NULL inside functions, where each call may have other types.
+ */
+static const oxp_type *inferred(oxp_fold *l, oxp_id value) {
+    if (value >= l->n_typed)
+        return NULL;
+    oxp_id graph = oxp_value_at(l->m, value)->graph;
+    for (int depth = 0; depth < 100; depth++) {
+        const oxp_graph *g = oxp_graph_at(l->m, graph);
+        if (g->kind == OXP_GRAPH_MAIN)
+            return &oxp_run_analysis(l->run)->values[value].symbolic;
+        if (g->kind == OXP_GRAPH_FUNCTION)
+            return NULL;
+        graph = oxp_node_at(l->m, g->owner)->graph;
+    }
+    return NULL;
+}
+
 const oxp_type *oxp_fold_type(oxp_fold *l, oxp_id value) {
-    const oxp_type *t = NULL;
-    if (value < l->n_typed)
-        t = &oxp_run_analysis(l->run)->values[value].symbolic;
+    const oxp_type *t = inferred(l, value);
     if (!t || t->kind != OXP_KIND_TENSOR || t->rank < 0)
         t = oxp_value_at(l->m, value)->declared;
     return t && t->kind == OXP_KIND_TENSOR && t->rank >= 0 ? t : NULL;
@@ -76,12 +91,12 @@ static oxp_id tensor_of(oxp_fold *l, const oxp_value *v) {
 }
 
 oxp_dtype oxp_fold_dtype(oxp_fold *l, oxp_id value) {
-    oxp_id t = tensor_of(l, oxp_value_at(l->m, value));
-    if (t != OXP_NONE)
-        return oxp_tensor_at(l->m, t)->dtype;
-    if (value < l->n_typed &&
-        oxp_run_analysis(l->run)->values[value].symbolic.kind == OXP_KIND_TENSOR)
-        return oxp_run_analysis(l->run)->values[value].symbolic.elem;
+    oxp_id id = tensor_of(l, oxp_value_at(l->m, value));
+    if (id != OXP_NONE)
+        return oxp_tensor_at(l->m, id)->dtype;
+    const oxp_type *t = inferred(l, value);
+    if (t && t->kind == OXP_KIND_TENSOR && t->elem != OXP_UNDEFINED)
+        return t->elem;
     const oxp_type *d = oxp_value_at(l->m, value)->declared;
     return d && d->kind == OXP_KIND_TENSOR ? d->elem : OXP_UNDEFINED;
 }

@@ -13,7 +13,7 @@
 #define OXP_FOLD_DEPTH   64 /* nodes between the map and its layer, per branch            */
 #define OXP_FOLD_TARGETS 64 /* layers that one map may end in                             */
 #define OXP_FOLD_ELEMENTS                                                                          \
-    (1u << 22)              /* elements of constants that are computed eagerly              */
+    (1u << 20)              /* elements of constants that are computed eagerly              */
 #define OXP_FOLD_HAZARD 1e3 /* |a| beyond this is worth a remark                           */
 
 /* y = a[c] * x + s[c], c the index along `axis`; n == 1: the same everywhere (axis is then -1). */
