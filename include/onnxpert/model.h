@@ -339,7 +339,7 @@ typedef struct oxp_tensor_stats {
     uint64_t n_nan, n_inf, n_zero;
     uint64_t n_over_half; /* finite, |x| > 65504                                          */
     uint64_t n_sub_half;  /* 0 < |x| < 2^-14: subnormal or zero as float16                 */
-    uint64_t n_zero_half; /* 0 < |x| < 2^-25: becomes 0 as float16                         */
+    uint64_t n_zero_half; /* 0 < |x| <= 2^-25: becomes 0 as float16                        */
 } oxp_tensor_stats;
 OXP_API void oxp_tensor_scan(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out);
 

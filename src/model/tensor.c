@@ -1,0 +1,154 @@
+/* tensor.c - public access to payloads: elements, raw bytes, statistics. */
+#include <string.h>
+
+#include "base/parallel.h"
+#include "model/convert.h"
+#include "model/payload.h"
+
+enum { SMALL = 1024 }; /* elements of a window on the stack */
+
+/* Calls with a window on the stack; align `first` down for types below a byte. */
+typedef struct small_window {
+    oxp_payload p;
+    oxp_eval e;
+    double d[SMALL];
+    _Alignas(16) uint8_t a[SMALL * 16];
+    _Alignas(16) uint8_t b[SMALL * 8];
+} small_window;
+
+static void open_small(small_window *w, const oxp_model *m, oxp_id tensor, uint64_t first,
+                       uint64_t n) {
+    const oxp_tensor *t = &m->tensors[tensor];
+    if (n > t->count || first > t->count - n)
+        oxp_raise(m->ctx, OXP_E_INTERNAL, "%s: %s: elements beyond its end asked for", m->path,
+                  oxp_tensor_label(m, tensor));
+    oxp_payload_open(&w->p, m, tensor);
+    w->e.a = w->a;
+    w->e.b = w->b;
+    w->e.d = w->d;
+    w->e.elems = SMALL;
+    oxp_eval_start(&w->e, &w->p);
+}
+
+static const uint8_t *small_eval(small_window *w, uint64_t first, size_t n) {
+    const uint8_t *p = oxp_payload_eval(&w->p, &w->e, first, n);
+    if (!p)
+        oxp_payload_fail(w->p.m, w->p.chain[w->p.n - 1]);
+    return p;
+}
+
+static void need_numbers(const oxp_model *m, oxp_id tensor, bool ok, const char *what) {
+    if (!ok)
+        oxp_raise(m->ctx, OXP_E_UNSUPPORTED, "%s: %s: %s elements cannot be read as %s", m->path,
+                  oxp_tensor_label(m, tensor), oxp_dtype_name(m->tensors[tensor].dtype), what);
+}
+
+void oxp_tensor_doubles(const oxp_model *m, oxp_id tensor, uint64_t first, uint64_t n,
+                        double *out) {
+    small_window w;
+    oxp_dtype t = m->tensors[tensor].dtype;
+    need_numbers(m, tensor, oxp_dtype_convertible(t), "numbers");
+    open_small(&w, m, tensor, first, n);
+    while (n) {
+        size_t lead = first % 8; /* whole bytes in every type */
+        size_t k = n < SMALL - lead ? (size_t)n : SMALL - lead;
+        double part[8 + SMALL];
+        oxp_decode(t, small_eval(&w, first - lead, k + lead), k + lead, part);
+        memcpy(out, part + lead, k * sizeof *out);
+        out += k;
+        first += k;
+        n -= k;
+    }
+}
+
+void oxp_tensor_ints(const oxp_model *m, oxp_id tensor, uint64_t first, uint64_t n, int64_t *out) {
+    small_window w;
+    oxp_dtype t = m->tensors[tensor].dtype;
+    need_numbers(m, tensor, t == OXP_BOOL || oxp_dtype_is_integer(t), "integers");
+    open_small(&w, m, tensor, first, n);
+    while (n) {
+        size_t lead = first % 8;
+        size_t k = n < SMALL - lead ? (size_t)n : SMALL - lead;
+        int64_t part[8 + SMALL];
+        oxp_decode_ints(t, small_eval(&w, first - lead, k + lead), k + lead, part);
+        memcpy(out, part + lead, k * sizeof *out);
+        out += k;
+        first += k;
+        n -= k;
+    }
+}
+
+void oxp_tensor_raw(const oxp_model *m, oxp_id tensor, uint64_t offset, size_t bytes, void *out) {
+    small_window w;
+    const oxp_tensor *t = &m->tensors[tensor];
+    unsigned bits = oxp_dtype_bits(t->dtype);
+    uint8_t *to = out;
+    need_numbers(m, tensor, bits != 0, "bytes");
+    open_small(&w, m, tensor, 0, 0);
+    if (offset > t->bytes || bytes > t->bytes - offset)
+        oxp_raise(m->ctx, OXP_E_INTERNAL, "%s: %s: bytes beyond its end asked for", m->path,
+                  oxp_tensor_label(m, tensor));
+    /* Whole groups of 8 elements: `bits` bytes each. */
+    while (bytes) {
+        uint64_t first = offset / bits * 8;
+        size_t lead = (size_t)(offset % bits);
+        size_t n = t->count - first < SMALL ? (size_t)(t->count - first) : SMALL;
+        size_t have = (size_t)oxp_dtype_bytes(t->dtype, n) - lead;
+        size_t k = bytes < have ? bytes : have;
+        memcpy(to, small_eval(&w, first, n) + lead, k);
+        to += k;
+        offset += k;
+        bytes -= k;
+    }
+}
+
+/* ---- statistics ---- */
+typedef struct scan {
+    oxp_payload p;
+    oxp_dtype dtype;
+    uint64_t count;
+    oxp_eval *eval[OXP_WORKERS_MAX];
+    oxp_tensor_stats stats[OXP_WORKERS_MAX];
+} scan;
+
+static bool scan_window(void *arg, uint64_t task, unsigned worker) {
+    scan *s = arg;
+    oxp_eval *e = s->eval[worker];
+    uint64_t first = task * OXP_WINDOW_ELEMS, left = s->count - first;
+    size_t n = left < OXP_WINDOW_ELEMS ? (size_t)left : OXP_WINDOW_ELEMS;
+    const uint8_t *bytes = oxp_payload_eval(&s->p, e, first, n);
+    if (!bytes)
+        return false;
+    if (s->dtype == OXP_FLOAT) {
+        oxp_stats_f32(&s->stats[worker], (const float *)(const void *)bytes, n);
+    } else {
+        oxp_decode(s->dtype, bytes, n, e->d);
+        oxp_stats_doubles(&s->stats[worker], e->d, n);
+    }
+    return true;
+}
+
+void oxp_tensor_scan(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out) {
+    const oxp_tensor *t = &m->tensors[tensor];
+    oxp_arena *arena = oxp_arena_new(m->ctx);
+    scan *s = OXP_NEW(arena, scan);
+    need_numbers(m, tensor, oxp_dtype_convertible(t->dtype), "numbers");
+    oxp_payload_open(&s->p, m, tensor);
+    s->dtype = t->dtype;
+    s->count = t->count;
+    uint64_t tasks = t->count / OXP_WINDOW_ELEMS + (t->count % OXP_WINDOW_ELEMS != 0);
+    unsigned workers = s->p.typed ? 1 : oxp_workers(tasks);
+    size_t elems = t->count < OXP_WINDOW_ELEMS ? (size_t)t->count : OXP_WINDOW_ELEMS;
+    for (unsigned i = 0; i < workers; i++) {
+        s->eval[i] = oxp_eval_new(arena, elems);
+        oxp_eval_start(s->eval[i], &s->p);
+        oxp_stats_start(&s->stats[i]);
+    }
+    if (!oxp_parallel(tasks, workers, scan_window, s))
+        oxp_payload_fail(m, tensor);
+    *out = s->stats[0];
+    for (unsigned i = 1; i < workers; i++)
+        oxp_stats_merge(out, &s->stats[i]);
+    oxp_stats_finish(out);
+    oxp_arena_free(arena);
+}

@@ -1,0 +1,230 @@
+/* vector.c - the loops over float32 weights that decide how long a rewrite takes.
+ *
+ * Each is plain C, compiled a second time for AVX2 / F16C on x86 and chosen at run time. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/convert.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAVE_X86 1
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+#ifdef HAVE_X86
+static bool has_avx2(void) {
+    unsigned a, b, c = 0, d; /* clang 14 has no name for f16c */
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
+/* ---- scale ---- */
+INLINE void scale_body(const float *x, double s, size_t n, float *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)((double)x[i] * s);
+}
+
+#ifdef HAVE_X86
+__attribute__((target("avx2"))) static void scale_avx2(const float *x, double s, size_t n,
+                                                       float *y) {
+    scale_body(x, s, n, y);
+}
+#endif
+
+void oxp_scale_f32(const float *x, double s, size_t n, float *y) {
+#ifdef HAVE_X86
+    if (has_avx2()) {
+        scale_avx2(x, s, n, y);
+        return;
+    }
+#endif
+    scale_body(x, s, n, y);
+}
+
+/* ---- float32 to float16 ---- */
+static uint16_t half_of(float x, bool saturate) {
+    uint16_t code;
+    double v = x;
+    oxp_encode(OXP_FLOAT16, &v, 1, saturate, &code);
+    return code;
+}
+
+#ifdef HAVE_X86
+__attribute__((target("avx2,f16c"))) static size_t half_f16c(const float *x, size_t n,
+                                                             bool saturate, uint16_t *y) {
+    const __m256 limit = _mm256_set1_ps(65504.0f), inf = _mm256_set1_ps(INFINITY);
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    const __m256 quiet = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 v = _mm256_loadu_ps(x + i);
+        /* One NaN per sign, as the plain code makes it: files must not depend on the machine. */
+        __m256 one_nan = _mm256_or_ps(_mm256_andnot_ps(magnitude, v), quiet);
+        v = _mm256_blendv_ps(v, one_nan, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+        if (saturate) { /* finite ones only: infinities and NaN stay what they are */
+            __m256 finite = _mm256_cmp_ps(_mm256_and_ps(v, magnitude), inf, _CMP_LT_OQ);
+            __m256 cut =
+                _mm256_max_ps(_mm256_min_ps(v, limit), _mm256_sub_ps(_mm256_setzero_ps(), limit));
+            v = _mm256_blendv_ps(v, cut, finite);
+        }
+        __m128i h = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm_storeu_si128((__m128i *)(void *)(y + i), h);
+    }
+    return i;
+}
+#endif
+
+void oxp_half_from_f32(const float *x, size_t n, bool saturate, uint16_t *y) {
+    size_t i = 0;
+#ifdef HAVE_X86
+    if (has_avx2())
+        i = half_f16c(x, n, saturate, y);
+#endif
+    for (; i < n; i++) {
+        /* One NaN for both ways: the payload of a NaN is not worth a difference between machines.
+         */
+        y[i] = half_of(x[i], saturate);
+    }
+}
+
+/* ---- statistics ---- */
+enum { HALF_MAX = 0x477fe000, HALF_NORMAL = 0x38800000, HALF_ZERO = 0x33000000, INF = 0x7f800000 };
+
+typedef struct tally {
+    int32_t lo, hi;          /* finite elements, as integers in the same order */
+    uint32_t mag_lo, mag_hi; /* magnitudes: non-zero finite, finite              */
+    uint32_t n_nan, n_inf, n_zero, n_over, n_sub, n_flush;
+} tally;
+
+/* Integers throughout: the bits of a float order like a sign-and-magnitude integer, and integer
+ * minima vectorise without any leave to reorder floating-point arithmetic. */
+INLINE void tally_body(tally *t, const float *x, size_t n) {
+    int32_t lo = t->lo, hi = t->hi;
+    uint32_t mag_lo = t->mag_lo, mag_hi = t->mag_hi;
+    uint32_t nan = 0, inf = 0, zero = 0, over = 0, sub = 0, flush = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t s;
+        memcpy(&s, x + i, sizeof s);
+        int32_t u = s & 0x7fffffff, order = s ^ (s >> 31 & 0x7fffffff);
+        int32_t finite = u < INF;
+        int32_t low = finite ? order : INT32_MAX, high = finite ? order : INT32_MIN;
+        uint32_t least = finite && u ? (uint32_t)u : UINT32_MAX, most = finite ? (uint32_t)u : 0;
+        lo = low < lo ? low : lo;
+        hi = high > hi ? high : hi;
+        mag_lo = least < mag_lo ? least : mag_lo;
+        mag_hi = most > mag_hi ? most : mag_hi;
+        nan += u > INF;
+        inf += u == INF;
+        zero += u == 0;
+        over += (u > HALF_MAX) & finite;
+        sub += (u < HALF_NORMAL) & (u != 0);
+        flush += (u <= HALF_ZERO) & (u != 0);
+    }
+    *t = (tally){lo,
+                 hi,
+                 mag_lo,
+                 mag_hi,
+                 t->n_nan + nan,
+                 t->n_inf + inf,
+                 t->n_zero + zero,
+                 t->n_over + over,
+                 t->n_sub + sub,
+                 t->n_flush + flush};
+}
+
+#ifdef HAVE_X86
+__attribute__((target("avx2"))) static void tally_avx2(tally *t, const float *x, size_t n) {
+    tally_body(t, x, n);
+}
+#endif
+
+static float float_of(uint32_t bits) {
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static float ordered(int32_t order) {
+    return float_of((uint32_t)(order ^ (order >> 31 & 0x7fffffff)));
+}
+
+static void add_tally(oxp_tensor_stats *s, const tally *t) {
+    if (t->lo <= t->hi) {
+        s->min = fmin(s->min, ordered(t->lo));
+        s->max = fmax(s->max, ordered(t->hi));
+        s->abs_max = fmax(s->abs_max, float_of(t->mag_hi));
+        if (t->mag_lo != UINT32_MAX)
+            s->abs_min_nonzero = fmin(s->abs_min_nonzero, float_of(t->mag_lo));
+    }
+    s->n_nan += t->n_nan;
+    s->n_inf += t->n_inf;
+    s->n_zero += t->n_zero;
+    s->n_over_half += t->n_over;
+    s->n_sub_half += t->n_sub;
+    s->n_zero_half += t->n_flush;
+}
+
+void oxp_stats_f32(oxp_tensor_stats *s, const float *x, size_t n) {
+    enum { PART = 1 << 20 }; /* counts stay within 32 bits */
+    while (n) {
+        tally t = {INT32_MAX, INT32_MIN, UINT32_MAX, 0, 0, 0, 0, 0, 0, 0};
+        size_t k = n < PART ? n : PART;
+#ifdef HAVE_X86
+        if (has_avx2())
+            tally_avx2(&t, x, k);
+        else
+#endif
+            tally_body(&t, x, k);
+        add_tally(s, &t);
+        x += k;
+        n -= k;
+    }
+}
+
+void oxp_stats_start(oxp_tensor_stats *s) {
+    *s = (oxp_tensor_stats){.min = INFINITY, .max = -INFINITY, .abs_min_nonzero = INFINITY};
+}
+
+void oxp_stats_doubles(oxp_tensor_stats *s, const double *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        double v = x[i], a = fabs(v);
+        s->n_nan += isnan(v);
+        s->n_inf += isinf(v) != 0;
+        if (!isfinite(v))
+            continue;
+        s->min = fmin(s->min, v);
+        s->max = fmax(s->max, v);
+        s->abs_max = fmax(s->abs_max, a);
+        s->n_zero += a == 0;
+        s->n_over_half += a > 65504.0;
+        if (a == 0)
+            continue;
+        s->abs_min_nonzero = fmin(s->abs_min_nonzero, a);
+        s->n_sub_half += a < 0x1p-14;
+        s->n_zero_half += a <= 0x1p-25;
+    }
+}
+
+void oxp_stats_merge(oxp_tensor_stats *into, const oxp_tensor_stats *from) {
+    into->min = fmin(into->min, from->min);
+    into->max = fmax(into->max, from->max);
+    into->abs_max = fmax(into->abs_max, from->abs_max);
+    into->abs_min_nonzero = fmin(into->abs_min_nonzero, from->abs_min_nonzero);
+    into->n_nan += from->n_nan;
+    into->n_inf += from->n_inf;
+    into->n_zero += from->n_zero;
+    into->n_over_half += from->n_over_half;
+    into->n_sub_half += from->n_sub_half;
+    into->n_zero_half += from->n_zero_half;
+}
+
+/* "0, 0 when there is none" for extremes that nothing set. */
+void oxp_stats_finish(oxp_tensor_stats *s) {
+    if (s->min > s->max)
+        s->min = s->max = 0;
+    if (isinf(s->abs_min_nonzero))
+        s->abs_min_nonzero = 0;
+}
