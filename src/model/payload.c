@@ -13,8 +13,8 @@ const char *oxp_tensor_label(const oxp_model *m, oxp_id tensor) {
 }
 
 void oxp_payload_fail(const oxp_model *m, oxp_id tensor) {
-    oxp_raise(m->ctx, OXP_E_IO, "%s: %s: its data cannot be read: a file is shorter than it was", m->path,
-              oxp_tensor_label(m, tensor));
+    oxp_raise(m->ctx, OXP_E_IO, "%s: %s: its data cannot be read: a file is shorter than it was",
+              m->path, oxp_tensor_label(m, tensor));
 }
 
 /* The chain from the stored tensor to this one; false when it is too long. */
@@ -56,8 +56,9 @@ void oxp_payload_open(oxp_payload *p, const oxp_model *m, oxp_id tensor) {
                   oxp_tensor_label(m, tensor), OXP_CHAIN_MAX);
     const oxp_tensor *base = &m->tensors[p->chain[0]];
     if (base->sparse || base->dtype == OXP_STRING)
-        oxp_raise(m->ctx, OXP_E_UNSUPPORTED, "%s: %s: elements of a %s tensor are not numbers to read",
-                  m->path, oxp_tensor_label(m, tensor), base->sparse ? "sparse" : "string");
+        oxp_raise(m->ctx, OXP_E_UNSUPPORTED,
+                  "%s: %s: elements of a %s tensor are not numbers to read", m->path,
+                  oxp_tensor_label(m, tensor), base->sparse ? "sparse" : "string");
     if (!base->count)
         return;
     switch (base->storage) {

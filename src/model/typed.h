@@ -8,13 +8,13 @@
 /* A cursor: reading on is linear, going back starts again.  One thread each. */
 typedef struct oxp_typed {
     const oxp_source *src;
-    oxp_span span;            /* content of the TensorProto */
-    uint32_t field;           /* number of the data field */
-    uint32_t fixed;           /* 4, 8: width of its entries; 0: varints */
-    uint32_t unit;            /* bytes of a raw entry: the element, or half a complex one */
-    uint64_t index;           /* entry that comes next */
-    uint64_t pos, chunk_end;  /* file position; end of the packed chunk that it is in, or 0 */
-    uint64_t at;              /* window */
+    oxp_span span;           /* content of the TensorProto */
+    uint32_t field;          /* number of the data field */
+    uint32_t fixed;          /* 4, 8: width of its entries; 0: varints */
+    uint32_t unit;           /* bytes of a raw entry: the element, or half a complex one */
+    uint64_t index;          /* entry that comes next */
+    uint64_t pos, chunk_end; /* file position; end of the packed chunk that it is in, or 0 */
+    uint64_t at;             /* window */
     size_t held;
     uint8_t window[4096];
 } oxp_typed;

@@ -1,0 +1,32 @@
+/* clone.c - a model whose arrays are its own and whose contents are shared.  Patches replace what an
+ * element points to and never write through, so the original does not see them. */
+#include <string.h>
+
+#include "model/model_impl.h"
+
+static void *copy(oxp_arena *arena, const void *from, size_t n, size_t size) {
+    void *to = oxp_alloc(arena, n, size);
+    if (n)
+        memcpy(to, from, n * size);
+    return to;
+}
+
+oxp_model *oxp_model_clone(const oxp_model *m) {
+    oxp_arena *arena = oxp_arena_new(m->ctx);
+    oxp_model *c = OXP_NEW(arena, oxp_model);
+    *c = *m;
+    c->arena = arena;
+    c->is_clone = true;
+#define COPY(array, count, cap)                                                                    \
+    c->array = copy(arena, m->array, m->count, sizeof *m->array);                                  \
+    c->cap = m->count
+    COPY(graphs, n_graphs, cap_graphs);
+    COPY(nodes, n_nodes, cap_nodes);
+    COPY(values, n_values, cap_values);
+    COPY(tensors, n_tensors, cap_tensors);
+    COPY(uses, n_uses, cap_uses);
+    COPY(functions, n_functions, cap_functions);
+#undef COPY
+    c->opsets = copy(arena, m->opsets, m->n_opsets, sizeof *m->opsets);
+    return c;
+}
