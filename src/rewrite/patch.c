@@ -10,7 +10,7 @@
 #include "base/safe_math.h"
 #include "model/convert.h"
 #include "ops/op.h"
-#include "rewrite/run.h"
+#include "rewrite/patch_impl.h"
 
 void oxp_patch_error(oxp_patch *p, const char *fmt, ...) {
     char text[512];
@@ -25,15 +25,18 @@ void oxp_patch_error(oxp_patch *p, const char *fmt, ...) {
 
 oxp_patch *oxp_patch_new(oxp_run *run) {
     if (run->open)
-        oxp_raise(run->m->ctx, OXP_E_INTERNAL, "%s: a patch is open already", run->pass->name);
-    oxp_arena *arena = oxp_arena_new(run->m->ctx);
+        oxp_raise(run->ctx, OXP_E_INTERNAL, "%s: a patch is open already", run->pass->name);
+    if (!run->patches)
+        run->patches = OXP_NEW(run->arena, oxp_patch_state);
+    oxp_arena *arena = oxp_arena_new(run->ctx);
     oxp_patch *p = OXP_NEW(arena, oxp_patch);
     p->run = run;
-    p->m = run->m;
+    p->m = run->model;
+    p->state = run->patches;
     p->arena = arena;
-    p->n_nodes = run->m->n_nodes;
-    p->n_values = run->m->n_values;
-    p->n_tensors = run->m->n_tensors;
+    p->n_nodes = p->m->n_nodes;
+    p->n_values = p->m->n_values;
+    p->n_tensors = p->m->n_tensors;
     p->edit_of = oxp_map_new(arena);
     p->added_of = oxp_map_new(arena);
     run->open = p;
@@ -41,39 +44,41 @@ oxp_patch *oxp_patch_new(oxp_run *run) {
 }
 
 /* ---- names ---- */
-static void collect_names(oxp_run *run) {
-    const oxp_model *m = run->m;
-    if (run->value_names)
+static void collect_names(oxp_patch *p) {
+    oxp_patch_state *s = p->state;
+    oxp_arena *arena = p->run->arena;
+    const oxp_model *m = p->m;
+    if (s->value_names)
         return;
-    run->value_names = oxp_map_new(run->arena);
-    run->node_names = oxp_map_new(run->arena);
-    run->counters = oxp_map_new(run->arena);
+    s->value_names = oxp_map_new(arena);
+    s->node_names = oxp_map_new(arena);
+    s->counters = oxp_map_new(arena);
     for (size_t i = 0; i < m->n_values; i++)
-        oxp_map_put(run->value_names, (uintptr_t)m->values[i].name, 0);
+        oxp_map_put(s->value_names, (uintptr_t)m->values[i].name, 0);
     for (size_t i = 0; i < m->n_nodes; i++)
-        oxp_map_put(run->node_names, (uintptr_t)m->nodes[i].name, 0);
+        oxp_map_put(s->node_names, (uintptr_t)m->nodes[i].name, 0);
 }
 
 /* The hint, or the hint with a number behind, that nobody has; taken from now on (mark). */
-static const char *unique(oxp_run *run, oxp_map *names, const char *hint, uint32_t mark) {
-    const char *name = oxp_model_name(run->m, hint, strlen(hint)), *base = name;
+static const char *unique(oxp_patch *p, oxp_map *names, const char *hint, uint32_t mark) {
+    const char *name = oxp_model_name(p->m, hint, strlen(hint)), *base = name;
     uint32_t number = 0;
     if (oxp_map_put(names, (uintptr_t)name, mark))
         return name;
-    oxp_map_get(run->counters, (uintptr_t)base, &number);
+    oxp_map_get(p->state->counters, (uintptr_t)base, &number);
     do {
-        char *text = oxp_sprintf(run->arena, "%s_%u", base, ++number);
-        name = oxp_model_name(run->m, text, strlen(text));
+        char *text = oxp_sprintf(p->run->arena, "%s_%u", base, ++number);
+        name = oxp_model_name(p->m, text, strlen(text));
     } while (!oxp_map_put(names, (uintptr_t)name, mark));
-    oxp_map_set(run->counters, (uintptr_t)base, number);
+    oxp_map_set(p->state->counters, (uintptr_t)base, number);
     return name;
 }
 
 enum { NAME_USED = 0, NAME_OF_TENSOR = 1 };
 
 static const char *value_name(oxp_patch *p, const char *hint, uint32_t mark) {
-    collect_names(p->run);
-    return unique(p->run, p->run->value_names, hint && hint[0] ? hint : "value", mark);
+    collect_names(p);
+    return unique(p, p->state->value_names, hint && hint[0] ? hint : "value", mark);
 }
 
 /* ---- types ---- */
@@ -235,9 +240,9 @@ oxp_id oxp_patch_initializer(oxp_patch *p, oxp_id graph, oxp_id tensor) {
             break;
     }
     const char *name = p->m->tensors[tensor].name;
-    collect_names(p->run);
-    if (oxp_map_get(p->run->value_names, (uintptr_t)name, &mark) && mark == NAME_OF_TENSOR)
-        oxp_map_set(p->run->value_names, (uintptr_t)name, NAME_USED);
+    collect_names(p);
+    if (oxp_map_get(p->state->value_names, (uintptr_t)name, &mark) && mark == NAME_OF_TENSOR)
+        oxp_map_set(p->state->value_names, (uintptr_t)name, NAME_USED);
     else
         name = value_name(p, name, NAME_USED);
     oxp_id id = oxp_model_add_value(p->m);
@@ -308,9 +313,9 @@ static oxp_id new_node(oxp_patch *p, oxp_id graph, oxp_id anchor, bool before, c
                        const char *domain, const char *hint, const oxp_id *in, uint32_t n_in,
                        const oxp_id *out, uint32_t n_out) {
     const char *name = oxp_model_name(p->m, "", 0);
-    collect_names(p->run);
+    collect_names(p);
     if (hint && hint[0])
-        name = unique(p->run, p->run->node_names, hint, NAME_USED);
+        name = unique(p, p->state->node_names, hint, NAME_USED);
     oxp_id id = oxp_model_add_node(p->m);
     oxp_node *n = &p->m->nodes[id];
     n->name = name;
@@ -555,9 +560,8 @@ void oxp_patch_opset(oxp_patch *p, const char *domain, int64_t version) {
 
 void oxp_patch_discard(oxp_patch *p) {
     oxp_model *m = p->m;
-    if (p->linked)
-        for (size_t i = m->n_nodes; i-- > p->n_nodes;)
-            oxp_model_unlink(m, (oxp_id)i);
+    while (p->n_linked)
+        oxp_model_unlink(m, (oxp_id)(p->n_nodes + --p->n_linked));
     m->n_nodes = p->n_nodes;
     m->n_values = p->n_values;
     m->n_tensors = p->n_tensors;

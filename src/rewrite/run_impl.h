@@ -18,7 +18,9 @@ struct oxp_run {
     oxp_arena *arena; /* scratch of this run */
     oxp_arena *kept;  /* the model's: what the result points to */
     const oxp_analysis *analysis;
-    oxp_patch *open; /* the patch being built, NULL: none */
+    size_t analysed_values;          /* values that it knows */
+    oxp_patch *open;                 /* the patch being built, NULL: none */
+    struct oxp_patch_state *patches; /* src/rewrite/patch_impl.h */
     size_t changed;
     const char *summary;
     oxp_skip_list skips, notes;

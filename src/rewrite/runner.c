@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "model/model_impl.h"
 #include "rewrite/run_impl.h"
 
 #include "passes.inc"
@@ -72,6 +73,7 @@ const oxp_analysis *oxp_run_reanalyze(oxp_run *run) {
     how.bindings = bindings;
     how.keep_unbound = true;
     how.quiet = true;
+    run->analysed_values = oxp_value_count(run->model);
     oxp_status s = oxp_analyze(&run->analysis, run->model, &how, run->arena);
     if (s != OXP_OK)
         oxp_reraise(run->ctx, s);
@@ -178,6 +180,13 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static const char *missing_file(const oxp_model *m) {
+    for (size_t i = 0; i < m->n_files; i++)
+        if (!m->files[i].found)
+            return m->files[i].location;
+    return "";
+}
+
 static void refuse_if_impossible(oxp_run *run) {
     const oxp_pass *p = run->pass;
     const char *path = oxp_model_path(run->model);
@@ -189,9 +198,9 @@ static void refuse_if_impossible(oxp_run *run) {
     if ((p->flags & OXP_PASS_NEEDS_WEIGHTS) && !run->opts->assume_weights &&
         !oxp_model_has_weights(run->model))
         oxp_raise(run->ctx, OXP_E_UNSUPPORTED,
-                  "%s: %s needs the weights, and the external data is not there (--dry-run "
-                  "projects without them)",
-                  path, p->name);
+                  "%s: %s needs the weights, and the external data file '%.200s' is not there "
+                  "(--dry-run projects without them)",
+                  path, p->name, missing_file(run->model));
 }
 
 static void drop_arena(void *arena) {

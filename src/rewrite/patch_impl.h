@@ -1,45 +1,27 @@
-/* run.h - the inside of a run and of a patch: for src/rewrite only. */
-#ifndef OXP_REWRITE_RUN_H
-#define OXP_REWRITE_RUN_H
+/* patch_impl.h - the inside of a patch: for src/rewrite only. */
+#ifndef OXP_REWRITE_PATCH_IMPL_H
+#define OXP_REWRITE_PATCH_IMPL_H
 
 #include "base/intern.h"
 #include "model/model_impl.h"
-#include "onnxpert/pass.h"
+#include "rewrite/run_impl.h"
 
-/* A growing list of oxp_skip in the model's arena: results outlive the run. */
-typedef struct oxp_skips {
-    oxp_skip *at;
-    size_t n, cap;
-} oxp_skips;
-
-struct oxp_run {
-    oxp_model *m;
-    const oxp_pass *pass;
-    const oxp_pass_opts *opts;
-    oxp_arena *arena;
-    const oxp_analysis *analysis;
-    size_t analysed_values; /* values that the analysis knows */
-    size_t changed;
-    const char *summary;
-    oxp_skips skips, notes;
-    oxp_patch *open;
-
-    oxp_map *value_names, *node_names; /* interned names in use; made when first asked for */
+/* What the patches of one run share; in the run's arena, made when first needed. */
+typedef struct oxp_patch_state {
+    oxp_map *value_names, *node_names; /* interned names in use */
     oxp_map *counters;                 /* last number that was added to a hint */
-
     /* Position of each node in its graph as a number with gaps, so that order is one comparison. */
     uint64_t *labels;
     size_t cap_labels;
     bool *labelled; /* by graph */
     size_t n_labelled;
     /* Room of the initializer lists that this run has made, by graph. */
-    struct {
+    struct oxp_list_room {
         const oxp_id *list;
         size_t cap;
-    } * inits;
-    size_t n_inits;
-    bool inputs_stale; /* dead initializers are still listed as graph inputs (IR < 4) */
-};
+    } * rooms;
+    size_t n_rooms;
+} oxp_patch_state;
 
 /* What a patch does to one node, new or existing: `now` is the node as it will be. */
 typedef struct oxp_edit {
@@ -62,6 +44,7 @@ typedef struct oxp_retype {
 
 struct oxp_patch {
     oxp_run *run;
+    oxp_patch_state *state;
     oxp_model *m;
     oxp_arena *arena;
     const char *error;                   /* first mistake while building */
@@ -80,7 +63,8 @@ struct oxp_patch {
     size_t n_types, cap_types;
     oxp_opset *opsets;
     size_t n_opsets, cap_opsets;
-    bool clear_types, linked;
+    bool clear_types;
+    size_t n_linked; /* new nodes that are in their graph's order already */
     /* Uses that edits of existing nodes have added: lists by value. */
     struct oxp_added_use {
         uint32_t edit, next;
@@ -88,9 +72,6 @@ struct oxp_patch {
     size_t n_added, cap_added;
     oxp_map *added_of;
 };
-
-oxp_run *oxp_run_new(oxp_model *m, const oxp_pass *pass, const oxp_pass_opts *opts);
-void oxp_run_end(oxp_run *run); /* tidies up the model; the run is gone with its arena */
 
 /* patch.c */
 oxp_edit *oxp_patch_edit(oxp_patch *p, oxp_id node); /* makes it for an existing node */
@@ -101,8 +82,12 @@ const oxp_type *oxp_type_copy(oxp_arena *arena, const oxp_type *t);
 
 /* check.c: NULL when the patch may be applied, else what is wrong; links the new nodes. */
 const char *oxp_patch_check(oxp_patch *p);
+/* Node that makes the value once the patch is applied, OXP_NONE: none. */
+oxp_id oxp_patch_maker(const oxp_patch *p, oxp_id value);
+/* types.c: NULL, or which type the patch would change that it must not. */
+const char *oxp_patch_check_types(oxp_patch *p);
 /* order.c */
-uint64_t oxp_run_label(oxp_run *run, oxp_id node);
-void oxp_run_label_new(oxp_run *run, oxp_id node); /* of a node that was just linked */
+uint64_t oxp_patch_label(oxp_patch *p, oxp_id node);
+void oxp_patch_label_new(oxp_patch *p, oxp_id node); /* of a node that was just linked */
 
 #endif
