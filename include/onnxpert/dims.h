@@ -43,6 +43,8 @@ OXP_API oxp_dim oxp_dim_max(oxp_dims *p, oxp_dim a, oxp_dim b);
 OXP_API int64_t oxp_dim_lower_bound(const oxp_dims *p, oxp_dim a);
 /* True when the expression contains a fresh unknown (it has no name a user could bind). */
 OXP_API bool oxp_dim_is_opaque(const oxp_dims *p, oxp_dim a);
+/* Number of operations and operands it is written with; 1 for literals and symbols. */
+OXP_API uint32_t oxp_dim_weight(const oxp_dims *p, oxp_dim a);
 
 /* Value under bindings: `value_of(arg, name)` gives a symbol's value or -1 for unbound.
  * OXP_DIM_UNKNOWN when something in it is unbound or opaque. */

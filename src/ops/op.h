@@ -64,7 +64,8 @@ typedef struct oxp_call {
     oxp_engine *engine;
     const oxp_model *model;
     oxp_dims *dims;
-    oxp_arena *arena; /* facts live here */
+    oxp_arena *arena;   /* facts live here */
+    oxp_arena *scratch; /* for what the hook itself needs: gone when it returns */
     oxp_id node_id;
     const oxp_node *node;
     const oxp_attr *attrs; /* the node's, with function attribute references resolved */
@@ -165,11 +166,15 @@ void oxp_set_like(oxp_call *c, uint32_t slot, const oxp_fact *f); /* type and sh
 void oxp_set_shape_of(oxp_call *c, uint32_t slot, oxp_dtype t, const oxp_fact *f);
 void oxp_set_unknown_rank(oxp_call *c, uint32_t slot, oxp_dtype t);
 void oxp_set_elems(oxp_call *c, uint32_t slot, const oxp_elem *e, uint32_t n);
+/* Type and elements of a tensor of the model; elements are read when somebody asks for them. */
+void oxp_set_constant(oxp_call *c, uint32_t slot, oxp_id tensor);
 /* numpy broadcasting of n shapes; false (and an error on the node) when they do not match. */
 bool oxp_broadcast(oxp_call *c, const oxp_fact *const *f, uint32_t n, int *rank,
                    const oxp_dim **dims);
 /* Two dims that must be equal: the better known one; an error on the node when literals differ. */
 oxp_dim oxp_unify(oxp_call *c, oxp_dim a, oxp_dim b, const char *what);
+/* Remembers that the model needs a == b. */
+void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b);
 /* The node is inconsistent: a diagnostic naming it and the reason; analysis goes on, partial. */
 void oxp_op_error(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
 

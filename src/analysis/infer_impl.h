@@ -1,0 +1,73 @@
+/* infer_impl.h - the state of one walk: for src/analysis/infer*.c. */
+#ifndef OXP_ANALYSIS_INFER_IMPL_H
+#define OXP_ANALYSIS_INFER_IMPL_H
+
+#include "analysis/infer.h"
+#include "base/intern.h"
+
+enum {
+    INFER_MAX_DEPTH = 60, /* nesting of subgraphs and function calls */
+    INFER_MAX_EQUALITIES = 256,
+    INFER_MAX_MEMO = 1 << 14,     /* remembered function calls */
+    INFER_MAX_ELEMS = 2 * 1000000 /* propagated elements of a walk, all together */
+};
+
+/* The call whose body is being walked: what attribute references mean. */
+typedef struct frame {
+    const oxp_function *function;
+    const oxp_attr *attrs;
+    uint32_t n_attrs;
+} frame;
+
+/* One remembered call of a local function. */
+typedef struct memo {
+    oxp_id function;
+    uint32_t n_attrs, n_in, n_out;
+    const oxp_attr *attrs;
+    const oxp_fact *in, *out;
+    oxp_cost cost;
+} memo;
+
+struct oxp_engine {
+    const oxp_model *m;
+    const oxp_infer_opts *opts;
+    oxp_arena *arena, *scratch;
+    oxp_fact *facts;
+    oxp_node_cost *costs; /* NULL: not wanted */
+    uint8_t *reported;    /* by node: one error each */
+    const oxp_id **order; /* by graph: order of its nodes when it is not the file's */
+    uint8_t *checked;     /* by graph: the order was looked at */
+    uint32_t *position;   /* by node, for infer_order.c */
+    uint8_t *active;      /* by function: being walked */
+    const frame *frame;   /* NULL outside of functions */
+    uint64_t times;       /* how often the current graph runs */
+    bool times_unknown;
+    bool rebound; /* an input's fixed dimension was bound to another number */
+    bool partial;
+    int depth;
+    uint64_t budget; /* node visits left */
+    uint64_t elems_left;
+    oxp_cost inner; /* what the hooks of the current node count of their subgraphs */
+    memo *memos;
+    size_t n_memos, cap_memos;
+    oxp_map *memo_of;
+    oxp_equality *equalities;
+    size_t n_equalities, cap_equalities;
+    oxp_id opset_graph; /* the last look-up of an opset */
+    const char *opset_domain;
+    int64_t opset;
+};
+
+/* Nodes of a graph in an order in which producers come first; *n of them (infer_order.c). */
+const oxp_id *oxp_infer_order(oxp_engine *e, oxp_id graph);
+/* Runs all nodes of a graph; *total += their costs. */
+void oxp_infer_walk(oxp_engine *e, oxp_id graph, oxp_cost *total);
+/* Calls a local function (infer_call.c); false: not possible, the reason was reported. */
+bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total);
+/* The attributes of a node with references to attributes of the called function resolved. */
+void oxp_infer_attrs(oxp_engine *e, const oxp_node *n, const oxp_attr **attrs, uint32_t *count);
+/* A diagnostic about a node, at most one error each. */
+void oxp_infer_report(oxp_engine *e, oxp_severity severity, const char *code, oxp_id node,
+                      const char *text);
+
+#endif
