@@ -25,18 +25,28 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* The chains must live in registers whatever the optimization level. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* Each kernel runs STEPS multiply-adds in CHAINS independent vectors and returns the operations. */
 typedef double (*kernel_fn)(float *sink);
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static double fma_avx512(float *sink) {
     __m512 a[CHAINS], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
+    UNROLL
     for (int c = 0; c < CHAINS; c++)
         a[c] = _mm512_set1_ps((float)c);
     for (int i = 0; i < STEPS; i++) {
+        UNROLL
         for (int c = 0; c < CHAINS; c++)
             a[c] = _mm512_fmadd_ps(a[c], x, y);
     }
+    UNROLL
     for (int c = 1; c < CHAINS; c++)
         a[0] = _mm512_add_ps(a[0], a[c]);
     *sink += _mm512_cvtss_f32(a[0]);
@@ -45,12 +55,15 @@ __attribute__((target("avx512f"))) static double fma_avx512(float *sink) {
 
 __attribute__((target("avx2,fma"))) static double fma_avx2(float *sink) {
     __m256 a[CHAINS], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
+    UNROLL
     for (int c = 0; c < CHAINS; c++)
         a[c] = _mm256_set1_ps((float)c);
     for (int i = 0; i < STEPS; i++) {
+        UNROLL
         for (int c = 0; c < CHAINS; c++)
             a[c] = _mm256_fmadd_ps(a[c], x, y);
     }
+    UNROLL
     for (int c = 1; c < CHAINS; c++)
         a[0] = _mm256_add_ps(a[0], a[c]);
     *sink += _mm256_cvtss_f32(a[0]);
@@ -59,12 +72,15 @@ __attribute__((target("avx2,fma"))) static double fma_avx2(float *sink) {
 
 static double mul_add_plain(float *sink) {
     __m128 a[CHAINS], x = _mm_set1_ps(0.999f), y = _mm_set1_ps(1e-3f);
+    UNROLL
     for (int c = 0; c < CHAINS; c++)
         a[c] = _mm_set1_ps((float)c);
     for (int i = 0; i < STEPS; i++) {
+        UNROLL
         for (int c = 0; c < CHAINS; c++)
             a[c] = _mm_add_ps(_mm_mul_ps(a[c], x), y);
     }
+    UNROLL
     for (int c = 1; c < CHAINS; c++)
         a[0] = _mm_add_ps(a[0], a[c]);
     *sink += _mm_cvtss_f32(a[0]);
@@ -85,12 +101,15 @@ static double int8_factor(void) {
 #elif defined(__aarch64__)
 static double fma_neon(float *sink) {
     float32x4_t a[CHAINS], x = vdupq_n_f32(0.999f), y = vdupq_n_f32(1e-3f);
+    UNROLL
     for (int c = 0; c < CHAINS; c++)
         a[c] = vdupq_n_f32((float)c);
     for (int i = 0; i < STEPS; i++) {
+        UNROLL
         for (int c = 0; c < CHAINS; c++)
             a[c] = vfmaq_f32(y, a[c], x);
     }
+    UNROLL
     for (int c = 1; c < CHAINS; c++)
         a[0] = vaddq_f32(a[0], a[c]);
     *sink += vgetq_lane_f32(a[0], 0);
@@ -107,9 +126,11 @@ static double int8_factor(void) {
 #else
 static double mul_add_plain(float *sink) {
     float a[CHAINS];
+    UNROLL
     for (int c = 0; c < CHAINS; c++)
         a[c] = (float)c;
     for (int i = 0; i < STEPS; i++) {
+        UNROLL
         for (int c = 0; c < CHAINS; c++)
             a[c] = a[c] * 0.999f + 1e-3f;
     }

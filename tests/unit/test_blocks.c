@@ -1,0 +1,239 @@
+/* What kind of network each fixture is, and what it is made of. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/insight.h"
+
+typedef struct expectation {
+    const char *model; /* below fixtures/ */
+    const char *family;
+    uint64_t layers, heads, kv_heads, head_dim, hidden;
+    int kv; /* -1: no decoder, 0: none in the graph, 1: in the graph */
+    uint64_t bytes_per_token;
+    oxp_task task;
+    uint64_t classes;
+    struct {
+        oxp_block_type type;
+        size_t count;
+    } blocks[8]; /* ends with a count of 0 unless listed as absent below */
+    oxp_block_type absent;
+} expectation;
+
+#define NONE OXP_BLOCK_TYPE_COUNT
+
+static const expectation expected[] = {
+    {.model = "skeletons/bert_qa",
+     .family = "transformer",
+     .layers = 12,
+     .heads = 12,
+     .kv_heads = 12,
+     .head_dim = 64,
+     .hidden = 768,
+     .kv = -1,
+     .task = OXP_TASK_SPAN,
+     .blocks = {{OXP_BLOCK_LAYER_NORM, 25},
+                {OXP_BLOCK_GELU, 12},
+                {OXP_BLOCK_RESIDUAL, 24},
+                {OXP_BLOCK_MLP, 12},
+                {OXP_BLOCK_EMBEDDING, 3}},
+     .absent = OXP_BLOCK_GATED_MLP},
+    {.model = "skeletons/llama3_8b",
+     .family = "transformer",
+     .layers = 32,
+     .heads = 32,
+     .kv_heads = 8,
+     .head_dim = 128,
+     .hidden = 4096,
+     .kv = 0,
+     .bytes_per_token = 131072,
+     .task = OXP_TASK_LANGUAGE,
+     .blocks = {{OXP_BLOCK_RMS_NORM, 65},
+                {OXP_BLOCK_SILU, 32},
+                {OXP_BLOCK_GATED_MLP, 32},
+                {OXP_BLOCK_RESIDUAL, 64},
+                {OXP_BLOCK_ROTARY, 64},
+                {OXP_BLOCK_EMBEDDING, 1}},
+     .absent = OXP_BLOCK_LAYER_NORM},
+    {.model = "skeletons/resnet18",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_CLASSIFY,
+     .classes = 1000,
+     .blocks = {{OXP_BLOCK_RESIDUAL, 8}, {OXP_BLOCK_CONV_NORM, 20}},
+     .absent = OXP_BLOCK_BOTTLENECK},
+    {.model = "skeletons/cxr_resnet18",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_CLASSIFY,
+     .classes = 2,
+     .blocks = {{OXP_BLOCK_RESIDUAL, 8}, {OXP_BLOCK_CONV_NORM, 20}},
+     .absent = OXP_BLOCK_CONCAT_SKIP},
+    {.model = "skeletons/mobilenet_v2",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_CLASSIFY,
+     .classes = 1000,
+     .blocks = {{OXP_BLOCK_INVERTED_RESIDUAL, 16},
+                {OXP_BLOCK_DEPTHWISE_SEPARABLE, 1},
+                {OXP_BLOCK_RESIDUAL, 10}},
+     .absent = OXP_BLOCK_BOTTLENECK},
+    {.model = "skeletons/yolov8l",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_DETECT,
+     .classes = 1,
+     .blocks = {{OXP_BLOCK_SILU, 97}, {OXP_BLOCK_RESIDUAL, 12}},
+     .absent = OXP_BLOCK_ATTENTION},
+    {.model = "skeletons/yolov8l_bn",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_DETECT,
+     .classes = 1,
+     .blocks = {{OXP_BLOCK_SILU, 97}, {OXP_BLOCK_CONV_NORM, 97}},
+     .absent = OXP_BLOCK_ATTENTION},
+    {.model = "models/bert_mini_op12",
+     .family = "transformer",
+     .layers = 2,
+     .kv = -1,
+     .task = OXP_TASK_SPAN,
+     .blocks = {{OXP_BLOCK_LAYER_NORM, 5}, {OXP_BLOCK_GELU, 2}, {OXP_BLOCK_RESIDUAL, 4}},
+     .absent = OXP_BLOCK_RMS_NORM},
+    {.model = "models/bert_tf2onnx_mini",
+     .family = "transformer",
+     .layers = 2,
+     .hidden = 32,
+     .kv = -1,
+     .task = OXP_TASK_SPAN,
+     .blocks = {{OXP_BLOCK_LAYER_NORM, 5}, {OXP_BLOCK_GELU, 2}, {OXP_BLOCK_RESIDUAL, 4}},
+     .absent = OXP_BLOCK_RMS_NORM},
+    {.model = "models/vit_mini",
+     .family = "transformer",
+     .layers = 2,
+     .heads = 2,
+     .hidden = 32,
+     .kv = -1,
+     .task = OXP_TASK_CLASSIFY,
+     .classes = 10,
+     .blocks = {{OXP_BLOCK_LAYER_NORM, 5}, {OXP_BLOCK_GELU, 2}, {OXP_BLOCK_RESIDUAL, 4}},
+     .absent = OXP_BLOCK_GATED_MLP},
+    {.model = "models/gpt2_kv_mini",
+     .family = "transformer",
+     .layers = 2,
+     .heads = 2,
+     .kv_heads = 2,
+     .head_dim = 16,
+     .hidden = 32,
+     .kv = 1,
+     .bytes_per_token = 512,
+     .task = OXP_TASK_LANGUAGE,
+     .blocks = {{OXP_BLOCK_LAYER_NORM, 5}, {OXP_BLOCK_GELU, 2}, {OXP_BLOCK_RESIDUAL, 4}},
+     .absent = OXP_BLOCK_ROTARY},
+    {.model = "models/lstm_tagger",
+     .family = "rnn",
+     .kv = -1,
+     .task = OXP_TASK_TOKENS,
+     .classes = 7,
+     .blocks = {{OXP_BLOCK_RECURRENT, 2}, {OXP_BLOCK_EMBEDDING, 1}},
+     .absent = OXP_BLOCK_ATTENTION},
+    {.model = "models/mnist8",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_CLASSIFY,
+     .classes = 10,
+     .blocks = {{OXP_BLOCK_RESIDUAL, 0}},
+     .absent = OXP_BLOCK_RESIDUAL},
+    {.model = "models/unet_mini",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_DENSE,
+     .blocks = {{OXP_BLOCK_CONCAT_SKIP, 2}},
+     .absent = OXP_BLOCK_RESIDUAL},
+    {.model = "models/yolov8_mini",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_DETECT,
+     .classes = 1,
+     .blocks = {{OXP_BLOCK_SILU, 57}},
+     .absent = OXP_BLOCK_ATTENTION},
+    {.model = "models/preact_mini", .family = "cnn", .kv = -1, .absent = OXP_BLOCK_ATTENTION},
+    {.model = "models/tf2onnx_cnn",
+     .family = "cnn",
+     .kv = -1,
+     .task = OXP_TASK_CLASSIFY,
+     .classes = 5,
+     .blocks = {{OXP_BLOCK_RESIDUAL, 1}},
+     .absent = OXP_BLOCK_ATTENTION},
+};
+
+static size_t failures;
+
+static void compare(const expectation *e, const char *what, uint64_t want, uint64_t got) {
+    if (want != 0 && want != got) {
+        fprintf(stderr, "%s: %s is %llu, not %llu\n", e->model, what, (unsigned long long)got,
+                (unsigned long long)want);
+        failures++;
+    }
+}
+
+static void check(const expectation *e, const oxp_insight *o) {
+    if (strcmp(o->family, e->family) != 0) {
+        fprintf(stderr, "%s: family %s, not %s\n", e->model, o->family, e->family);
+        failures++;
+    }
+    compare(e, "layers", e->layers, o->layers);
+    compare(e, "heads", e->heads, o->heads);
+    compare(e, "kv_heads", e->kv_heads, o->kv_heads);
+    compare(e, "head_dim", e->head_dim, o->head_dim);
+    compare(e, "hidden", e->hidden, o->hidden);
+    compare(e, "classes", e->classes, o->classes);
+    compare(e, "task", e->task, o->task);
+    compare(e, "decoder + 1", (uint64_t)(e->kv >= 0) + 1, (uint64_t)o->decoder + 1);
+    if (e->kv >= 0)
+        compare(e, "in_graph + 1", (uint64_t)e->kv + 1, (uint64_t)o->kv.in_graph + 1);
+    compare(e, "bytes_per_token", e->bytes_per_token, o->kv.bytes_per_token);
+    for (size_t i = 0; i < sizeof e->blocks / sizeof *e->blocks; i++) {
+        if (e->blocks[i].count > 0)
+            compare(e, oxp_block_type_name(e->blocks[i].type), e->blocks[i].count,
+                    o->counts[e->blocks[i].type]);
+    }
+    if (o->counts[e->absent] != 0) {
+        fprintf(stderr, "%s: has %zu %s\n", e->model, o->counts[e->absent],
+                oxp_block_type_name(e->absent));
+        failures++;
+    }
+    for (size_t i = 0; i < o->n_risks; i++) {
+        if (strcmp(o->risks[i].id, "missing-normalization") == 0 &&
+            strcmp(e->model, "models/mnist8") != 0) {
+            fprintf(stderr, "%s: missing normalization\n", e->model);
+            failures++;
+        }
+    }
+}
+
+static void every_fixture(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        oxp_ctx *ctx = oxp_ctx_new(0);
+        oxp_arena *arena = oxp_arena_new(ctx);
+        oxp_model *m;
+        const oxp_analysis *a;
+        char path[256];
+        snprintf(path, sizeof path, "fixtures/%s/model.onnx", expected[i].model);
+        assert_int_equal(oxp_open(&m, ctx, path), OXP_OK);
+        assert_int_equal(oxp_analyze(&a, m, NULL, arena), OXP_OK);
+        check(&expected[i], oxp_insight_of(a, arena));
+        oxp_ctx_free(ctx);
+    }
+    assert_int_equal(failures, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_fixture)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
