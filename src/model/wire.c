@@ -194,9 +194,15 @@ static _Noreturn void fail(scan *s, oxp_status status, const char *what, uint64_
               oxp_proto[f->msg].name, (unsigned long long)f->start, what, (unsigned long long)off);
 }
 
-/* What a message or value costs in memory once decoded is at most about this much; a file of tiny
- * empty messages would otherwise be amplified a hundredfold. */
-enum { MESSAGE_COST = 64, TEXT_COST = 24, SCALAR_COST = 12, BASE_BUDGET = 64 << 20 };
+/* About what an element costs in memory once it is loaded, or while it is decoded: a file of tiny
+ * empty messages would otherwise be amplified a hundredfold.  Messages that are not listed pass by.
+ */
+enum { OTHER_COST = 16, TEXT_COST = 24, SCALAR_COST = 12, BASE_BUDGET = 64 << 20 };
+static const uint16_t message_cost[OXP_MSG_COUNT] = {
+    [OXP_MSG_GRAPH] = 256,  [OXP_MSG_NODE] = 128,     [OXP_MSG_ATTR] = 64,  [OXP_MSG_TENSOR] = 128,
+    [OXP_MSG_SPARSE] = 128, [OXP_MSG_FUNCTION] = 256, [OXP_MSG_VALUE] = 80, [OXP_MSG_TYPE] = 48,
+    [OXP_MSG_OPSET] = 64,   [OXP_MSG_ENTRY] = 64,
+};
 
 static void charge(scan *s, uint64_t bytes, uint64_t off) {
     if (bytes > s->budget)
@@ -234,7 +240,7 @@ static void enter(scan *s, const oxp_field *field, const oxp_wire_field *f) {
     bool pending = false;
     if (s->depth == OXP_DEPTH_MAX)
         fail(s, OXP_E_LIMIT, "messages nested more than 100 deep", f->start);
-    charge(s, MESSAGE_COST, f->start);
+    charge(s, message_cost[field->msg] ? message_cost[field->msg] : OTHER_COST, f->start);
     if (field->rec == OXP_REC_ATTR)
         pending = true;
     else if (field->rec)
@@ -294,7 +300,8 @@ static void known_field(scan *s, const oxp_field *field, const oxp_wire_field *f
             fail(s, OXP_E_FORMAT, "a field of the wrong wire type", f->start);
         n = packed(s, field, f);
     } else if (field->wire == OXP_WIRE_LEN) {
-        charge(s, TEXT_COST, f->start);
+        if (!field->msg)
+            charge(s, TEXT_COST, f->start);
         if ((field->flags & OXP_FIELD_TEXT) && has_nul(s->r, f->off, f->value))
             fail(s, OXP_E_FORMAT, "a NUL character in a text", f->start);
         if (field->rec && !field->msg)
