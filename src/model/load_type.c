@@ -84,6 +84,22 @@ const oxp_type *oxp_load_type(oxp_loader *l, const Onnx__TypeProto *msg, oxp_dim
     return outermost;
 }
 
+/* Zero and negative sizes of a model's inputs: taken as unnamed dynamic ones, and said so. */
+static void note_odd_dims(oxp_loader *l, const Onnx__ValueInfoProto *msg) {
+    const Onnx__TypeProto *t = msg->type;
+    if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !t->tensor_type->shape)
+        return;
+    const Onnx__TensorShapeProto *shape = t->tensor_type->shape;
+    for (size_t i = 0; i < shape->n_dim; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
+        if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+            d->dim_value <= 0)
+            oxp_diagnose(l->ctx, OXP_WARNING, "odd-input-dimension", msg->name,
+                         "dimension %zu is %lld: taken as a dynamic one", i,
+                         (long long)d->dim_value);
+    }
+}
+
 void oxp_load_value(oxp_loader *l, const oxp_rec *rec, oxp_id graph) {
     oxp_graph_load *g = &l->graphs[graph];
     oxp_mark mark = oxp_arena_mark(l->temp);
@@ -106,5 +122,7 @@ void oxp_load_value(oxp_loader *l, const oxp_rec *rec, oxp_id graph) {
     else
         l->values[g->last_value].next = at;
     g->last_value = at;
+    if (names.input)
+        note_odd_dims(l, msg);
     oxp_arena_rewind(l->temp, mark);
 }
