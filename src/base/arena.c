@@ -83,8 +83,8 @@ static block *add_block(oxp_arena *a, size_t need) {
 #else
     if (a->last && a->last->size >= size)
         size = a->last->size < LARGEST_BLOCK / 2 ? a->last->size * 2 : LARGEST_BLOCK;
-    if (size < need)
-        size = need;
+    if (size < need || size > a->ctx->cap - a->ctx->used)
+        size = need; /* near the ceiling no more than is asked for */
 #endif
     if (size > a->ctx->cap || a->ctx->used > a->ctx->cap - size || size > SIZE_MAX - sizeof(block))
         return NULL;
