@@ -191,13 +191,26 @@ static void list(pen *p, const oxp_block *b) {
     }
 }
 
+/* A sparkline: the largest value of each of up to SPARKS stretches, in eighths of a line. */
 static void chart(pen *p, const oxp_block *b) {
+    enum { SPARKS = 64 };
+    static const char *const eighth[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    double most = 0;
+    for (size_t i = 0; i < b->rows; i++)
+        most = fmax(most, isfinite(b->values[2 * i + 1]) ? b->values[2 * i + 1] : 0);
+    size_t columns = b->rows < SPARKS ? b->rows : SPARKS;
     oxp_puts(p->o, "  ");
     show(p->o, b->text, 200);
-    oxp_puts(p->o, ":");
-    for (size_t i = 0; i < b->rows && i < 12; i++)
-        oxp_printf(p->o, "  %.4g: %.4g", b->values[2 * i], b->values[2 * i + 1]);
-    oxp_puts(p->o, b->rows > 12 ? " ...\n" : "\n");
+    oxp_puts(p->o, "\n  ");
+    style(p, "36");
+    for (size_t k = 0; k < columns; k++) {
+        double v = 0;
+        for (size_t i = k * b->rows / columns; i < (k + 1) * b->rows / columns; i++)
+            v = fmax(v, isfinite(b->values[2 * i + 1]) ? b->values[2 * i + 1] : 0);
+        oxp_puts(p->o, eighth[most > 0 ? (size_t)lround(7 * v / most) : 0]);
+    }
+    style(p, "0");
+    oxp_puts(p->o, "\n");
 }
 
 static bool accepts(const char *kind) {
