@@ -1,0 +1,153 @@
+/* test_fix_shapes.c - bound sizes: every tensor typed, impossible ones refused by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "onnxpert/pass.h"
+
+static oxp_status run(oxp_ctx *ctx, oxp_model **m, const char *name, const oxp_binding *b,
+                      size_t n_b, bool repair, const oxp_pass_result **r) {
+    char path[512];
+    size_t n;
+    const char *pass = "fix-shapes";
+    oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
+    opts.bindings = b;
+    opts.n_bindings = n_b;
+    opts.repair = repair;
+    (void)snprintf(path, sizeof path, "fixtures/%s/model.onnx", name);
+    if (oxp_open(m, ctx, path) != OXP_OK)
+        fail_msg("%s", oxp_error_text(ctx));
+    return oxp_run_passes(*m, &pass, 1, &opts, r, &n);
+}
+
+static oxp_binding dim(const char *name, int64_t value) {
+    return (oxp_binding){name, value, -1, NULL};
+}
+
+static void check_static(const oxp_model *m, const char *name) {
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    for (oxp_id id = g->first; id != OXP_NONE; id = oxp_node_at(m, id)->next) {
+        const oxp_node *n = oxp_node_at(m, id);
+        for (uint32_t i = 0; i < n->n_out; i++) {
+            if (n->out[i] == OXP_NONE)
+                continue;
+            const oxp_value *v = oxp_value_at(m, n->out[i]);
+            if (!v->declared || v->declared->rank < 0)
+                fail_msg("%s: %s has no recorded shape", name, v->name);
+            for (int k = 0; k < v->declared->rank; k++)
+                if (!oxp_dim_is_literal(v->declared->dims[k]))
+                    fail_msg("%s: %s: axis %d is open", name, v->name, k);
+        }
+    }
+}
+
+static void test_static(void **state) {
+    (void)state;
+    static const int64_t x1[] = {2, 3, 16, 16}, x3[] = {2, 3, 4}, r7[] = {2, 3, 24, 24},
+                         x9[] = {2, 4}, x19a[] = {2, 6, 4}, x19b[] = {2, 4, 6};
+    const struct {
+        const char *name;
+        oxp_binding b[3];
+        size_t n;
+    } cases[] = {
+        {"battery/shapes/01_conv_dyn_hw", {{"x", 0, 4, x1}}, 1},
+        {"battery/shapes/03_shape_slice_concat_expand", {{"x", 0, 3, x3}}, 1},
+        {"battery/shapes/05_reshape_const_1_ok", {{"x", 0, 3, x3}}, 1},
+        {"battery/shapes/07_resize_sizes_from_shape", {{"x", 0, 4, x1}, {"r", 0, 4, r7}}, 2},
+        {"battery/shapes/09_same_dim_name_two_inputs", {{"a", 0, 2, x9}, {"b", 0, 2, x9}}, 2},
+        {"battery/shapes/11_unnamed_dims", {{"x", 0, 2, x9}}, 1},
+        {"battery/shapes/15_loop_body_dims", {{"x", 0, 2, x9}}, 1},
+        {"battery/shapes/17_tile_repeats_from_shape", {{"x", 0, 2, x9}}, 1},
+        {"battery/shapes/19_einsum_dims", {{"a", 0, 3, x19a}, {"b", 0, 3, x19b}}, 2},
+        {"rewrites/shapes/lstm_init_state", {{"S", 6, -1, NULL}, {"N", 2, -1, NULL}}, 2},
+        {"rewrites/shapes/loop_scan_out", {{"N", 2, -1, NULL}}, 1},
+        {"rewrites/shapes/range_expand", {{"N", 2, -1, NULL}, {"S", 6, -1, NULL}}, 2},
+        {"rewrites/shapes/stale_value_info", {{"N", 2, -1, NULL}}, 1},
+        {"rewrites/shapes/function", {{"N", 2, -1, NULL}}, 1},
+        {"rewrites/shapes/kv", {{"N", 2, -1, NULL}, {"S", 6, -1, NULL}, {"P", 5, -1, NULL}}, 3},
+        {"rewrites/shapes/squeeze_if", {{"N", 2, -1, NULL}, {"D", 1, -1, NULL}}, 2},
+        {"rewrites/shapes/squeeze_if_mid", {{"N", 2, -1, NULL}, {"D", 1, -1, NULL}}, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        oxp_ctx *ctx = oxp_ctx_new(0);
+        oxp_model *m;
+        const oxp_pass_result *r;
+        if (run(ctx, &m, cases[i].name, cases[i].b, cases[i].n, false, &r) != OXP_OK)
+            fail_msg("%s: %s", cases[i].name, oxp_error_text(ctx));
+        check_static(m, cases[i].name);
+        for (oxp_id id = 0; id < oxp_node_count(m); id++)
+            assert_false(oxp_node_at(m, id)->live && oxp_node_is(oxp_node_at(m, id), "If"));
+        oxp_ctx_free(ctx);
+    }
+}
+
+static void refused(const char *name, const oxp_binding *b, size_t n, oxp_status status,
+                    const char *text) {
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_pass_result *r;
+    assert_int_equal(run(ctx, &m, name, b, n, false, &r), status);
+    if (!strstr(oxp_error_text(ctx), text))
+        fail_msg("%s: '%s' does not name '%s'", name, oxp_error_text(ctx), text);
+    oxp_ctx_free(ctx);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    const oxp_binding two[] = {dim("N", 2)}, differ[] = {dim("N", 2), dim("M", 3)};
+    const oxp_binding none[] = {dim("Q", 2)}, zero[] = {dim("N", 0)}, negative[] = {dim("N", -2)};
+    refused("rewrites/shapes/reshape_1_12", two, 1, OXP_E_UNSUPPORTED, "Reshape_0");
+    refused("rewrites/shapes/reshape_1_12", two, 1, OXP_E_UNSUPPORTED, "[1, 12]");
+    refused("rewrites/shapes/reshape_1_12", two, 1, OXP_E_UNSUPPORTED, "N = 1");
+    refused("rewrites/shapes/add_n_m", differ, 2, OXP_E_UNSUPPORTED, "Add_0");
+    refused("rewrites/shapes/concat_n_m", differ, 2, OXP_E_UNSUPPORTED, "Concat_0");
+    refused("battery/shapes/01_conv_dyn_hw", none, 1, OXP_E_USAGE, "Q");
+    refused("battery/shapes/01_conv_dyn_hw", zero, 1, OXP_E_UNSUPPORTED, "N");
+    refused("battery/shapes/01_conv_dyn_hw", negative, 1, OXP_E_UNSUPPORTED, "N");
+}
+
+static void test_repair(void **state) {
+    (void)state;
+    const oxp_binding two[] = {dim("N", 2)};
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_pass_result *r;
+    assert_int_equal(run(ctx, &m, "rewrites/shapes/reshape_1_12_repair", two, 1, true, &r), OXP_OK);
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    const oxp_type *t = oxp_value_at(m, g->outputs[0])->declared;
+    assert_int_equal(t->rank, 2);
+    assert_int_equal(t->dims[0], 2);
+    assert_int_equal(t->dims[1], 12);
+    oxp_ctx_free(ctx);
+}
+
+static void test_partial(void **state) {
+    (void)state;
+    const oxp_binding h[] = {dim("H", 16)};
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_pass_result *r;
+    assert_int_equal(run(ctx, &m, "rewrites/shapes/partial", h, 1, false, &r), OXP_OK);
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    const oxp_type *in = oxp_value_at(m, g->inputs[0])->declared;
+    const oxp_type *out = oxp_value_at(m, g->outputs[0])->declared;
+    assert_false(oxp_dim_is_literal(in->dims[0]));
+    assert_int_equal(in->dims[2], 16);
+    assert_false(oxp_dim_is_literal(in->dims[3]));
+    assert_int_equal(out->dims[2], 8);
+    assert_false(oxp_dim_is_literal(out->dims[3]));
+    oxp_ctx_free(ctx);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_static),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_partial),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
