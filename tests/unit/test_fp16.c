@@ -96,7 +96,7 @@ static void check_casts(const outcome *o, const char *path) {
         const oxp_node *x = oxp_node_at(o->m, a);
         for (oxp_id b = 0; x->live && cast_to(x) && b < a; b++) {
             const oxp_node *y = oxp_node_at(o->m, b);
-            if (y->live && x->graph == y->graph && x->in[0] == y->in[0] && cast_to(x) == cast_to(y))
+            if (y->live && cast_to(y) == cast_to(x) && x->graph == y->graph && x->in[0] == y->in[0])
                 fail_msg("%s: %s is cast twice", path, oxp_value_at(o->m, x->in[0])->name);
         }
     }

@@ -95,12 +95,25 @@ static void types_known(oxp_precision *p) {
             p->is_const[v] = !x->overridable && !t->sparse;
         } else if (x->producer != OXP_NONE) {
             const oxp_node *n = oxp_node_at(p->m, x->producer);
-            if (oxp_node_is(n, "Constant") && n->n_attr == 1 && !n->attrs[0].ref &&
-                (n->attrs[0].type == OXP_ATTR_TENSOR || n->attrs[0].type == OXP_ATTR_FLOAT ||
-                 n->attrs[0].type == OXP_ATTR_FLOATS))
-                p->is_const[v] = true;
+            if (!oxp_node_is(n, "Constant") || n->n_attr != 1)
+                continue;
+            bool number = n->attrs[0].type == OXP_ATTR_FLOAT || n->attrs[0].type == OXP_ATTR_FLOATS;
+            if (number) { /* also where a function's attribute gives the value */
+                p->kind[v] = OXP_KIND_TENSOR;
+                p->dtype[v] = OXP_FLOAT;
+            }
+            p->is_const[v] = !n->attrs[0].ref && (number || n->attrs[0].type == OXP_ATTR_TENSOR);
         }
     }
+}
+
+static void types_of_call(oxp_precision *p, const oxp_node *n) {
+    const oxp_graph *g = oxp_graph_at(p->m, oxp_function_at(p->m, n->function)->graph);
+    for (uint32_t i = 0; i < n->n_out && i < g->n_outputs; i++)
+        if (n->out[i] != OXP_NONE && !p->kind[n->out[i]]) {
+            p->kind[n->out[i]] = p->kind[g->outputs[i]];
+            p->dtype[n->out[i]] = p->dtype[g->outputs[i]];
+        }
 }
 
 /* Types of outputs that inference does not know, from the schema. */
@@ -108,6 +121,8 @@ static void types_by_schema(oxp_precision *p) {
     for (size_t k = 0; k < p->n_order; k++) {
         const oxp_node *n = oxp_node_at(p->m, p->order[k]);
         const oxp_schema *s = p->schema[p->order[k]];
+        if (n->function != OXP_NONE)
+            types_of_call(p, n);
         for (uint32_t i = 0; s && i < n->n_out; i++) {
             oxp_id v = n->out[i];
             const oxp_schema_param *o = oxp_schema_output(s, i);
@@ -136,7 +151,8 @@ typedef struct variable {
     const char *name;
     uint32_t atom;
     uint32_t values, in_slots, out_slots;
-    bool first_input, allowed, lists; /* lists: a constant that is no single number */
+    bool first_input, allowed, known;
+    bool lists; /* a constant that is no single number */
 } variable;
 
 static bool allows(const oxp_precision *p, const oxp_schema_param *f, uint8_t kind) {
@@ -160,7 +176,7 @@ static variable *variable_of(oxp_precision *p, variable *vars, uint32_t *n, cons
             return &vars[i];
     if (*n == VARIABLES_MAX)
         return NULL;
-    vars[*n] = (variable){name, new_atom(p), 0, 0, 0, false, true, false};
+    vars[*n] = (variable){name, new_atom(p), 0, 0, 0, false, true, true, false};
     return &vars[(*n)++];
 }
 
@@ -181,7 +197,7 @@ static void slot_atom(oxp_precision *p, variable *vars, uint32_t *n_vars, uint32
         /* Type unknown: whoever shares the variable stays as it is. */
         variable *u = variable_of(p, vars, n_vars, f->type);
         if (u)
-            u->allowed = false;
+            u->allowed = u->known = false;
         return;
     }
     if (!oxp_precision_float32(p, v))
@@ -220,8 +236,10 @@ static void classify(oxp_precision *p, oxp_id id, const oxp_schema *s, variable 
         if (!u->in_slots && !u->out_slots)
             continue;
         if (!u->allowed) {
-            const char *why = oxp_sprintf(p->arena, "its schema of opset %d has no %s for %s",
-                                          s->since, p->target_name, u->name);
+            const char *why = u->known
+                                  ? oxp_sprintf(p->arena, "its schema of opset %d has no %s for %s",
+                                                s->since, p->target_name, u->name)
+                                  : "the type of one of its inputs is not known";
             oxp_atom_force(p, u->atom, id, u->out_slots || u->first_input ? why : NULL);
             if (u->out_slots && !p->reason[id])
                 p->reason[id] = why;
