@@ -114,7 +114,7 @@ static void summary(oxp_doc *d, const oxp_card *c) {
                            share(a, top->flops, t->flops));
     oxp_doc_para(
         d,
-        "One run takes %s%s FLOPs (%s multiply-adds)%s%s%s. Activations peak at %s%s; "
+        "One run takes %s%s FLOPs (%s multiply-adds)%s%s%s. The peak of activations is %s%s; "
         "weights and peak activations together are %s.",
         at_least(t), oxp_human_count(a, t->flops), oxp_human_count(a, t->macs),
         t->int_ops ? " and " : "",

@@ -162,7 +162,8 @@ static oxp_range range_lp(const oxp_call *c, const oxp_range *in, uint32_t slot)
 #define N  OXP_OP_NORM
 #define NA (OXP_OP_NORM | OXP_OP_ACCUMULATES)
 static const oxp_op table[] = {
-    {"BatchNormalization", "", N, 0x1e, infer_batchnorm, cost_batchnorm, NULL},
+    {"BatchNormalization", "", N | OXP_OP_RUNNING_STATS, 0x1e, infer_batchnorm, cost_batchnorm,
+     NULL},
     {"InstanceNormalization", "", NA, 6, oxp_infer_like, cost_mean_variance, NULL},
     {"LayerNormalization", "", NA, 6, infer_layernorm, cost_mean_variance, NULL},
     {"GroupNormalization", "", NA, 6, oxp_infer_like, cost_mean_variance, NULL},
