@@ -26,11 +26,18 @@ oxp_json *oxp_json_new(oxp_sink *out, oxp_arena *arena) {
 /* A string with everything escaped that JSON demands, and what could fool a terminal; bytes that
  * are no UTF-8 become U+FFFD. */
 static void write_string(oxp_sink *o, const char *s) {
-    size_t len = strlen(s);
-    oxp_puts(o, "\"");
+    size_t len = strlen(s), plain = 0; /* bytes before i that go out as they are */
+    oxp_write(o, "\"", 1);
     for (size_t i = 0, n; i < len; i += n) {
-        unsigned c = 0;
+        unsigned c = (unsigned char)s[i];
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+            n = 1;
+            plain++;
+            continue;
+        }
         n = oxp_utf8_decode(s + i, len - i, &c);
+        oxp_write(o, s + i - plain, plain);
+        plain = 0;
         if (!n) {
             oxp_puts(o, "\\ufffd");
             n = 1;
@@ -47,14 +54,22 @@ static void write_string(oxp_sink *o, const char *s) {
             oxp_printf(o, "\\u%04x", c);
         }
     }
-    oxp_puts(o, "\"");
+    oxp_write(o, s + len - plain, plain);
+    oxp_write(o, "\"", 1);
+}
+
+/* A new line, indented. */
+static void new_line(oxp_json *j) {
+    static const char spaces[DEPTH_MAX + 1] =
+        "\n                                                               ";
+    oxp_write(j->out, spaces, (size_t)j->depth + 1);
 }
 
 static void lead(oxp_json *j, const char *key) {
     if (j->depth) {
-        oxp_puts(j->out, j->empty[j->depth] ? "\n" : ",\n");
-        for (int i = 0; i < j->depth; i++)
-            oxp_puts(j->out, " ");
+        if (!j->empty[j->depth])
+            oxp_write(j->out, ",", 1);
+        new_line(j);
     }
     j->empty[j->depth] = false;
     if (key) {
@@ -84,12 +99,9 @@ void oxp_json_end(oxp_json *j) {
     char closer = j->closer[j->depth];
     bool was_empty = j->empty[j->depth];
     j->depth--;
-    if (!was_empty) {
-        oxp_puts(j->out, "\n");
-        for (int i = 0; i < j->depth; i++)
-            oxp_puts(j->out, " ");
-    }
-    oxp_printf(j->out, "%c", closer);
+    if (!was_empty)
+        new_line(j);
+    oxp_write(j->out, &closer, 1);
     if (!j->depth)
         oxp_puts(j->out, "\n");
 }

@@ -20,6 +20,8 @@ oxp_sink *oxp_sink_new(oxp_arena *arena) {
 
 static void reserve(oxp_sink *o, size_t more) {
     size_t need;
+    if (o->cap - o->len > more) /* room for it and the NUL */
+        return;
     if (__builtin_add_overflow(o->len, more, &need) || need == SIZE_MAX)
         oxp_raise(oxp_arena_ctx(o->arena), OXP_E_LIMIT, "the report is too long");
     if (++need <= o->cap)
