@@ -1,6 +1,8 @@
 /* ml.c - ai.onnx.ml: trees, linear models, support vectors, encoders, maps. */
 #include "ops/util.h"
 
+#include <string.h>
+
 #define ML "ai.onnx.ml"
 
 /* Rows of the input: [N, C] or [C], which is one row. */
@@ -155,9 +157,9 @@ static oxp_dtype map_value(const oxp_fact *x) {
 
 static void infer_cast_map(oxp_call *c) {
     const char *to = oxp_call_string(c, "cast_to", "TO_FLOAT");
-    oxp_dtype t = to[0] && to[3] == 'S'   ? OXP_STRING
-                  : to[0] && to[3] == 'I' ? OXP_INT64
-                                          : OXP_FLOAT;
+    oxp_dtype t = strcmp(to, "TO_STRING") == 0  ? OXP_STRING
+                  : strcmp(to, "TO_INT64") == 0 ? OXP_INT64
+                                                : OXP_FLOAT;
     oxp_dim d[2] = {1, oxp_dim_literal(oxp_call_int(c, "max_map", 1))};
     if (oxp_call_string(c, "map_form", "DENSE")[0] != 'S')
         d[1] = oxp_dim_fresh(c->dims);
