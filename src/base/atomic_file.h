@@ -1,23 +1,29 @@
-/* atomic_file.h - a file that appears whole or not at all: written beside the target under a
- * temporary name, synced, renamed.  The temporary is removed when the work is left by a raise and
- * when the process is ended by SIGINT, SIGTERM or SIGHUP. */
+/* atomic_file.h - a file that appears whole or not at all.
+ *
+ * The bytes go to a temporary file beside the target (O_EXCL, through a descriptor of the folder),
+ * which is synced and renamed.  Leaving by a raise, and SIGINT, SIGTERM or SIGHUP, remove it.  A
+ * target that is a device or a pipe (and "-", standard output) is written straight. */
 #ifndef OXP_BASE_ATOMIC_FILE_H
 #define OXP_BASE_ATOMIC_FILE_H
 
 #include "onnxpert/status.h"
 
-typedef struct oxp_atomic_file oxp_atomic_file;
+typedef struct oxp_atomic oxp_atomic;
 
-/* Opens a temporary beside `path` (O_CREAT | O_EXCL | O_NOFOLLOW in the folder's descriptor);
- * raises OXP_E_IO naming the path.  A target that exists and is not a regular file is refused. */
-oxp_atomic_file *oxp_atomic_open(oxp_ctx *ctx, const char *path);
-int oxp_atomic_fd(const oxp_atomic_file *f);
-/* Writes all n bytes or raises. */
-void oxp_atomic_write(oxp_atomic_file *f, const void *p, size_t n);
-/* fsync, mode of the old file or the umask's, rename, fsync of the folder; raises on any failure.
- */
-void oxp_atomic_commit(oxp_atomic_file *f);
-void oxp_atomic_abort(oxp_atomic_file *f);
+/* Raises OXP_E_IO.  fresh: the target must not exist, now or when it is published. */
+oxp_atomic *oxp_atomic_open(oxp_ctx *ctx, oxp_arena *arena, const char *path, bool fresh);
+int oxp_atomic_fd(const oxp_atomic *f);
+const char *oxp_atomic_path(const oxp_atomic *f);
+/* Can be written at any offset (pwrite); false for pipes, devices, standard output. */
+bool oxp_atomic_seekable(const oxp_atomic *f);
+/* Raises for the last error of the system: "<path>: cannot write: No space left on device". */
+_Noreturn void oxp_atomic_fail(const oxp_atomic *f);
+/* Data are on the disk, under the temporary name. */
+void oxp_atomic_sync(oxp_atomic *f);
+/* Under its own name now; still removed (a fresh one) if the try is left by a raise ... */
+void oxp_atomic_publish(oxp_atomic *f);
+/* ... until this. */
+void oxp_atomic_done(oxp_atomic *f);
 
 /* A whole small file (reports). */
 void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len);

@@ -1,5 +1,5 @@
-/* clone.c - a model whose arrays are its own and whose contents are shared.  Patches replace what an
- * element points to and never write through, so the original does not see them. */
+/* clone.c - a model whose arrays are its own and whose contents are shared.  Patches replace what
+ * an element points to and never write through, so the original does not see them. */
 #include <string.h>
 
 #include "model/model_impl.h"
