@@ -178,6 +178,10 @@ void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b);
 /* The node is inconsistent: a diagnostic naming it and the reason; analysis goes on, partial. */
 void oxp_op_error(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
 
+/* Does the node fit its operator's schema (src/ops/check.c)?  If not, an error is reported.  True for
+ * operators without a schema. */
+bool oxp_op_check(oxp_call *c);
+
 /* Element arithmetic in the engine's precision. */
 oxp_elem oxp_elem_int(oxp_dim v);
 oxp_elem oxp_elem_float(double v, oxp_dtype t); /* rounded to t */

@@ -1,0 +1,88 @@
+/* check.c - is a node what its operator's schema allows: number of inputs and outputs, attributes,
+ * element types.  What only shapes or values can tell is left to the operator's own hook. */
+#include "ops/op.h"
+#include "ops/schema.h"
+
+enum { NEWEST_OPSET = 28 }; /* of ai.onnx in the table: later versions may have changed anything */
+
+/* Inputs or outputs without the omitted ones at the end. */
+static uint32_t given(const oxp_id *ids, uint32_t n) {
+    while (n && ids[n - 1] == OXP_NONE)
+        n--;
+    return n;
+}
+
+static bool check_counts(oxp_call *c, const oxp_schema *s) {
+    uint32_t in = given(c->node->in, c->n_in), out = given(c->node->out, c->n_out);
+    if (in < s->min_in || in > s->max_in) {
+        oxp_op_error(c, "%u inputs, the operator takes %s %u", in,
+                     in < s->min_in ? "at least" : "at most",
+                     in < s->min_in ? s->min_in : s->max_in);
+        return false;
+    }
+    if (out > s->max_out) {
+        oxp_op_error(c, "%u outputs, the operator has at most %u", out, s->max_out);
+        return false;
+    }
+    for (uint32_t i = 0; i < in; i++) {
+        const oxp_schema_param *p = oxp_schema_input(s, i);
+        if (c->node->in[i] == OXP_NONE && p && p->option == OXP_PARAM_SINGLE) {
+            oxp_op_error(c, "its input %u (%s) is missing", i, p->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *type_name(oxp_attr_type t) {
+    static const char *const names[] = {
+        "undefined", "a float",         "an integer",     "a string", "a tensor",
+        "a graph",   "floats",          "integers",       "strings",  "tensors",
+        "graphs",    "a sparse tensor", "sparse tensors", "a type",   "types"};
+    return (size_t)t < sizeof names / sizeof *names ? names[t] : names[0];
+}
+
+static bool check_attrs(oxp_call *c, const oxp_schema *s) {
+    for (uint32_t i = 0; i < c->n_attrs; i++) {
+        const oxp_attr *a = &c->attrs[i];
+        const oxp_schema_attr *formal = oxp_schema_attr_find(s, a->name);
+        /* An empty list says nothing about its type: exporters write what they like. */
+        bool empty_list = a->type >= OXP_ATTR_FLOATS && a->type <= OXP_ATTR_GRAPHS && !a->n;
+        if (formal && !a->ref && !empty_list && a->type != (oxp_attr_type)formal->type) {
+            oxp_op_error(c, "attribute %s is %s, not %s", a->name, type_name(a->type),
+                         type_name((oxp_attr_type)formal->type));
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < s->n_attr; i++) {
+        const oxp_schema_attr *formal = &oxp_schema_attrs[s->first_attr + i];
+        if (formal->required && !oxp_call_attr(c, formal->name)) {
+            oxp_op_error(c, "attribute %s is missing", formal->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_types(oxp_call *c, const oxp_schema *s) {
+    for (uint32_t i = 0; i < c->n_in; i++) {
+        const oxp_fact *f = c->in[i];
+        if (!f || f->type.kind != OXP_KIND_TENSOR || f->type.elem == OXP_UNDEFINED)
+            continue;
+        const oxp_schema_param *p = oxp_schema_input(s, i);
+        if (p && !oxp_schema_param_allows(p, f->type.elem)) {
+            oxp_op_error(c, "input %u (%s) is %s, which the operator does not take", i, p->name,
+                         oxp_dtype_name(f->type.elem));
+            return false;
+        }
+    }
+    return true;
+}
+
+bool oxp_op_check(oxp_call *c) {
+    const oxp_node *n = c->node;
+    if (!n->domain[0] && c->opset > NEWEST_OPSET)
+        return true;
+    const oxp_schema *s = oxp_schema_find(n->domain, n->op, c->opset);
+    return !s || s->deprecated || (check_counts(c, s) && check_attrs(c, s) && check_types(c, s));
+}
