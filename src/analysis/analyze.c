@@ -67,12 +67,12 @@ static void fill_values(const oxp_model *m, const oxp_inferred *numbers,
     }
 }
 
-/* What a node reads and writes once.  A move reads no more of a tensor than it writes (a Gather
- * touches its rows of the table), a view nothing, and a node that only makes a shape does not read
- * the tensor whose shape it is. */
-static uint64_t traffic(const oxp_model *m, const oxp_value_info *values, const oxp_node *n) {
+/* What a node reads and writes once; one with constant outputs runs at load.  A move reads no more
+ * of a tensor than it writes (a Gather touches its rows of the table), a view nothing, and a node
+ * that only makes a shape does not read the tensor whose shape it is. */
+static uint64_t traffic(const oxp_value_info *values, const oxp_node *n) {
     uint32_t flags = n->def != NULL ? n->def->flags : 0;
-    if ((flags & (OXP_OP_VIEW | OXP_OP_CONTROL)) || oxp_is_constant_node(n))
+    if ((flags & (OXP_OP_VIEW | OXP_OP_CONTROL)) || oxp_is_folded(values, n))
         return 0;
     uint64_t out = 0, in = 0;
     bool shape_only = true;
@@ -92,7 +92,6 @@ static uint64_t traffic(const oxp_model *m, const oxp_value_info *values, const 
         uint64_t bytes = values[v].bytes;
         in = oxp_sat_add(in, (flags & OXP_OP_MOVE) && bytes > out ? out : bytes);
     }
-    (void)m;
     return oxp_sat_add(in, out);
 }
 
@@ -113,7 +112,7 @@ static void fill_nodes(const oxp_model *m, const oxp_inferred *inferred,
         o->flops = c->cost.flops;
         o->int_ops = c->cost.int_ops;
         o->moved = c->cost.moved;
-        uint64_t bytes = c->times == 0 ? 0 : traffic(m, values, node);
+        uint64_t bytes = c->times == 0 ? 0 : traffic(values, node);
         o->bytes_moved = bytes == UINT64_MAX ? bytes : oxp_sat_mul(bytes, c->times);
         t->nodes++;
         t->macs = oxp_sat_add(t->macs, o->macs);

@@ -78,30 +78,129 @@ static oxp_binding *bindings_for(const oxp_analysis *a, const oxp_analyze_opts *
     return b;
 }
 
-static void analyse_point(const oxp_analysis *a, const oxp_analyze_opts *base,
-                          const batch_axis *axis, const oxp_device *d, oxp_dtype precision,
-                          oxp_batch_point *p, oxp_arena *arena) {
+static const oxp_analysis *analyse_at(const oxp_analysis *a, const oxp_analyze_opts *base,
+                                      const batch_axis *axis, int64_t batch, oxp_arena *arena) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
-    oxp_mark mark = oxp_arena_mark(arena);
     size_t diags = oxp_diag_count(ctx);
     bool clean = oxp_error_status(ctx) == OXP_OK;
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.symbolic = false;
     opts.quiet = true;
-    opts.bindings = bindings_for(a, base, axis, p->batch, &opts.n_bindings, arena);
-    const oxp_analysis *b;
-    p->valid = oxp_analyze(&b, a->model, &opts, arena) == OXP_OK &&
-               (!b->totals.partial || a->totals.partial);
-    if (p->valid) {
-        p->flops = oxp_sat_add(b->totals.flops, b->totals.int_ops);
-        p->peak_activation_bytes = b->totals.peak_activation_bytes;
-        p->memory_bytes = oxp_memory_needed(b, precision);
-        p->seconds = d != NULL ? oxp_latency(b, d, precision, NULL, NULL) : 0;
-    }
+    opts.bindings = bindings_for(a, base, axis, batch, &opts.n_bindings, arena);
+    const oxp_analysis *b = NULL;
+    bool valid = oxp_analyze(&b, a->model, &opts, arena) == OXP_OK &&
+                 (!b->totals.partial || a->totals.partial);
     oxp_diag_truncate(ctx, diags);
     if (clean)
         oxp_error_clear(ctx);
+    return valid ? b : NULL;
+}
+
+static void fill_point(const oxp_analysis *b, const oxp_device *d, oxp_dtype precision,
+                       oxp_batch_point *p) {
+    p->valid = true;
+    p->flops = oxp_sat_add(b->totals.flops, b->totals.int_ops);
+    p->peak_activation_bytes = b->totals.peak_activation_bytes;
+    p->memory_bytes = oxp_memory_needed(b, precision);
+    p->seconds = d != NULL ? oxp_latency(b, d, precision, NULL, NULL) : 0;
+}
+
+static void analyse_point(const oxp_analysis *a, const oxp_analyze_opts *base,
+                          const batch_axis *axis, const oxp_device *d, oxp_dtype precision,
+                          oxp_batch_point *p, oxp_arena *arena) {
+    oxp_mark mark = oxp_arena_mark(arena);
+    const oxp_analysis *b = analyse_at(a, base, axis, p->batch, arena);
+    if (b != NULL)
+        fill_point(b, d, precision, p);
     oxp_arena_rewind(arena, mark);
+}
+
+/* ---- between two batches that were analysed ----
+ *
+ * Costs of nodes are almost always affine in the batch: f(B) = f(lo) + (f(hi) - f(lo)) (B - lo) /
+ * (hi - lo).  Sums of them are, too, and the peak, a maximum of affine functions, is convex: when a
+ * third batch between the two lies on the line, every point between them does.  So three analyses
+ * tell the rest exactly; where the third is off the line, each batch is analysed. */
+typedef struct line {
+    const oxp_analysis *lo, *hi;
+    int64_t from, to;
+} line;
+
+static bool between(uint64_t lo, uint64_t hi, const line *l, int64_t batch, uint64_t *out) {
+    *out = UINT64_MAX;
+    if (lo == UINT64_MAX || hi == UINT64_MAX)
+        return lo == hi;
+    uint64_t span = (uint64_t)(l->to - l->from), step = (uint64_t)(batch - l->from), part;
+    if (hi < lo || (hi - lo) % span != 0 || !oxp_mul_u64((hi - lo) / span, step, &part))
+        return false;
+    *out = lo + part;
+    return true;
+}
+
+/* Traffic is not quite affine where a node reads no more than it writes: close enough for time. */
+static uint64_t about(uint64_t lo, uint64_t hi, const line *l, int64_t batch) {
+    double share = (double)(batch - l->from) / (double)(l->to - l->from);
+    if (lo == UINT64_MAX || hi == UINT64_MAX)
+        return UINT64_MAX;
+    return (uint64_t)((double)lo + ((double)hi - (double)lo) * share);
+}
+
+/* Fills `nodes` and the totals of `b` for this batch; false: not affine. */
+static bool interpolate(const line *l, int64_t batch, oxp_analysis *b, oxp_node_info *nodes) {
+    const oxp_totals *x = &l->lo->totals, *y = &l->hi->totals;
+    bool ok = between(x->flops, y->flops, l, batch, &b->totals.flops) &&
+              between(x->int_ops, y->int_ops, l, batch, &b->totals.int_ops) &&
+              between(x->peak_activation_bytes, y->peak_activation_bytes, l, batch,
+                      &b->totals.peak_activation_bytes);
+    size_t n = oxp_node_count(b->model);
+    for (size_t i = 0; i < n && ok; i++) {
+        const oxp_node_info *p = &l->lo->nodes[i], *q = &l->hi->nodes[i];
+        nodes[i] = *p;
+        ok = p->times == q->times && between(p->flops, q->flops, l, batch, &nodes[i].flops) &&
+             between(p->int_ops, q->int_ops, l, batch, &nodes[i].int_ops);
+        nodes[i].bytes_moved = about(p->bytes_moved, q->bytes_moved, l, batch);
+    }
+    return ok;
+}
+
+static bool on_the_line(const line *l, const oxp_analysis *third, int64_t batch, oxp_analysis *b,
+                        oxp_node_info *nodes) {
+    return third != NULL && interpolate(l, batch, b, nodes) &&
+           b->totals.flops == third->totals.flops && b->totals.int_ops == third->totals.int_ops &&
+           b->totals.peak_activation_bytes == third->totals.peak_activation_bytes;
+}
+
+/* All points from the smallest, the largest and one between; false: they must be analysed. */
+static bool fit_points(const oxp_analysis *a, const oxp_analyze_opts *base, const batch_axis *axis,
+                       const oxp_device *d, oxp_dtype precision, oxp_batch_point *points, size_t n,
+                       oxp_arena *arena) {
+    line l = {.from = points[0].batch, .to = points[n - 1].batch};
+    for (size_t i = 1; i < n; i++) {
+        if (points[i].batch <= points[i - 1].batch)
+            return false;
+    }
+    bool same = true; /* the analysis at hand is already that of the smallest batch */
+    for (size_t i = 0; i < a->n_assumed; i++)
+        same =
+            same && (!is_batch(axis, a->assumed[i].name) || a->assumed[i].value == points[0].batch);
+    oxp_mark mark = oxp_arena_mark(arena);
+    l.lo = same ? a : analyse_at(a, base, axis, l.from, arena);
+    l.hi = analyse_at(a, base, axis, l.to, arena);
+    bool ok = false;
+    if (l.lo != NULL && l.hi != NULL) {
+        oxp_analysis b = *l.hi;
+        oxp_node_info *nodes = OXP_NEWS(arena, oxp_node_count(a->model) + 1, oxp_node_info);
+        b.nodes = nodes;
+        int64_t middle = points[n / 2].batch;
+        ok = on_the_line(&l, analyse_at(a, base, axis, middle, arena), middle, &b, nodes);
+        for (size_t i = 0; i < n && ok; i++) {
+            ok = interpolate(&l, points[i].batch, &b, nodes);
+            if (ok)
+                fill_point(&b, d, precision, &points[i]);
+        }
+    }
+    oxp_arena_rewind(arena, mark);
+    return ok;
 }
 
 static void scale_point(const oxp_analysis *a, int64_t from, const oxp_device *d,
@@ -121,7 +220,8 @@ static void find_knee(oxp_batch_sweep *s) {
         if (best <= 0)
             return;
         for (size_t k = i + 1; k < s->n_points; k++)
-            best = s->points[k].valid && s->points[k].fits && s->points[k].throughput > best
+            best = s->points[k].valid && s->points[k].fits >= s->points[i].fits &&
+                           s->points[k].throughput > best
                        ? s->points[k].throughput
                        : best;
         if (best < s->points[i].throughput * 1.1) {
@@ -148,12 +248,15 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
     for (size_t i = 1; i < axis.n_names; i++)
         s->dim = oxp_sprintf(arena, "%s, %s", s->dim, axis.names[i]);
     oxp_batch_point *points = OXP_NEWS(arena, n_batches, oxp_batch_point);
+    for (size_t i = 0; i < n_batches; i++)
+        points[i].batch = batches[i];
+    bool fitted = !s->scaled && n_batches > 3 &&
+                  fit_points(a, base, &axis, d, precision, points, n_batches, arena);
     for (size_t i = 0; i < n_batches; i++) {
         oxp_batch_point *p = &points[i];
-        p->batch = batches[i];
         if (s->scaled)
             scale_point(a, axis.fixed, d, precision, p);
-        else
+        else if (!fitted)
             analyse_point(a, base, &axis, d, precision, p, arena);
         p->throughput = p->valid && p->seconds > 0 ? (double)p->batch / p->seconds : 0;
         p->fits = p->valid && (d == NULL || p->memory_bytes <= d->memory);

@@ -261,7 +261,8 @@ static oxp_dim linear(oxp_dims *p, oxp_dim a, oxp_dim b, int64_t k) {
 oxp_dim oxp_dim_add(oxp_dims *p, oxp_dim a, oxp_dim b) {
     if (oxp_dim_is_literal(a) && oxp_dim_is_literal(b)) {
         int64_t v;
-        bool ok = oxp_add_i64(a, b, &v); /* before v is read: the order of arguments is not defined */
+        bool ok =
+            oxp_add_i64(a, b, &v); /* before v is read: the order of arguments is not defined */
         return checked_literal(ok, v);
     }
     return linear(p, a, b, 1);
@@ -270,7 +271,8 @@ oxp_dim oxp_dim_add(oxp_dims *p, oxp_dim a, oxp_dim b) {
 oxp_dim oxp_dim_sub(oxp_dims *p, oxp_dim a, oxp_dim b) {
     if (oxp_dim_is_literal(a) && oxp_dim_is_literal(b)) {
         int64_t v;
-        bool ok = oxp_sub_i64(a, b, &v); /* before v is read: the order of arguments is not defined */
+        bool ok =
+            oxp_sub_i64(a, b, &v); /* before v is read: the order of arguments is not defined */
         return checked_literal(ok, v);
     }
     return linear(p, a, b, -1);
@@ -279,7 +281,8 @@ oxp_dim oxp_dim_sub(oxp_dims *p, oxp_dim a, oxp_dim b) {
 oxp_dim oxp_dim_mul(oxp_dims *p, oxp_dim a, oxp_dim b) {
     if (oxp_dim_is_literal(a) && oxp_dim_is_literal(b)) {
         int64_t v;
-        bool ok = oxp_mul_i64(a, b, &v); /* before v is read: the order of arguments is not defined */
+        bool ok =
+            oxp_mul_i64(a, b, &v); /* before v is read: the order of arguments is not defined */
         return checked_literal(ok, v);
     }
     if (a == 0 || b == 0)

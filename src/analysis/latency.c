@@ -13,12 +13,11 @@ static const double bookkeeping = 1e-6;
 /* Fewer input channels than this in a group of a convolution: no matrix product to speak of. */
 enum { DEPTHWISE_CHANNELS = 8 };
 
-static bool is_depthwise(const oxp_model *m, const oxp_value_info *values, const oxp_node *n) {
+static bool is_depthwise(const oxp_value_info *values, const oxp_node *n) {
     if (oxp_attr_int(n, "group", 1) < 2)
         return false;
     oxp_id w = oxp_in(n, 1);
     const oxp_type *t = w == OXP_NONE ? NULL : &values[w].type;
-    (void)m;
     return t != NULL && t->kind == OXP_KIND_TENSOR && t->rank >= 3 &&
            oxp_dim_is_literal(t->dims[1]) && t->dims[1] < DEPTHWISE_CHANNELS;
 }
@@ -27,7 +26,7 @@ oxp_op_class oxp_class_of(const oxp_analysis *a, oxp_id node) {
     const oxp_node *n = oxp_node_at(a->model, node);
     uint32_t f = n->def != NULL ? n->def->flags : 0;
     if (f & OXP_OP_CONV)
-        return is_depthwise(a->model, a->values, n) ? OXP_CLASS_DEPTHWISE : OXP_CLASS_CONV;
+        return is_depthwise(a->values, n) ? OXP_CLASS_DEPTHWISE : OXP_CLASS_CONV;
     if (f & (OXP_OP_MATMUL | OXP_OP_ATTENTION))
         return OXP_CLASS_MATMUL;
     if (f & OXP_OP_RECURRENT)

@@ -89,9 +89,9 @@ static const char *task_sentence(const oxp_card *c, oxp_arena *a) {
     if (task == NULL)
         return "";
     if (o->classes > 0)
-        return oxp_sprintf(a, " Its output says %s with %llu class%s.", task,
+        return oxp_sprintf(a, " Judging by its output, the task is %s with %llu class%s.", task,
                            (unsigned long long)o->classes, o->classes == 1 ? "" : "es");
-    return oxp_sprintf(a, " Its output says %s.", task);
+    return oxp_sprintf(a, " Judging by its output, the task is %s.", task);
 }
 
 static void summary(oxp_doc *d, const oxp_card *c) {
