@@ -57,7 +57,9 @@ static void fill_values(const oxp_model *m, const oxp_inferred *numbers,
         o->type = f->type;
         o->symbolic = symbols->facts[i].type;
         o->constant = f->constant;
-        o->shape_role = f->shape_derived;
+        /* Floats of two axes and more are no sizes, though a position table or a mask may need
+         * nothing but shapes. */
+        o->shape_role = f->shape_derived && (f->type.rank < 2 || !oxp_dtype_is_float(f->type.elem));
         o->bytes = type_bytes(&o->type);
         bool constant_node =
             v->producer != OXP_NONE && oxp_is_constant_node(oxp_node_at(m, v->producer));

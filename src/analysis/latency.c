@@ -13,6 +13,8 @@ static const double bookkeeping = 1e-6;
 /* Fewer input channels than this in a group of a convolution: no matrix product to speak of. */
 enum { DEPTHWISE_CHANNELS = 8 };
 
+enum { SHAPE_BYTES = 4096 };
+
 static bool is_depthwise(const oxp_value_info *values, const oxp_node *n) {
     if (oxp_attr_int(n, "group", 1) < 2)
         return false;
@@ -68,13 +70,16 @@ static bool is_fused(const oxp_analysis *a, const oxp_node *n) {
     return n->def != NULL && (n->def->flags & OXP_OP_CONV);
 }
 
+/* Arithmetic on sizes; masks and positions made of them are tensors like others once they are
+ * large. */
 static bool only_shapes(const oxp_analysis *a, const oxp_node *n) {
     bool any = false;
     for (uint32_t i = 0; i < n->n_out; i++) {
         if (n->out[i] == OXP_NONE)
             continue;
         any = true;
-        if (!a->values[n->out[i]].shape_role)
+        const oxp_value_info *v = &a->values[n->out[i]];
+        if (!v->shape_role || v->bytes > SHAPE_BYTES)
             return false;
     }
     return any;

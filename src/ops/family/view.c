@@ -224,6 +224,7 @@ static void infer_unsqueeze(oxp_call *c) {
 /* ---- Shape, Size ---- */
 
 static void infer_shape(oxp_call *c) {
+    c->out[0].shape_derived = true;
     const oxp_fact *x = oxp_input(c, 0);
     int rank = oxp_rank(x);
     oxp_dim length = OXP_DIM_UNKNOWN;
@@ -247,6 +248,7 @@ static void infer_shape(oxp_call *c) {
 }
 
 static void infer_size(oxp_call *c) {
+    c->out[0].shape_derived = true;
     oxp_set(c, 0, OXP_INT64, 0, NULL);
     oxp_elem e = oxp_elem_int(oxp_elements(c->dims, oxp_input(c, 0)));
     if (e.known)
