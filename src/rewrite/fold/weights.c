@@ -30,10 +30,15 @@ static bool private_to(oxp_fold *l, oxp_id value, oxp_id reader) {
     return v->n_uses == 1 && v->outputs == 0 && oxp_use_at(l->m, v->first_use)->node == reader;
 }
 
-/* Only initializers that nobody can override are changed in place. */
-static bool in_place(oxp_fold *l, oxp_id value, oxp_id reader) {
+/* Only initializers that nobody can override and that keep type and shape are changed in place. */
+static bool in_place(oxp_fold *l, oxp_id value, oxp_id reader, oxp_dtype t, int rank,
+                     const int64_t *dims) {
     const oxp_value *v = oxp_value_at(l->m, value);
-    return v->tensor != OXP_NONE && !v->overridable && private_to(l, value, reader);
+    if (v->tensor == OXP_NONE || v->overridable || !private_to(l, value, reader))
+        return false;
+    const oxp_tensor *old = oxp_tensor_at(l->m, v->tensor);
+    return old->dtype == t && old->rank == rank &&
+           (rank == 0 || memcmp(old->dims, dims, (size_t)rank * sizeof *dims) == 0);
 }
 
 static oxp_id publish(oxp_fold *l, oxp_id graph, oxp_id before, const char *hint, oxp_id tensor) {
@@ -93,7 +98,7 @@ bool oxp_fold_set_input(oxp_fold *l, oxp_id node, uint32_t slot, const char *hin
     if (!fits(l, hint, t, n, v))
         return false;
     oxp_id tensor = small_tensor(l, hint, t, rank, dims, v);
-    if (old != OXP_NONE && in_place(l, old, node)) {
+    if (old != OXP_NONE && in_place(l, old, node, t, rank, dims)) {
         oxp_patch_set_tensor(l->p, old, tensor);
         return true;
     }
@@ -189,7 +194,7 @@ static bool scale_tensor(oxp_fold *l, link at, oxp_id seen, oxp_id holder, oxp_i
         return false;
     r.base = tensor;
     oxp_id lazy = oxp_patch_tensor_lazy(l->p, name, t, rank, dims, &r);
-    if (seen == holder && in_place(l, holder, at.reader)) {
+    if (seen == holder && in_place(l, holder, at.reader, t, rank, dims)) {
         oxp_patch_set_tensor(l->p, holder, lazy);
         return true;
     }
