@@ -464,6 +464,10 @@ static void set_inputs(oxp_engine *e) {
         t = t != NULL ? t : bound_type(e, d);
         if (t != NULL)
             e->facts[g->inputs[i]].type = *t;
+        if (t != NULL && e->opts->elems != NULL) {
+            oxp_fact *f = &e->facts[g->inputs[i]];
+            f->elems = e->opts->elems(e->opts->arg, g->inputs[i], &f->n_elems);
+        }
     }
 }
 

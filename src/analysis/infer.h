@@ -28,6 +28,9 @@ typedef struct oxp_infer_opts {
     const oxp_type *(*input)(const void *arg, oxp_id value);
     /* A declared dimension of any other value as it is to be seen in this walk; NULL: unchanged. */
     oxp_dim (*bind)(const void *arg, oxp_dim dim);
+    /* Known elements of an input of the main graph, as many as its type has; NULL, or a NULL result:
+     * none are known. */
+    const oxp_elem *(*elems)(const void *arg, oxp_id value, uint32_t *n);
     const void *arg;
     bool quiet;    /* no diagnostics            */
     bool no_costs; /* facts only: costs is NULL */
