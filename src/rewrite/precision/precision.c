@@ -54,11 +54,13 @@ static bool any_narrow(oxp_precision *p, oxp_id id, const oxp_atom **forced) {
     const oxp_node *n = oxp_node_at(p->m, id);
     for (uint32_t i = 0; i < n->n_in + n->n_out; i++) {
         uint32_t a = i < n->n_in ? p->in_atom[id][i] : p->out_atom[id][i - n->n_in];
-        if (oxp_precision_is_narrow(p, a))
-            return true;
         if (a == OXP_ATOM_NONE)
             continue;
         const oxp_atom *x = &p->atoms[oxp_atom_root(p, a)];
+        if (x->kind == OXP_ATOM_FOLLOW)
+            continue;
+        if (x->narrow)
+            return true;
         if (x->forced && x->reason && x->node != OXP_NONE && !*forced)
             *forced = x;
     }
@@ -75,8 +77,11 @@ static size_t report_kept(oxp_precision *p) {
             oxp_run_skip(p->run, id, "%s", p->reason[id]);
             kept++;
         } else if (!narrow && forced) {
-            oxp_run_skip(p->run, id, "has one type with %s: %s",
-                         oxp_node_label(p->m, forced->node, p->arena), forced->reason);
+            if (forced->node == id)
+                oxp_run_skip(p->run, id, "%s", forced->reason);
+            else
+                oxp_run_skip(p->run, id, "has one type with %s: %s",
+                             oxp_node_label(p->m, forced->node, p->arena), forced->reason);
             kept++;
         }
     }

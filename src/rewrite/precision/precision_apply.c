@@ -372,7 +372,7 @@ static bool converted(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     for (uint32_t i = 0; i < n->n_in + n->n_out; i++) {
         uint32_t a = i < n->n_in ? p->in_atom[id][i] : p->out_atom[id][i - n->n_in];
-        if (oxp_precision_is_narrow(p, a))
+        if (oxp_precision_is_narrow(p, a) && p->atoms[oxp_atom_root(p, a)].kind != OXP_ATOM_FOLLOW)
             return true;
     }
     return false;

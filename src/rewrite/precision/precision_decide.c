@@ -46,7 +46,7 @@ static const char *weight_hazard(oxp_precision *p, oxp_id id, uint32_t slot) {
     if (count == 1 && s->n_sub_half)
         return oxp_sprintf(p->arena, "%s = %.3g keeps few digits in float16, or none", name,
                            s->abs_max);
-    if (nonzero && s->abs_max < OXP_HALF_MIN_NORMAL)
+    if (nonzero && s->abs_max > 0 && s->abs_max < OXP_HALF_MIN_NORMAL)
         return oxp_sprintf(p->arena, "all of %s is below 6.1e-05 (at most %.3g)", name, s->abs_max);
     if (s->n_zero_half && s->n_zero_half > nonzero / 2)
         return oxp_sprintf(p->arena, "%llu of %llu elements of %s would become 0",

@@ -46,12 +46,26 @@ static oxp_interval of_other(uint8_t dtype) {
     }
 }
 
+/* Exponents, axes and the like are exact when they are constants. */
+static oxp_interval of_integers(oxp_precision *p, oxp_id v) {
+    double x[64];
+    uint64_t n;
+    if (!oxp_precision_elements(p, v, x, 64, &n) || n == 0)
+        return of_other(p->dtype[v]);
+    oxp_interval r = {x[0], x[0], false, true};
+    for (uint64_t i = 1; i < n; i++) {
+        r.lo = fmin(r.lo, x[i]);
+        r.hi = fmax(r.hi, x[i]);
+    }
+    return r;
+}
+
 static oxp_interval of_input(oxp_precision *p, oxp_id node, uint32_t slot) {
     oxp_id v = oxp_in(oxp_node_at(p->m, node), slot);
     if (v == OXP_NONE)
         return (oxp_interval){1, -1, false, false};
     if (!oxp_precision_float32(p, v))
-        return of_other(p->dtype[v]);
+        return of_integers(p, v);
     if (p->is_const[v])
         return of_constant(p, node, slot, v);
     return p->range[v].known ? p->range[v] : nominal;
@@ -70,9 +84,20 @@ static oxp_interval widen(oxp_interval r, double least) {
 
 enum { INPUTS_MAX = 64 };
 
-static bool squares(const oxp_node *n, unsigned rule) {
-    return rule & OXP_RULE_SQUARE ||
-           (oxp_node_is(n, "Mul") && n->n_in == 2 && n->in[0] == n->in[1]);
+/* A square that is summed up: the variance of a normalization. */
+static bool squares(const oxp_precision *p, const oxp_node *n, unsigned rule) {
+    bool summed = false;
+    if (!(rule & OXP_RULE_SQUARE) &&
+        !(oxp_node_is(n, "Mul") && n->n_in == 2 && n->in[0] == n->in[1]))
+        return false;
+    for (uint32_t i = 0; i < n->n_out; i++) {
+        oxp_id u = n->out[i] == OXP_NONE ? OXP_NONE : oxp_value_at(p->m, n->out[i])->first_use;
+        for (; u != OXP_NONE && !summed; u = oxp_use_at(p->m, u)->next) {
+            const oxp_node *user = oxp_node_at(p->m, oxp_use_at(p->m, u)->node);
+            summed = user->def && user->def->flags & OXP_OP_REDUCE;
+        }
+    }
+    return summed;
 }
 
 static uint32_t inputs_of(oxp_precision *p, oxp_id id, oxp_interval *in) {
@@ -80,8 +105,8 @@ static uint32_t inputs_of(oxp_precision *p, oxp_id id, oxp_interval *in) {
     unsigned rule = oxp_precision_rule(n, NULL);
     uint32_t count = n->n_in < INPUTS_MAX ? n->n_in : INPUTS_MAX;
     double e;
-    bool wide = squares(n, rule);
-    if (rule & OXP_RULE_SQUARE && n->n_in > 1 && oxp_precision_scalar(p, n->in[1], &e))
+    bool wide = squares(p, n, rule);
+    if (wide && rule & OXP_RULE_SQUARE && n->n_in > 1 && oxp_precision_scalar(p, n->in[1], &e))
         wide = fabs(e) > 1;
     for (uint32_t i = 0; i < count; i++) {
         in[i] = of_input(p, id, i);
