@@ -237,7 +237,9 @@ static void check_diagnostics(oxp_shape_job *j, size_t start, size_t mid) {
     oxp_ctx *ctx = oxp_model_ctx(j->m);
     for (size_t i = mid; i < oxp_diag_count(ctx); i++) {
         const oxp_diag *d = oxp_diag_at(ctx, i);
-        if (d->severity == OXP_NOTE || was_there(ctx, start, mid, d))
+        /* A stale value_info is no obstacle: it is written anew. */
+        bool stale = !strcmp(d->code, "shape-conflict") || !strcmp(d->code, "type-conflict");
+        if (d->severity == OXP_NOTE || stale || was_there(ctx, start, mid, d))
             continue;
         oxp_id id = node_of_label(j, d->where);
         const char *text = oxp_sprintf(j->arena, "%s", d->text);
