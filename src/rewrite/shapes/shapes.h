@@ -15,7 +15,7 @@ typedef struct oxp_shape_job {
     size_t folded, dropped, inlined, repaired, typed, open;
 } oxp_shape_job;
 
-/* Applies a patch or says that the request cannot be met. */
+/* shapes.c: applies a patch or says that the request cannot be met; walks the model as it is. */
 void oxp_shape_apply(oxp_shape_job *j, oxp_patch *p);
 void oxp_shape_infer(oxp_shape_job *j);
 
@@ -28,5 +28,7 @@ bool oxp_shape_fold(oxp_shape_job *j);
 /* shapes_types.c */
 void oxp_shape_inputs(oxp_shape_job *j);
 void oxp_shape_types(oxp_shape_job *j);
+/* shapes_dynamic.c: the batch of all inputs becomes `name`; false when there is none. */
+bool oxp_shape_free_batch(oxp_shape_job *j, const char *name, int64_t *size);
 
 #endif

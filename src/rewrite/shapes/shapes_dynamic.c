@@ -1,0 +1,197 @@
+/* shapes_dynamic.c - the way back: a literal batch becomes a name.
+ *
+ * A Reshape whose constant target holds the batch is made to follow: by 0 where the input has the
+ * batch at the same place, else by -1.  Then the model is walked with the name and with two other
+ * sizes: a node that only the old size satisfied is named. */
+#include <string.h>
+
+#include "rewrite/shapes/shapes.h"
+
+typedef struct batch {
+    oxp_shape_job *j;
+    const char *name;
+    int64_t size;  /* as it is in the file               */
+    oxp_dim value; /* what the walk puts in its place    */
+} batch;
+
+static bool batched(const batch *b, const oxp_value *x) {
+    return x->tensor == OXP_NONE && x->declared && x->declared->kind == OXP_KIND_TENSOR &&
+           x->declared->rank > 0 && x->declared->dims[0] == b->size;
+}
+
+static const oxp_type *input_type(const void *arg, oxp_id value) {
+    const batch *b = arg;
+    const oxp_value *x = oxp_value_at(b->j->m, value);
+    if (!batched(b, x))
+        return NULL;
+    oxp_type *t = OXP_NEW(b->j->arena, oxp_type);
+    oxp_dim *dims = OXP_NEWS(b->j->arena, (size_t)x->declared->rank, oxp_dim);
+    *t = *x->declared;
+    memcpy(dims, t->dims, (size_t)t->rank * sizeof *dims);
+    dims[0] = b->value;
+    t->dims = dims;
+    return t;
+}
+
+static const oxp_inferred *walk(const batch *b, oxp_dim value) {
+    batch *with = OXP_NEW(b->j->arena, batch);
+    *with = *b;
+    with->value = value;
+    oxp_infer_opts o = {.input = input_type, .arg = with, .no_costs = true};
+    return oxp_infer(b->j->m, &o, b->j->arena);
+}
+
+/* ---- Reshape targets ---- */
+static bool depends(oxp_dim d) {
+    return !oxp_dim_is_literal(d) && !oxp_dim_is_unknown(d);
+}
+
+/* Position of the target that has to follow and what it becomes; -1: nothing to do or to be done.
+ */
+static int follower(const batch *b, const oxp_type *x, const int64_t *v, int n, int64_t *becomes) {
+    oxp_dims *pool = oxp_model_dims(b->j->m);
+    oxp_dim all = 1;
+    int64_t product = 1;
+    int open = -1;
+    for (int i = 0; i < x->rank; i++)
+        all = oxp_dim_mul(pool, all, x->dims[i]);
+    for (int i = 0; i < n; i++) {
+        if (v[i] == 0)
+            return -1; /* it copies: what else there is fits or is found below */
+        if (v[i] == -1)
+            open = i;
+        else if (__builtin_mul_overflow(product, v[i], &product))
+            return -1;
+    }
+    if (!depends(all))
+        return -1;
+    for (int i = 0; i < n && i < x->rank; i++)
+        if (v[i] == b->size && x->dims[i] == b->value) {
+            *becomes = 0;
+            return i;
+        }
+    for (int i = 0; i < n && open < 0; i++)
+        if (v[i] > 0 && v[i] % b->size == 0) {
+            *becomes = -1;
+            return i;
+        }
+    return -1;
+}
+
+static bool follow(const batch *b, const oxp_inferred *facts, oxp_id id) {
+    oxp_shape_job *j = b->j;
+    const oxp_node *n = oxp_node_at(j->m, id);
+    if (!n->live || !oxp_node_is(n, "Reshape") || oxp_in(n, 0) == OXP_NONE ||
+        oxp_in(n, 1) == OXP_NONE || oxp_attr_int(n, "allowzero", 0) ||
+        oxp_graph_at(j->m, n->graph)->kind == OXP_GRAPH_FUNCTION)
+        return false;
+    const oxp_type *x = &facts->facts[n->in[0]].type;
+    oxp_id tensor = oxp_constant_of(j->m, n->in[1], false), value = n->in[1], graph = n->graph;
+    if (tensor == OXP_NONE || x->kind != OXP_KIND_TENSOR || x->rank < 0 ||
+        oxp_tensor_at(j->m, tensor)->dtype != OXP_INT64 ||
+        oxp_tensor_at(j->m, tensor)->count > 64 || !oxp_tensor_readable(j->m, tensor))
+        return false;
+    int64_t v[64], becomes, dims[1] = {(int64_t)oxp_tensor_at(j->m, tensor)->count};
+    oxp_tensor_ints(j->m, tensor, 0, (uint64_t)dims[0], v);
+    int at = follower(b, x, v, (int)dims[0], &becomes);
+    if (at < 0)
+        return false;
+    v[at] = becomes;
+    oxp_patch *p = oxp_patch_new(j->run);
+    oxp_id made = oxp_patch_tensor(p, oxp_value_at(j->m, value)->name, OXP_INT64, 1, dims, v,
+                                   (size_t)dims[0] * sizeof *v);
+    oxp_patch_input(p, id, 1, oxp_patch_initializer(p, graph, made));
+    oxp_shape_apply(j, p);
+    j->repaired++;
+    return true;
+}
+
+/* ---- proof ---- */
+static void check_size(const batch *b, int64_t size) {
+    oxp_shape_job *j = b->j;
+    oxp_ctx *ctx = oxp_model_ctx(j->m);
+    size_t start = oxp_diag_count(ctx);
+    (void)walk(b, b->size);
+    size_t mid = oxp_diag_count(ctx);
+    (void)walk(b, oxp_dim_literal(size));
+    for (size_t i = mid; i < oxp_diag_count(ctx); i++) {
+        const oxp_diag *d = oxp_diag_at(ctx, i);
+        bool before = !strcmp(d->code, "shape-conflict") || !strcmp(d->code, "type-conflict");
+        for (size_t k = start; k < mid; k++)
+            before |= !strcmp(oxp_diag_at(ctx, k)->where, d->where);
+        if (d->severity == OXP_NOTE || before)
+            continue;
+        oxp_run_impossible(j->run, OXP_NONE,
+                           "%s forbids another batch than %lld: %s (with %s = %lld)", d->where,
+                           (long long)b->size, d->text, b->name, (long long)size);
+    }
+    oxp_diag_truncate(ctx, start);
+}
+
+static void check_outputs(const batch *b, const oxp_inferred *facts) {
+    const oxp_graph *g = oxp_graph_at(b->j->m, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_outputs; i++) {
+        const oxp_value *x = oxp_value_at(b->j->m, g->outputs[i]);
+        const oxp_type *t = &facts->facts[g->outputs[i]].type;
+        bool follows = t->rank < 0;
+        for (int k = 0; k < t->rank; k++)
+            follows |= depends(t->dims[k]) || oxp_dim_is_unknown(t->dims[k]);
+        if (!follows)
+            oxp_run_note(b->j->run, OXP_NONE, "output %s has the same shape for every %s", x->name,
+                         b->name);
+    }
+}
+
+static int64_t batch_size(const oxp_model *m) {
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const oxp_value *x = oxp_value_at(m, g->inputs[i]);
+        if (x->tensor == OXP_NONE && x->declared && x->declared->kind == OXP_KIND_TENSOR &&
+            x->declared->rank > 0 && oxp_dim_is_literal(x->declared->dims[0]) &&
+            x->declared->dims[0] > 0)
+            return x->declared->dims[0];
+    }
+    return 0;
+}
+
+static void retype_inputs(const batch *b) {
+    oxp_shape_job *j = b->j;
+    oxp_patch *p = oxp_patch_new(j->run);
+    uint32_t n = oxp_graph_at(j->m, OXP_MAIN_GRAPH)->n_inputs;
+    oxp_patch_clear_types(p);
+    for (uint32_t i = 0; i < n; i++) {
+        oxp_id v = oxp_graph_at(j->m, OXP_MAIN_GRAPH)->inputs[i];
+        const oxp_type *t = input_type(b, v);
+        if (t)
+            oxp_patch_type(p, v, t);
+    }
+    oxp_shape_apply(j, p);
+}
+
+bool oxp_shape_free_batch(oxp_shape_job *j, const char *name, int64_t *size) {
+    batch b = {j, name, batch_size(j->m), oxp_dim_symbol(oxp_model_dims(j->m), name)};
+    *size = b.size;
+    if (!b.size)
+        return false;
+    oxp_ctx *ctx = oxp_model_ctx(j->m);
+    bool again = true;
+    while (again && j->repaired < 10000) {
+        size_t mark = oxp_diag_count(ctx);
+        const oxp_inferred *facts = walk(&b, b.value);
+        oxp_diag_truncate(ctx, mark);
+        again = false;
+        for (oxp_id id = 0; id < oxp_node_count(j->m) && !again; id++)
+            again = follow(&b, facts, id);
+    }
+    check_size(&b, b.size + 1);
+    check_size(&b, 2 * b.size + 5);
+    size_t mark = oxp_diag_count(ctx);
+    j->facts = walk(&b, b.value);
+    oxp_diag_truncate(ctx, mark);
+    check_outputs(&b, j->facts);
+    retype_inputs(&b);
+    oxp_infer_opts o = {.input = input_type, .arg = &b, .quiet = true, .no_costs = true};
+    j->facts = oxp_infer(j->m, &o, j->arena);
+    oxp_shape_types(j);
+    return true;
+}
