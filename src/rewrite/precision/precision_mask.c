@@ -125,6 +125,27 @@ static bool idle_bound(const oxp_node *n, uint32_t slot, const oxp_tensor_stats 
     return upper ? s->min > OXP_HALF_MAX : s->max < -OXP_HALF_MAX;
 }
 
+/* Has every row of a constant mask an element that is not masked? */
+static bool rows_stay_open(oxp_precision *p, oxp_id v) {
+    uint64_t n = oxp_precision_count(p, v);
+    const oxp_type *t = &p->inferred->facts[v].type;
+    if (t->kind != OXP_KIND_TENSOR || t->rank < 1 || n > 1u << 22 ||
+        !oxp_dim_is_literal(t->dims[t->rank - 1]) || t->dims[t->rank - 1] < 2)
+        return false;
+    uint64_t width = (uint64_t)t->dims[t->rank - 1];
+    double *x = OXP_NEWS(p->arena, n + 1, double);
+    if (!oxp_precision_elements(p, v, x, n, &n))
+        return false;
+    for (uint64_t row = 0; row + width <= n; row += width) {
+        bool open = false;
+        for (uint64_t i = 0; i < width && !open; i++)
+            open = fabs(x[row + i]) <= OXP_HALF_MAX;
+        if (!open)
+            return false;
+    }
+    return true;
+}
+
 static void look_at_use(oxp_precision *p, paths *q, oxp_id id, uint32_t slot,
                         const oxp_tensor_stats *s) {
     const oxp_node *n = oxp_node_at(p->m, id);
@@ -144,6 +165,8 @@ static void look_at_use(oxp_precision *p, paths *q, oxp_id id, uint32_t slot,
     if (!ends_in_masks(p, q, id))
         return;
     bool added = q->added || oxp_node_is(n, "Add") || oxp_node_is(n, "Sub");
+    if (added && !rows_stay_open(p, n->in[slot]))
+        return;
     add(p, id, slot, added ? ADDED_LIMIT : OXP_HALF_MAX);
 }
 
@@ -156,9 +179,9 @@ static void look_at_attribute(oxp_precision *p, paths *q, oxp_id id) {
         oxp_tensor_at(p->m, a->u.id)->count != 1 || !oxp_tensor_readable(p->m, a->u.id))
         return;
     oxp_tensor_doubles(p->m, a->u.id, 0, 1, &x);
-    if (!isfinite(x) || fabs(x) <= OXP_HALF_MAX || !ends_in_masks(p, q, id))
+    if (!isfinite(x) || fabs(x) <= OXP_HALF_MAX || !ends_in_masks(p, q, id) || q->added)
         return;
-    add(p, id, UINT32_MAX, q->added ? ADDED_LIMIT : OXP_HALF_MAX);
+    add(p, id, UINT32_MAX, OXP_HALF_MAX);
 }
 
 void oxp_precision_masks(oxp_precision *p) {

@@ -50,6 +50,10 @@ static oxp_interval of_other(uint8_t dtype) {
 static oxp_interval of_integers(oxp_precision *p, oxp_id v) {
     double x[64];
     uint64_t n;
+    oxp_id from = oxp_value_at(p->m, v)->producer;
+    const oxp_op *def = from == OXP_NONE ? NULL : oxp_node_at(p->m, from)->def;
+    if (def && def->flags & OXP_OP_QUANT && p->dtype[v] == OXP_INT32)
+        return (oxp_interval){-0x1p31, 0x1p31, false, true}; /* sums of int8 products */
     if (!oxp_precision_elements(p, v, x, 64, &n) || n == 0)
         return of_other(p->dtype[v]);
     oxp_interval r = {x[0], x[0], false, true};
@@ -246,11 +250,23 @@ static oxp_interval of_attribute(oxp_precision *p, oxp_id id) {
     return (oxp_interval){x, x, false, true};
 }
 
+/* Sums of int8 products become activations when they are scaled. */
+static bool rescales(const oxp_precision *p, const oxp_node *n) {
+    for (uint32_t i = 0; i < n->n_in && oxp_precision_rule(n, NULL) & OXP_RULE_SCALE; i++) {
+        oxp_id v = n->in[i];
+        if (v != OXP_NONE && p->range[v].known && !p->range[v].assumed && p->range[v].hi == 0x1p31)
+            return true;
+    }
+    return false;
+}
+
 static oxp_interval range_of(oxp_precision *p, oxp_id id, uint32_t slot) {
     const oxp_node *n = oxp_node_at(p->m, id);
     oxp_interval in[INPUTS_MAX];
     if (oxp_node_is(n, "ConstantOfShape"))
         return of_attribute(p, id);
+    if (rescales(p, n))
+        return nominal;
     uint32_t n_in = inputs_of(p, id, in);
     if (!n->def || !n->def->range)
         return settle(no_hook(p, id, in, n_in), in, n_in);

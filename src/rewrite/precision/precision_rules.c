@@ -34,6 +34,7 @@ static const rule rules[] = {
     {"Det", OXP_RULE_WIDE, "a product of many factors"},
     {"Div", OXP_RULE_DIVISOR1 | OXP_RULE_SCALE, NULL},
     {"Exp", OXP_RULE_EXP | OXP_RULE_MASKED, NULL},
+    {"EyeLike", OXP_RULE_WIDE, "runtimes make it in float32; a Cast follows where needed"},
     {"Floor", OXP_RULE_STEP, FLIPS},
     {"HammingWindow", OXP_RULE_WIDE, SPECTRA},
     {"HannWindow", OXP_RULE_WIDE, SPECTRA},

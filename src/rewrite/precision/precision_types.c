@@ -226,10 +226,25 @@ static void slot_atom(oxp_precision *p, variable *vars, uint32_t *n_vars, uint32
         u->out_slots++;
 }
 
+/* Normalizations and attention name the types of their inputs apart, but compute in one: only lists
+ * of constants (statistics) may stay wide.  The variable of the result, or NULL. */
+static variable *result_of(oxp_precision *p, oxp_id id, const oxp_schema *s, variable *vars,
+                           uint32_t n) {
+    const oxp_node *node = oxp_node_at(p->m, id);
+    const char *type = oxp_schema_output_type(s, 0);
+    if (!node->def || !(node->def->flags & (OXP_OP_NORM | OXP_OP_ATTENTION)))
+        return NULL;
+    for (uint32_t i = 0; i < n; i++)
+        if (type && !strcmp(vars[i].name, type))
+            return &vars[i];
+    return NULL;
+}
+
 /* What kind of decision each type variable of the node gets. */
 static void classify(oxp_precision *p, oxp_id id, const oxp_schema *s, variable *vars, uint32_t n) {
     const oxp_node *node = oxp_node_at(p->m, id);
     unsigned rule = oxp_precision_rule(node, NULL);
+    variable *result = result_of(p, id, s, vars, n);
     for (uint32_t i = 0; i < n; i++) {
         variable *u = &vars[i];
         oxp_atom *a = &p->atoms[oxp_atom_root(p, u->atom)];
@@ -243,6 +258,8 @@ static void classify(oxp_precision *p, oxp_id id, const oxp_schema *s, variable 
             oxp_atom_force(p, u->atom, id, u->out_slots || u->first_input ? why : NULL);
             if (u->out_slots && !p->reason[id])
                 p->reason[id] = why;
+        } else if (!u->out_slots && result && (u->first_input || u->values)) {
+            join(p, result->atom, u->atom);
         } else if (!u->out_slots) {
             if (u->first_input)
                 a->kind = OXP_ATOM_FOLLOW;
