@@ -14,8 +14,8 @@ void oxp_decode_ints(oxp_dtype t, const void *bytes, size_t n, int64_t *out);
 void oxp_encode(oxp_dtype t, const double *v, size_t n, bool saturate, void *bytes);
 bool oxp_dtype_convertible(oxp_dtype t);
 
-/* float32 arrays: y = (float)(x * s) in double; float16 of x.  Vectorised where the CPU can. */
-void oxp_scale_f32(const float *x, double s, size_t n, float *y);
+/* float32 arrays: x = (float)(x * s) in double; float16 of x.  Vectorised where the CPU can. */
+void oxp_scale_f32(float *x, double s, size_t n);
 void oxp_half_from_f32(const float *x, size_t n, bool saturate, uint16_t *y);
 float oxp_half_to_f32(uint16_t h);
 

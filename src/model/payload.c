@@ -155,7 +155,7 @@ static void scale_floats(const oxp_recipe *r, uint64_t first, size_t n, float *x
         if (run == 1)
             x[i] = (float)((double)x[i] * s);
         else
-            oxp_scale_f32(x + i, s, (size_t)run, x + i);
+            oxp_scale_f32(x + i, s, (size_t)run);
         i += run;
         advance(t, run);
     }

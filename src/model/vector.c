@@ -22,26 +22,25 @@ static bool has_avx2(void) {
 #endif
 
 /* ---- scale ---- */
-INLINE void scale_body(const float *x, double s, size_t n, float *y) {
+INLINE void scale_body(float *x, double s, size_t n) {
     for (size_t i = 0; i < n; i++)
-        y[i] = (float)((double)x[i] * s);
+        x[i] = (float)((double)x[i] * s);
 }
 
 #ifdef HAVE_X86
-__attribute__((target("avx2"))) static void scale_avx2(const float *x, double s, size_t n,
-                                                       float *y) {
-    scale_body(x, s, n, y);
+__attribute__((target("avx2"))) static void scale_avx2(float *x, double s, size_t n) {
+    scale_body(x, s, n);
 }
 #endif
 
-void oxp_scale_f32(const float *x, double s, size_t n, float *y) {
+void oxp_scale_f32(float *x, double s, size_t n) {
 #ifdef HAVE_X86
     if (has_avx2()) {
-        scale_avx2(x, s, n, y);
+        scale_avx2(x, s, n);
         return;
     }
 #endif
-    scale_body(x, s, n, y);
+    scale_body(x, s, n);
 }
 
 /* ---- float32 to float16 ---- */
@@ -94,50 +93,86 @@ void oxp_half_from_f32(const float *x, size_t n, bool saturate, uint16_t *y) {
 enum { HALF_MAX = 0x477fe000, HALF_NORMAL = 0x38800000, HALF_ZERO = 0x33000000, INF = 0x7f800000 };
 
 typedef struct tally {
-    int32_t lo, hi;          /* finite elements, as integers in the same order */
-    uint32_t mag_lo, mag_hi; /* magnitudes: non-zero finite, finite              */
+    int32_t lo, hi;  /* finite elements, as integers in the same order */
+    uint32_t mag_lo; /* least magnitude of finite ones but zero */
     uint32_t n_nan, n_inf, n_zero, n_over, n_sub, n_flush;
 } tally;
 
-/* Integers throughout: the bits of a float order like a sign-and-magnitude integer, and integer
- * minima vectorise without any leave to reorder floating-point arithmetic. */
-INLINE void tally_body(tally *t, const float *x, size_t n) {
-    int32_t lo = t->lo, hi = t->hi;
-    uint32_t mag_lo = t->mag_lo, mag_hi = t->mag_hi;
-    uint32_t nan = 0, inf = 0, zero = 0, over = 0, sub = 0, flush = 0;
+/* Integers throughout: the bits of a float order like a sign-and-magnitude integer. */
+static void tally_plain(tally *t, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) {
         int32_t s;
         memcpy(&s, x + i, sizeof s);
         int32_t u = s & 0x7fffffff, order = s ^ (s >> 31 & 0x7fffffff);
-        int32_t finite = u < INF;
-        int32_t low = finite ? order : INT32_MAX, high = finite ? order : INT32_MIN;
-        uint32_t least = finite && u ? (uint32_t)u : UINT32_MAX, most = finite ? (uint32_t)u : 0;
-        lo = low < lo ? low : lo;
-        hi = high > hi ? high : hi;
-        mag_lo = least < mag_lo ? least : mag_lo;
-        mag_hi = most > mag_hi ? most : mag_hi;
-        nan += u > INF;
-        inf += u == INF;
-        zero += u == 0;
-        over += (u > HALF_MAX) & finite;
-        sub += (u < HALF_NORMAL) & (u != 0);
-        flush += (u <= HALF_ZERO) & (u != 0);
+        t->n_nan += u > INF;
+        t->n_inf += u == INF;
+        if (u >= INF)
+            continue;
+        t->lo = order < t->lo ? order : t->lo;
+        t->hi = order > t->hi ? order : t->hi;
+        t->n_zero += u == 0;
+        t->n_over += u > HALF_MAX;
+        if (u == 0)
+            continue;
+        t->mag_lo = (uint32_t)u < t->mag_lo ? (uint32_t)u : t->mag_lo;
+        t->n_sub += u < HALF_NORMAL;
+        t->n_flush += u <= HALF_ZERO;
     }
-    *t = (tally){lo,
-                 hi,
-                 mag_lo,
-                 mag_hi,
-                 t->n_nan + nan,
-                 t->n_inf + inf,
-                 t->n_zero + zero,
-                 t->n_over + over,
-                 t->n_sub + sub,
-                 t->n_flush + flush};
 }
 
 #ifdef HAVE_X86
-__attribute__((target("avx2"))) static void tally_avx2(tally *t, const float *x, size_t n) {
-    tally_body(t, x, n);
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static uint32_t sum8(__m256i v) {
+    uint32_t part[8], sum = 0;
+    _mm256_storeu_si256((__m256i *)(void *)part, v);
+    for (int i = 0; i < 8; i++)
+        sum += part[i];
+    return sum;
+}
+
+/* The same for 8 elements at a time; gcc 12 does not vectorise the loop by itself.  Returns how
+ * many elements it has done. */
+AVX2 static size_t tally_avx2(tally *t, const float *x, size_t n) {
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff), zero = _mm256_setzero_si256();
+    const __m256i lowest = _mm256_set1_epi32(INT32_MIN);
+    __m256i lo = magnitude, hi = lowest, mag_lo = _mm256_set1_epi32(-1);
+    __m256i nan = zero, beyond = zero, zeros = zero, over = zero, sub = zero, flush = zero;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256i s = _mm256_loadu_si256((const __m256i *)(const void *)(x + i));
+        __m256i u = _mm256_and_si256(s, magnitude);
+        __m256i order = _mm256_xor_si256(s, _mm256_srli_epi32(_mm256_srai_epi32(s, 31), 1));
+        __m256i odd = _mm256_cmpgt_epi32(u, _mm256_set1_epi32(INF - 1)); /* infinite or NaN */
+        __m256i none = _mm256_cmpeq_epi32(u, zero);
+        lo = _mm256_min_epi32(lo, _mm256_blendv_epi8(order, magnitude, odd));
+        hi = _mm256_max_epi32(hi, _mm256_blendv_epi8(order, lowest, odd));
+        mag_lo = _mm256_min_epu32(mag_lo, _mm256_or_si256(u, _mm256_or_si256(odd, none)));
+        /* A mask is -1 where it holds. */
+        nan = _mm256_sub_epi32(nan, _mm256_cmpgt_epi32(u, _mm256_set1_epi32(INF)));
+        beyond = _mm256_sub_epi32(beyond, odd);
+        zeros = _mm256_sub_epi32(zeros, none);
+        over = _mm256_sub_epi32(over, _mm256_cmpgt_epi32(u, _mm256_set1_epi32(HALF_MAX)));
+        sub = _mm256_sub_epi32(sub, _mm256_cmpgt_epi32(_mm256_set1_epi32(HALF_NORMAL), u));
+        flush = _mm256_sub_epi32(flush, _mm256_cmpgt_epi32(_mm256_set1_epi32(HALF_ZERO + 1), u));
+    }
+    int32_t low[8], high[8];
+    uint32_t least[8];
+    _mm256_storeu_si256((__m256i *)(void *)low, lo);
+    _mm256_storeu_si256((__m256i *)(void *)high, hi);
+    _mm256_storeu_si256((__m256i *)(void *)least, mag_lo);
+    for (int k = 0; k < 8; k++) {
+        t->lo = low[k] < t->lo ? low[k] : t->lo;
+        t->hi = high[k] > t->hi ? high[k] : t->hi;
+        t->mag_lo = least[k] < t->mag_lo ? least[k] : t->mag_lo;
+    }
+    t->n_nan += sum8(nan);
+    t->n_inf += sum8(beyond) - sum8(nan);
+    t->n_zero += sum8(zeros);
+    t->n_over += sum8(over) - sum8(beyond);
+    t->n_sub += sum8(sub) - sum8(zeros);
+    t->n_flush += sum8(flush) - sum8(zeros);
+    return i;
 }
 #endif
 
@@ -155,7 +190,7 @@ static void add_tally(oxp_tensor_stats *s, const tally *t) {
     if (t->lo <= t->hi) {
         s->min = fmin(s->min, ordered(t->lo));
         s->max = fmax(s->max, ordered(t->hi));
-        s->abs_max = fmax(s->abs_max, float_of(t->mag_hi));
+        s->abs_max = fmax(s->abs_max, fmax(-ordered(t->lo), ordered(t->hi)));
         if (t->mag_lo != UINT32_MAX)
             s->abs_min_nonzero = fmin(s->abs_min_nonzero, float_of(t->mag_lo));
     }
@@ -170,14 +205,13 @@ static void add_tally(oxp_tensor_stats *s, const tally *t) {
 void oxp_stats_f32(oxp_tensor_stats *s, const float *x, size_t n) {
     enum { PART = 1 << 20 }; /* counts stay within 32 bits */
     while (n) {
-        tally t = {INT32_MAX, INT32_MIN, UINT32_MAX, 0, 0, 0, 0, 0, 0, 0};
-        size_t k = n < PART ? n : PART;
+        tally t = {INT32_MAX, INT32_MIN, UINT32_MAX, 0, 0, 0, 0, 0, 0};
+        size_t k = n < PART ? n : PART, done = 0;
 #ifdef HAVE_X86
         if (has_avx2())
-            tally_avx2(&t, x, k);
-        else
+            done = tally_avx2(&t, x, k);
 #endif
-            tally_body(&t, x, k);
+        tally_plain(&t, x + done, k - done);
         add_tally(s, &t);
         x += k;
         n -= k;
