@@ -6,6 +6,7 @@
 #include "base/safe_math.h"
 
 enum { NAMES_MAX = 32 };
+enum { UNASKED_NODES_MAX = 200000 };
 static const int64_t default_batches[] = {1, 2, 4, 8, 16, 32, 64};
 
 typedef struct batch_axis {
@@ -238,6 +239,9 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
     batch_axis axis = {.n_names = 0};
     find_axis(a, &axis, arena);
     if (axis.n_names == 0 && axis.fixed <= 0)
+        return s;
+    /* Nobody asked, and each point of a huge model costs seconds and its size in memory again. */
+    if (n_batches == 0 && oxp_node_count(a->model) > UNASKED_NODES_MAX)
         return s;
     if (n_batches == 0) {
         batches = default_batches;
