@@ -179,11 +179,15 @@ oxp_elem oxp_eval_div(oxp_dims *p, oxp_elem a, oxp_elem b, oxp_dtype t) {
 }
 
 oxp_elem oxp_eval_mod(oxp_dims *p, oxp_elem a, oxp_elem b, oxp_dtype t) {
+    double x, y;
     if (!a.known || !b.known)
         return oxp_elem_unknown();
-    if (!is_integer(t))
-        return oxp_eval_fmod(p, a, b, t);
-    return oxp_elem_wrap(oxp_dim_mod(p, a.i, b.i), t);
+    if (is_integer(t))
+        return oxp_elem_wrap(oxp_dim_mod(p, a.i, b.i), t);
+    if (!numbers(a, b, &x, &y))
+        return oxp_elem_unknown();
+    double r = fmod(x, y);
+    return oxp_elem_float(r != 0 && (r < 0) != (y < 0) ? r + y : r, t);
 }
 
 oxp_elem oxp_eval_fmod(oxp_dims *p, oxp_elem a, oxp_elem b, oxp_dtype t) {

@@ -178,8 +178,8 @@ void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b);
 /* The node is inconsistent: a diagnostic naming it and the reason; analysis goes on, partial. */
 void oxp_op_error(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
 
-/* Does the node fit its operator's schema (src/ops/check.c)?  If not, an error is reported.  True for
- * operators without a schema. */
+/* Does the node fit its operator's schema (src/ops/check.c)?  If not, an error is reported.  True
+ * for operators without a schema. */
 bool oxp_op_check(oxp_call *c);
 
 /* Element arithmetic in the engine's precision. */

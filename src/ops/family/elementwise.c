@@ -97,15 +97,14 @@ static void infer_mod(oxp_call *c) {
     binary(c, oxp_call_int(c, "fmod", 0) ? oxp_eval_fmod : oxp_eval_mod);
 }
 
+/* Bits of the type's width; to the right, negative numbers keep their sign. */
 static oxp_elem shift(oxp_elem a, oxp_elem b, oxp_dtype t, bool left) {
-    unsigned bits = oxp_dtype_bits(t);
     if (!a.known || !b.known || !oxp_dim_is_literal(a.i) || !oxp_dim_is_literal(b.i) || b.i < 0 ||
-        a.i < 0 || b.i >= (int64_t)bits)
+        b.i >= (int64_t)oxp_dtype_bits(t))
         return oxp_elem_unknown();
-    uint64_t v = left ? (uint64_t)a.i << b.i : (uint64_t)a.i >> b.i;
-    if (bits < 64)
-        v &= ((uint64_t)1 << bits) - 1;
-    return v <= INT64_MAX ? oxp_elem_int((int64_t)v) : oxp_elem_unknown();
+    uint64_t v = left || a.i >= 0 ? (uint64_t)a.i : ~(uint64_t)a.i;
+    v = left ? v << b.i : v >> b.i;
+    return oxp_elem_wrap(oxp_dim_literal((int64_t)(left || a.i >= 0 ? v : ~v)), t);
 }
 
 static oxp_elem shift_left(oxp_dims *p, oxp_elem a, oxp_elem b, oxp_dtype t) {
