@@ -38,6 +38,7 @@ static void prepare(oxp_precision *p) {
     p->out_atom = OXP_NEWS(p->arena, nodes, uint32_t *);
     p->origin = OXP_NEWS(p->arena, values, uint8_t);
     p->range = OXP_NEWS(p->arena, values, oxp_interval);
+    p->factor = OXP_NEWS(p->arena, values, bool);
     p->reason = OXP_NEWS(p->arena, nodes, const char *);
     p->schema = OXP_NEWS(p->arena, nodes, const oxp_schema *);
     p->n_tensors = oxp_tensor_count(p->m);
@@ -90,9 +91,10 @@ static size_t report_kept(oxp_precision *p) {
 
 static void report_sentinels(oxp_precision *p) {
     for (size_t i = 0; i < p->n_sentinels; i++)
-        oxp_run_note(p->run, p->sentinel[i].node,
-                     "its mask value or bound beyond float16 becomes %.0f in magnitude",
-                     p->sentinel[i].limit);
+        if (p->sentinel[i].clamps)
+            oxp_run_note(p->run, p->sentinel[i].node,
+                         "its mask value or bound beyond float16 becomes %.0f in magnitude",
+                         p->sentinel[i].limit);
 }
 
 static void report_small_weights(oxp_precision *p) {

@@ -62,6 +62,7 @@ typedef struct oxp_sentinel {
     oxp_id node;
     uint32_t slot;
     double limit;
+    bool clamps; /* the constant is beyond the limit */
 } oxp_sentinel;
 
 typedef struct oxp_precision {
@@ -90,6 +91,7 @@ typedef struct oxp_precision {
 
     uint8_t *origin;           /* by value */
     oxp_interval *range;       /* by value */
+    bool *factor;              /* by value: a reciprocal, meant to normalize what it multiplies */
     const char **reason;       /* by node: why it stays float32 */
     const oxp_schema **schema; /* by node; NULL: no schema, or not ai.onnx */
     oxp_map *sentinels;        /* (node, slot) -> index + 1 into list */

@@ -34,6 +34,13 @@ static bool narrowable(oxp_precision *p, uint32_t atom) {
 }
 
 /* ---- hazards ---- */
+/* Added to something of ordinary size: small elements need no digits of their own. */
+static bool is_bias(const oxp_precision *p, oxp_id id, uint32_t slot) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    return oxp_node_is(n, "Add") || oxp_node_is(n, "Sub") ||
+           (slot == 2 && flags_of(n) & (OXP_OP_MATMUL | OXP_OP_CONV));
+}
+
 static const char *weight_hazard(oxp_precision *p, oxp_id id, uint32_t slot) {
     oxp_id v = oxp_node_at(p->m, id)->in[slot];
     const oxp_tensor_stats *s = oxp_precision_stats(p, v);
@@ -46,9 +53,9 @@ static const char *weight_hazard(oxp_precision *p, oxp_id id, uint32_t slot) {
     if (count == 1 && s->n_sub_half)
         return oxp_sprintf(p->arena, "%s = %.3g keeps few digits in float16, or none", name,
                            s->abs_max);
-    if (nonzero && s->abs_max > 0 && s->abs_max < OXP_HALF_MIN_NORMAL)
+    if (nonzero && s->abs_max > 0 && s->abs_max < OXP_HALF_MIN_NORMAL && !is_bias(p, id, slot))
         return oxp_sprintf(p->arena, "all of %s is below 6.1e-05 (at most %.3g)", name, s->abs_max);
-    if (s->n_zero_half && s->n_zero_half > nonzero / 2)
+    if (s->n_zero_half && s->n_zero_half > nonzero / 2 && !is_bias(p, id, slot))
         return oxp_sprintf(p->arena, "%llu of %llu elements of %s would become 0",
                            (unsigned long long)s->n_zero_half, (unsigned long long)count, name);
     if (flags_of(oxp_node_at(p->m, id)) & OXP_OP_NORM && s->n_zero_half)

@@ -107,10 +107,10 @@ static bool ends_in_masks(oxp_precision *p, paths *q, oxp_id id) {
     return ok && q->ended;
 }
 
-static void add(oxp_precision *p, oxp_id node, uint32_t slot, double limit) {
+static void add(oxp_precision *p, oxp_id node, uint32_t slot, double limit, bool clamps) {
     p->sentinel =
         oxp_grow(p->arena, p->sentinel, &p->cap_sentinels, p->n_sentinels + 1, sizeof *p->sentinel);
-    p->sentinel[p->n_sentinels++] = (oxp_sentinel){node, slot, limit};
+    p->sentinel[p->n_sentinels++] = (oxp_sentinel){node, slot, limit, clamps};
     oxp_map_set(p->sentinels, (uint64_t)node << 32 | slot, (uint32_t)p->n_sentinels);
 }
 
@@ -152,7 +152,7 @@ static void look_at_use(oxp_precision *p, paths *q, oxp_id id, uint32_t slot,
     unsigned rule = oxp_precision_rule(n, NULL);
     if (rule & OXP_RULE_BOUND) {
         if (idle_bound(n, slot, s))
-            add(p, id, slot, OXP_HALF_MAX);
+            add(p, id, slot, OXP_HALF_MAX, true);
         return;
     }
     bool product = rule & OXP_RULE_SCALE;
@@ -165,9 +165,10 @@ static void look_at_use(oxp_precision *p, paths *q, oxp_id id, uint32_t slot,
     if (!ends_in_masks(p, q, id))
         return;
     bool added = q->added || oxp_node_is(n, "Add") || oxp_node_is(n, "Sub");
-    if (added && !rows_stay_open(p, n->in[slot]))
+    bool clamps = s->n_over_half != 0;
+    if (added && clamps && !rows_stay_open(p, n->in[slot]))
         return;
-    add(p, id, slot, added ? ADDED_LIMIT : OXP_HALF_MAX);
+    add(p, id, slot, added && clamps ? ADDED_LIMIT : OXP_HALF_MAX, clamps);
 }
 
 /* ConstantOfShape's value: slot UINT32_MAX stands for the attribute. */
@@ -181,7 +182,7 @@ static void look_at_attribute(oxp_precision *p, paths *q, oxp_id id) {
     oxp_tensor_doubles(p->m, a->u.id, 0, 1, &x);
     if (!isfinite(x) || fabs(x) <= OXP_HALF_MAX || !ends_in_masks(p, q, id) || q->added)
         return;
-    add(p, id, UINT32_MAX, OXP_HALF_MAX);
+    add(p, id, UINT32_MAX, OXP_HALF_MAX, true);
 }
 
 void oxp_precision_masks(oxp_precision *p) {

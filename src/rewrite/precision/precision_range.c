@@ -260,6 +260,34 @@ static bool rescales(const oxp_precision *p, const oxp_node *n) {
     return false;
 }
 
+/* x / sqrt(var + eps), x * rsqrt: what is normalized is of ordinary size, whatever the bounds of
+ * the divisor alone would allow. */
+static bool normalizes(const oxp_precision *p, const oxp_node *n, const oxp_interval *in) {
+    unsigned rule = oxp_precision_rule(n, NULL);
+    if (n->n_in != 2 || n->in[0] == OXP_NONE || n->in[1] == OXP_NONE)
+        return false;
+    bool fixed[] = {p->is_const[n->in[0]], p->is_const[n->in[1]]};
+    if (rule & OXP_RULE_DIVISOR1)
+        return !fixed[0] && !fixed[1] && in[1].lo < 0.1;
+    return rule & OXP_RULE_SCALE && !fixed[0] && !fixed[1] &&
+           p->factor[n->in[0]] != p->factor[n->in[1]];
+}
+
+/* 1 / sqrt(var + eps), and that times a constant. */
+static bool is_factor(const oxp_precision *p, const oxp_node *n) {
+    unsigned rule = oxp_precision_rule(n, NULL);
+    if (rule & OXP_RULE_DIVISOR0)
+        return n->n_in == 1;
+    if (rule & OXP_RULE_DIVISOR1)
+        return n->n_in == 2 && n->in[0] != OXP_NONE && n->in[1] != OXP_NONE &&
+               p->is_const[n->in[0]] && !p->is_const[n->in[1]];
+    for (uint32_t i = 0; i < n->n_in && rule & OXP_RULE_SCALE; i++)
+        if (n->in[i] != OXP_NONE && p->factor[n->in[i]])
+            return true;
+    return n->def && n->def->flags & (OXP_OP_MOVE | OXP_OP_VIEW) && oxp_in(n, 0) != OXP_NONE &&
+           p->factor[n->in[0]];
+}
+
 static oxp_interval range_of(oxp_precision *p, oxp_id id, uint32_t slot) {
     const oxp_node *n = oxp_node_at(p->m, id);
     oxp_interval in[INPUTS_MAX];
@@ -268,6 +296,8 @@ static oxp_interval range_of(oxp_precision *p, oxp_id id, uint32_t slot) {
     if (rescales(p, n))
         return nominal;
     uint32_t n_in = inputs_of(p, id, in);
+    if (normalizes(p, n, in))
+        return nominal;
     if (!n->def || !n->def->range)
         return settle(no_hook(p, id, in, n_in), in, n_in);
     oxp_range known = by_hook(p, id, slot, in, n_in, true);
@@ -286,8 +316,10 @@ void oxp_precision_ranges(oxp_precision *p) {
         oxp_id id = p->order[k];
         const oxp_node *n = oxp_node_at(p->m, id);
         for (uint32_t i = 0; i < n->n_out; i++)
-            if (oxp_precision_float32(p, n->out[i]))
+            if (oxp_precision_float32(p, n->out[i])) {
                 p->range[n->out[i]] = range_of(p, id, i);
+                p->factor[n->out[i]] = is_factor(p, n);
+            }
     }
 }
 
