@@ -1,10 +1,16 @@
-/* analyze.c - what a model costs: two walks (numbers, then symbols), weights, memory, traffic. */
+/* analyze.c - what a model costs: two walks (numbers, then symbols), weights, memory, traffic.
+ *
+ * Each walk has its own arena, which is gone before the next one: what is kept of it are the types,
+ * and equal lists of dims are kept once. */
 #include "onnxpert/analyze.h"
+
+#include <string.h>
 
 #include "analysis/binding.h"
 #include "analysis/infer.h"
 #include "analysis/memory.h"
 #include "analysis/weights.h"
+#include "base/intern.h"
 #include "base/safe_math.h"
 
 typedef struct walk {
@@ -47,15 +53,54 @@ static uint64_t type_bytes(const oxp_type *t) {
     return oxp_dtype_bytes(t->elem, n);
 }
 
-static void fill_values(const oxp_model *m, const oxp_inferred *numbers,
-                        const oxp_inferred *symbols, oxp_value_info *values) {
+enum { KEPT = 1024, OF_DEPTH = 8 };
+
+typedef struct keeper { /* copies of types for the analysis to keep */
+    oxp_arena *arena;
+    struct {
+        int rank;
+        const oxp_dim *dims;
+    } recent[KEPT];
+} keeper;
+
+static const oxp_dim *keep_dims(keeper *k, const oxp_dim *dims, int rank) {
+    if (rank <= 0 || dims == NULL)
+        return NULL;
+    size_t bytes = (size_t)rank * sizeof *dims, slot = oxp_hash_bytes(dims, bytes) % KEPT;
+    if (k->recent[slot].rank == rank && memcmp(k->recent[slot].dims, dims, bytes) == 0)
+        return k->recent[slot].dims;
+    oxp_dim *copy = OXP_NEWS(k->arena, (size_t)rank, oxp_dim);
+    memcpy(copy, dims, bytes);
+    k->recent[slot].rank = rank;
+    k->recent[slot].dims = copy;
+    return copy;
+}
+
+static oxp_type keep_type(keeper *k, const oxp_type *t) {
+    oxp_type top = *t, *at = &top;
+    for (int depth = 0;; depth++) {
+        at->dims = at->kind == OXP_KIND_TENSOR || at->kind == OXP_KIND_SPARSE
+                       ? keep_dims(k, at->dims, at->rank)
+                       : NULL;
+        if (at->of == NULL || depth == OF_DEPTH) {
+            at->of = NULL;
+            return top;
+        }
+        oxp_type *inner = OXP_NEW(k->arena, oxp_type);
+        *inner = *at->of;
+        at->of = inner;
+        at = inner;
+    }
+}
+
+static void fill_values(const oxp_model *m, const oxp_inferred *numbers, keeper *k,
+                        oxp_value_info *values) {
     size_t n = oxp_value_count(m);
     for (oxp_id i = 0; i < n; i++) {
         const oxp_value *v = oxp_value_at(m, i);
         const oxp_fact *f = &numbers->facts[i];
         oxp_value_info *o = &values[i];
-        o->type = f->type;
-        o->symbolic = symbols->facts[i].type;
+        o->type = keep_type(k, &f->type);
         o->constant = f->constant;
         /* Floats of two axes and more are no sizes, though a position table or a mask may need
          * nothing but shapes. */
@@ -135,17 +180,48 @@ typedef struct request {
     oxp_arena *arena;
 } request;
 
-static void fill_memory(const oxp_model *m, oxp_analysis *a, oxp_node_info *nodes,
-                        oxp_arena *arena) {
-    size_t n = oxp_node_count(m);
-    uint64_t *live = OXP_NEWS(arena, n + 1, uint64_t);
-    oxp_memory memory = oxp_memory_of(m, a->values, live, arena);
-    for (size_t i = 0; i < n; i++)
-        nodes[i].live_bytes = live[i];
+static void fill_memory(const oxp_model *m, oxp_analysis *a, oxp_node_info *nodes) {
+    oxp_memory memory = oxp_memory_of(m, a->values, nodes, a->arena);
     a->totals.peak_activation_bytes = memory.peak;
     a->totals.peak_with_views_bytes = memory.with_views;
     a->totals.total_activation_bytes = memory.total;
     a->peak_node = memory.peak_node;
+}
+
+static void free_arena(void *arena) {
+    oxp_arena_free(arena);
+}
+
+/* The walk with numbers: types, costs. */
+static void walk_numbers(const oxp_model *m, oxp_bound *bound, bool quiet, keeper *k,
+                         const bool *in_main, oxp_analysis *a, oxp_value_info *values,
+                         oxp_node_info *nodes) {
+    oxp_ctx *ctx = oxp_arena_ctx(a->arena);
+    oxp_arena *arena = oxp_arena_new(ctx);
+    size_t token = oxp_defer(ctx, free_arena, arena);
+    const oxp_inferred *numbers = run(m, bound, true, quiet, arena);
+    a->totals.partial = numbers->partial;
+    fill_values(m, numbers, k, values);
+    fill_nodes(m, numbers, values, in_main, nodes, &a->totals);
+    oxp_undefer(ctx, token, true);
+}
+
+/* The walk with free dimensions, where there are any: types only. */
+static void walk_symbols(const oxp_model *m, oxp_bound *bound, bool wanted, keeper *k,
+                         oxp_analysis *a, oxp_value_info *values) {
+    oxp_ctx *ctx = oxp_arena_ctx(a->arena);
+    size_t n = oxp_value_count(m);
+    if (!wanted || a->n_assumed == 0) {
+        for (oxp_id i = 0; i < n; i++)
+            values[i].symbolic = values[i].type;
+        return;
+    }
+    oxp_arena *arena = oxp_arena_new(ctx);
+    size_t token = oxp_defer(ctx, free_arena, arena);
+    const oxp_inferred *symbols = run(m, bound, false, true, arena);
+    for (oxp_id i = 0; i < n; i++)
+        values[i].symbolic = keep_type(k, &symbols->facts[i].type);
+    oxp_undefer(ctx, token, true);
 }
 
 static void analyze(void *arg) {
@@ -159,21 +235,19 @@ static void analyze(void *arg) {
     a->arena = arena;
     oxp_bound *bound = oxp_bind(m, opts, arena);
     a->assumed = oxp_bound_dims(bound, &a->n_assumed);
-    const oxp_inferred *numbers = run(m, bound, true, opts->quiet, arena);
-    const oxp_inferred *symbols =
-        opts->symbolic && a->n_assumed > 0 ? run(m, bound, false, true, arena) : numbers;
     oxp_value_info *values = OXP_NEWS(arena, oxp_value_count(m) + 1, oxp_value_info);
     oxp_node_info *nodes = OXP_NEWS(arena, oxp_node_count(m) + 1, oxp_node_info);
     a->values = values;
     a->nodes = nodes;
-    const bool *in_main = oxp_graphs_of_main(m, arena);
-    a->totals.partial = numbers->partial;
     a->totals.file_bytes = oxp_sat_add(oxp_model_file_bytes(m), oxp_model_external_bytes(m));
-    fill_values(m, numbers, symbols, values);
-    fill_nodes(m, numbers, values, in_main, nodes, &a->totals);
+    const bool *in_main = oxp_graphs_of_main(m, arena);
+    keeper *k = OXP_NEW(arena, keeper);
+    k->arena = arena;
+    walk_numbers(m, bound, opts->quiet, k, in_main, a, values, nodes);
+    walk_symbols(m, bound, opts->symbolic, k, a, values);
     oxp_count_weights(m, values, nodes, in_main, &a->totals, arena);
     oxp_count_by_op(m, values, nodes, in_main, a, arena);
-    fill_memory(m, a, nodes, arena);
+    fill_memory(m, a, nodes);
     *r->out = a;
 }
 

@@ -5,8 +5,7 @@
 #include "analysis/latency_impl.h"
 #include "base/safe_math.h"
 
-enum { NAMES_MAX = 32 };
-enum { UNASKED_NODES_MAX = 200000 };
+enum { NAMES_MAX = 32, UNASKED_MAX = 200000 };
 static const int64_t default_batches[] = {1, 2, 4, 8, 16, 32, 64};
 
 typedef struct batch_axis {
@@ -211,7 +210,10 @@ static void scale_point(const oxp_analysis *a, int64_t from, const oxp_device *d
     p->flops = (uint64_t)((double)oxp_sat_add(a->totals.flops, a->totals.int_ops) * scale);
     p->peak_activation_bytes = (uint64_t)((double)a->totals.peak_activation_bytes * scale);
     p->memory_bytes = oxp_memory_scaled(a, precision, scale);
-    p->seconds = d != NULL ? oxp_latency_scaled(a, d, precision, scale, NULL, NULL) : 0;
+    oxp_latency_sum sum = {0};
+    if (d != NULL)
+        oxp_latency_all(a, &d, 1, precision, scale, &sum, NULL);
+    p->seconds = sum.seconds;
 }
 
 static void find_knee(oxp_batch_sweep *s) {
@@ -240,10 +242,11 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
     find_axis(a, &axis, arena);
     if (axis.n_names == 0 && axis.fixed <= 0)
         return s;
-    /* Nobody asked, and each point of a huge model costs seconds and its size in memory again. */
-    if (n_batches == 0 && oxp_node_count(a->model) > UNASKED_NODES_MAX)
-        return s;
     if (n_batches == 0) {
+        /* Nobody asked, and a huge model costs seconds and its size in memory again. */
+        s->too_large = oxp_node_count(a->model) > UNASKED_MAX;
+        if (s->too_large)
+            return s;
         batches = default_batches;
         n_batches = sizeof default_batches / sizeof *default_batches;
     }

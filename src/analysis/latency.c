@@ -85,103 +85,119 @@ static bool only_shapes(const oxp_analysis *a, const oxp_node *n) {
     return any;
 }
 
-typedef struct roofline {
-    double compute, memory, launch, ops;
-} roofline;
+/* What a node does, whatever the device. */
+typedef struct work {
+    double ops, int_ops;       /* floating-point and integer operations */
+    double weights, tensors;   /* bytes that do not grow with the batch, and those that do */
+    double times, bookkeeping; /* kernels launched; or seconds without a kernel */
+    oxp_dtype own;             /* float type of its tensors; UNDEFINED: it has none */
+    oxp_op_class class;
+} work;
 
-static roofline node_roofline(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision,
-                              double scale, oxp_id id, const oxp_node *n) {
+static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
     const oxp_node_info *info = &a->nodes[id];
-    roofline r = {0};
+    work w = {.own = OXP_UNDEFINED};
     uint32_t f = n->def != NULL ? n->def->flags : 0;
-    if (info->times == 0 || oxp_is_folded(a->values, n) || oxp_is_constant_node(n) ||
-        (f & OXP_OP_CONTROL) || is_fused(a, n))
-        return r;
+    if (oxp_is_folded(a->values, n) || (f & OXP_OP_CONTROL) || is_fused(a, n))
+        return w;
     double times = (double)info->times;
     if ((f & OXP_OP_VIEW) || only_shapes(a, n)) {
-        r.launch = a->n_assumed > 0 || (f & OXP_OP_VIEW) ? bookkeeping * times : 0;
-        return r;
+        w.bookkeeping = a->n_assumed > 0 || (f & OXP_OP_VIEW) ? bookkeeping * times : 0;
+        return w;
     }
-    oxp_dtype own = float_type(a->values, n);
-    oxp_dtype type = own == OXP_UNDEFINED         ? OXP_FLOAT
+    w.times = times;
+    w.own = float_type(a->values, n);
+    w.class = oxp_class_of(a, id);
+    w.ops = (double)info->flops;
+    w.int_ops = (double)info->int_ops;
+    if (info->bytes_moved != UINT64_MAX) {
+        double all = (double)info->bytes_moved, weights = (double)info->weight_bytes * times;
+        w.weights = weights > all ? all : weights; /* a Gather reads its rows only */
+        w.tensors = all - w.weights;
+    }
+    return w;
+}
+
+typedef struct roofline {
+    double compute, memory, launch;
+} roofline;
+
+static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precision, double scale) {
+    roofline r = {.launch = w->bookkeeping + d->launch * w->times};
+    if (w->times == 0)
+        return r;
+    oxp_dtype type = w->own == OXP_UNDEFINED      ? OXP_FLOAT
                      : precision != OXP_UNDEFINED ? precision
-                                                  : own;
-    double bytes_factor =
-        own == OXP_UNDEFINED ? 1 : (double)oxp_dtype_bits(type) / (double)oxp_dtype_bits(own);
+                                                  : w->own;
+    double bytes_factor = 1;
+    if (w->own != OXP_UNDEFINED)
+        bytes_factor = (double)oxp_dtype_bits(type) / (double)oxp_dtype_bits(w->own);
     if (!oxp_device_supports(d, type)) { /* computed in float32; tensors are converted each time */
-        if (own != OXP_UNDEFINED)
-            bytes_factor = (32.0 + oxp_dtype_bits(type)) / (double)oxp_dtype_bits(own);
+        if (w->own != OXP_UNDEFINED)
+            bytes_factor = (32.0 + oxp_dtype_bits(type)) / (double)oxp_dtype_bits(w->own);
         type = OXP_FLOAT;
     }
-    double efficiency = d->efficiency[oxp_class_of(a, id)];
+    double efficiency = d->efficiency[w->class];
     double int_rate = d->peak[OXP_INT8] > 0 ? d->peak[OXP_INT8] : d->peak[OXP_FLOAT];
-    r.ops = ((double)info->flops + (double)info->int_ops) * scale;
-    r.compute = (double)info->flops * scale / (d->peak[type] * efficiency) +
-                (double)info->int_ops * scale / (int_rate * efficiency);
-    if (info->bytes_moved != UINT64_MAX) {
-        double weights = (double)info->weight_bytes, all = (double)info->bytes_moved;
-        weights = weights * times > all ? all : weights * times; /* a Gather reads its rows only */
-        r.memory = ((all - weights) * scale + weights) * bytes_factor /
-                   (d->bandwidth * d->bandwidth_efficiency);
-    }
-    r.launch = d->launch * times;
+    r.compute = scale / efficiency * (w->ops / d->peak[type] + w->int_ops / int_rate);
+    r.memory =
+        (w->tensors * scale + w->weights) * bytes_factor / (d->bandwidth * d->bandwidth_efficiency);
     return r;
 }
 
-/* The float type that does most of the arithmetic, as asked for or as the model has it. */
-static oxp_dtype main_type(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision) {
-    double best = 0, flops[OXP_DTYPE_COUNT] = {0};
-    oxp_dtype type = OXP_FLOAT;
-    size_t n = oxp_node_count(a->model);
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(a->model, i);
-        if (!node->live || a->nodes[i].flops == 0)
-            continue;
-        oxp_dtype t = float_type(a->values, node);
-        flops[t] += (double)a->nodes[i].flops;
-        if (t != OXP_UNDEFINED && flops[t] > best) {
-            best = flops[t];
-            type = t;
-        }
-    }
-    type = precision != OXP_UNDEFINED ? precision : type;
-    return oxp_device_supports(d, type) ? type : OXP_FLOAT;
+static void add_node(const work *w, const oxp_device *d, oxp_dtype precision, double scale,
+                     oxp_latency_sum *s, oxp_node_latency *node) {
+    roofline r = roofline_of(w, d, precision, scale);
+    bool compute_bound = r.compute >= r.memory;
+    double body = compute_bound ? r.compute : r.memory;
+    s->launch += r.launch;
+    s->compute_bound += compute_bound ? body : 0;
+    s->memory_bound += compute_bound ? 0 : body;
+    s->seconds += body + r.launch;
+    if (node != NULL)
+        *node = (oxp_node_latency){body + r.launch, r.compute, r.memory, compute_bound};
 }
 
-double oxp_latency_scaled(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision,
-                          double scale, oxp_latency_sum *sum, oxp_node_latency *nodes) {
-    oxp_latency_sum s = {0};
-    double ops = 0;
-    size_t n = oxp_node_count(a->model);
+/* The sums for several devices in one pass; `nodes` is for the first. */
+void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, size_t n_devices,
+                     oxp_dtype precision, double scale, oxp_latency_sum *sums,
+                     oxp_node_latency *nodes) {
+    double ops = 0, by_type[OXP_DTYPE_COUNT] = {0};
+    size_t unknown = 0, n = oxp_node_count(a->model);
+    for (size_t k = 0; k < n_devices; k++)
+        sums[k] = (oxp_latency_sum){0};
     for (oxp_id i = 0; i < n; i++) {
         const oxp_node *node = oxp_node_at(a->model, i);
         if (nodes != NULL)
             nodes[i] = (oxp_node_latency){0};
         if (!node->live || a->nodes[i].times == 0)
             continue;
-        if (!a->nodes[i].known)
-            s.unknown++;
-        roofline r = node_roofline(a, d, precision, scale, i, node);
-        bool compute_bound = r.compute >= r.memory;
-        double body = compute_bound ? r.compute : r.memory;
-        if (nodes != NULL)
-            nodes[i] = (oxp_node_latency){body + r.launch, r.compute, r.memory, compute_bound};
-        s.launch += r.launch;
-        s.compute_bound += compute_bound ? body : 0;
-        s.memory_bound += compute_bound ? 0 : body;
-        s.seconds += body + r.launch;
-        ops += r.ops;
+        unknown += !a->nodes[i].known;
+        work w = work_of(a, i, node);
+        by_type[w.own] += w.ops;
+        ops += (w.ops + w.int_ops) * scale;
+        for (size_t k = 0; k < n_devices; k++)
+            add_node(&w, devices[k], precision, scale, &sums[k],
+                     k == 0 && nodes != NULL ? &nodes[i] : NULL);
     }
-    s.peak_ops = d->peak[main_type(a, d, precision)];
-    s.utilization = s.seconds > 0 ? ops / (s.peak_ops * s.seconds) : 0;
-    if (sum != NULL)
-        *sum = s;
-    return s.seconds;
+    oxp_dtype most = precision != OXP_UNDEFINED ? precision : OXP_FLOAT;
+    for (int t = 1; t < OXP_DTYPE_COUNT && precision == OXP_UNDEFINED; t++)
+        most = by_type[t] > by_type[most] ? (oxp_dtype)t : most;
+    for (size_t k = 0; k < n_devices; k++) {
+        oxp_latency_sum *s = &sums[k];
+        s->unknown = unknown;
+        s->peak_ops = devices[k]->peak[oxp_device_supports(devices[k], most) ? most : OXP_FLOAT];
+        s->utilization = s->seconds > 0 ? ops / (s->peak_ops * s->seconds) : 0;
+    }
 }
 
 double oxp_latency(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision,
                    oxp_latency_sum *sum, oxp_node_latency *nodes) {
-    return oxp_latency_scaled(a, d, precision, 1, sum, nodes);
+    oxp_latency_sum s;
+    oxp_latency_all(a, &d, 1, precision, 1, &s, nodes);
+    if (sum != NULL)
+        *sum = s;
+    return s.seconds;
 }
 
 static uint64_t scaled(uint64_t v, double factor) {

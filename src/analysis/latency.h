@@ -48,6 +48,7 @@ typedef struct oxp_batch_point {
 
 typedef struct oxp_batch_sweep {
     const char *dim; /* name(s) of the dimension that was varied; NULL: no input has a batch axis */
+    bool too_large;  /* not done unasked: the graph has more nodes than that is worth */
     bool scaled;     /* the batch is fixed in the file: figures are scaled, not analysed again */
     const oxp_batch_point *points;
     size_t n_points;

@@ -5,8 +5,10 @@
 
 #include "analysis/latency.h"
 
-double oxp_latency_scaled(const oxp_analysis *a, const oxp_device *d, oxp_dtype precision,
-                          double scale, oxp_latency_sum *sum, oxp_node_latency *nodes);
+/* Sums for several devices in one pass over the nodes; `nodes` (or NULL) is for the first. */
+void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, size_t n_devices,
+                     oxp_dtype precision, double scale, oxp_latency_sum *sums,
+                     oxp_node_latency *nodes);
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale);
 
 #endif

@@ -162,7 +162,7 @@ static span *share_views(const liveness *l, oxp_arena *arena) {
     return spans;
 }
 
-oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, uint64_t *live_by_node,
+oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_node_info *nodes,
                          oxp_arena *arena) {
     oxp_memory r = {.peak_node = OXP_NONE};
     oxp_mark mark = oxp_arena_mark(arena);
@@ -186,8 +186,8 @@ oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, uint6
         r.peak = sweep(&l, l.spans, add, drop, now);
         const oxp_graph *main = oxp_graph_at(m, OXP_MAIN_GRAPH);
         for (oxp_id i = main->first; i != OXP_NONE; i = oxp_node_at(m, i)->next) {
-            if (live_by_node != NULL)
-                live_by_node[i] = now[l.at[i]];
+            if (nodes != NULL)
+                nodes[i].live_bytes = now[l.at[i]];
             if (r.peak_node == OXP_NONE && now[l.at[i]] == r.peak)
                 r.peak_node = i;
         }

@@ -13,8 +13,8 @@ typedef struct oxp_memory {
 } oxp_memory;
 
 /* Liveness over the main graph's node order.  `values` has at least `bytes` and `activation`;
- * live_by_node (by node id, or NULL) gets the bytes alive at each node of the main graph. */
-oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, uint64_t *live_by_node,
+ * nodes (by node id, or NULL) get their live_bytes (main graph). */
+oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_node_info *nodes,
                          oxp_arena *arena);
 
 /* The activations alive at main-graph node `at`, largest first; at most `max` in `out`. */

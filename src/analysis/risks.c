@@ -100,9 +100,15 @@ static void shape_risks(oxp_scan *s, risk_list *l) {
         r->nodes = nodes;
         r->n_nodes = n;
     }
+    bool assumed = false;
+    for (size_t i = 0; i < s->a->n_assumed; i++)
+        assumed = assumed || !s->a->assumed[i].bound;
     if (s->a->totals.partial)
-        add(l, "inconsistent-model", "high", "Parts of the graph contradict each other.",
-            "See the diagnostics; totals are 'at least'.");
+        add(l, "inconsistent-model", "high",
+            assumed ? "With the dimensions assumed here parts of the graph contradict each other."
+                    : "Parts of the graph contradict each other.",
+            assumed ? "Bind real sizes with --dim first; then see the diagnostics."
+                    : "See the diagnostics; totals are 'at least'.");
 }
 
 static void training_risks(oxp_scan *s, risk_list *l) {

@@ -1,6 +1,7 @@
 /* card.c - collects what the report on an analysis shows (reports.h). */
 #include <string.h>
 
+#include "analysis/latency_impl.h"
 #include "analysis/weights.h"
 #include "report/reports.h"
 
@@ -90,10 +91,20 @@ static void compare_devices(oxp_card *c) {
     for (size_t i = 0; i < c->n_devices; i++) {
         rows[i].device = list[i];
         rows[i].fits = c->memory != UINT64_MAX && c->memory <= list[i]->memory;
-        oxp_latency(c->a, list[i], OXP_UNDEFINED, &rows[i].latency, NULL);
         if (c->device == NULL && strcmp(list[i]->id, "t4") == 0)
             c->device = list[i];
     }
+    const oxp_device **all = OXP_NEWS(c->arena, c->n_devices + 1, const oxp_device *);
+    oxp_latency_sum *sums = OXP_NEWS(c->arena, c->n_devices + 1, oxp_latency_sum);
+    oxp_node_latency *nodes = OXP_NEWS(c->arena, oxp_node_count(c->a->model) + 1, oxp_node_latency);
+    all[0] = c->device;
+    for (size_t i = 0; i < c->n_devices; i++)
+        all[i + 1] = list[i];
+    oxp_latency_all(c->a, all, c->n_devices + 1, OXP_UNDEFINED, 1, sums, nodes);
+    c->latency = sums[0];
+    c->nodes = nodes;
+    for (size_t i = 0; i < c->n_devices; i++)
+        rows[i].latency = sums[i + 1];
     c->devices = rows;
     choose(c);
 }
@@ -113,9 +124,6 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
     c->memory = oxp_memory_needed(a, OXP_UNDEFINED);
     c->machine = oxp_machine_of(arena);
     compare_devices(c);
-    oxp_node_latency *nodes = OXP_NEWS(arena, oxp_node_count(a->model) + 1, oxp_node_latency);
-    oxp_latency(a, c->device, OXP_UNDEFINED, &c->latency, nodes);
-    c->nodes = nodes;
     c->sweep = oxp_sweep_batch(a, opts, c->device, OXP_UNDEFINED, batches, n_batches, arena);
     oxp_report *r = OXP_NEW(arena, oxp_report);
     *r = (oxp_report){"analysis", c, oxp_doc_analysis, oxp_emit_analysis};

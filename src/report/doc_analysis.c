@@ -16,7 +16,8 @@ static const char *share(oxp_arena *a, uint64_t part, uint64_t whole) {
     if (whole == 0 || part == UINT64_MAX || whole == UINT64_MAX)
         return "-";
     double p = 100.0 * (double)part / (double)whole;
-    return oxp_sprintf(a, p >= 9.95 || p == 0 ? "%.0f %%" : p >= 0.1 ? "%.1f %%" : "< 0.1 %%", p);
+    bool whole_number = p == 0 || (p >= 9.95 && p < 99) || p >= 99.95;
+    return oxp_sprintf(a, whole_number ? "%.0f %%" : p >= 0.1 ? "%.1f %%" : "< 0.1 %%", p);
 }
 
 static const char *family_name(const char *f) {

@@ -67,7 +67,9 @@ static void batches(oxp_doc *d, const oxp_card *c) {
     oxp_arena *a = d->arena;
     oxp_doc_heading(d, 1, "Batch scaling");
     if (s->n_points == 0) {
-        oxp_doc_para(d, "No input has a batch axis.");
+        oxp_doc_para(d, "%s",
+                     s->too_large ? "Not computed for a graph of this size unless --batch asks."
+                                  : "No input has a batch axis.");
         return;
     }
     if (s->scaled)
