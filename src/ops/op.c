@@ -192,6 +192,18 @@ static const oxp_dim *shared_dims(oxp_call *c, int rank, const oxp_dim *dims) {
     return NULL;
 }
 
+/* Does the product of the literal dims fit 63 bits?  A zero makes everything fit. */
+static bool countable(int rank, const oxp_dim *dims) {
+    int64_t n = 1;
+    bool fits = true;
+    for (int i = 0; i < rank; i++) {
+        if (dims[i] == 0)
+            return true;
+        fits = fits && (!oxp_dim_is_literal(dims[i]) || oxp_mul_i64(n, dims[i], &n));
+    }
+    return fits;
+}
+
 void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *dims) {
     if (slot >= c->n_out)
         return;
@@ -210,6 +222,11 @@ void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *d
             return;
         }
         blank |= oxp_dim_is_unknown(dims[i]);
+    }
+    if (!countable(rank, dims)) {
+        f->type.rank = -1;
+        oxp_op_error(c, "output %u would have more than 2^63-1 elements", slot);
+        return;
     }
     const oxp_dim *shared = blank ? NULL : shared_dims(c, rank, dims);
     if (shared == NULL) {

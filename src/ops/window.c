@@ -35,7 +35,7 @@ bool oxp_window_read(oxp_call *c, oxp_window *w, int spatial, const oxp_dim *ker
     w->ceil_mode = oxp_call_int(c, "ceil_mode", 0) != 0;
     w->stride = list(c, "strides", n, 1, 1);
     w->dilation = list(c, "dilations", n, 1, 1);
-    int64_t *pads = list(c, "pads", 2 * n, 0, -SIZE_MAX_SANE);
+    int64_t *pads = list(c, "pads", 2 * n, 0, 0);
     if (!w->stride || !w->dilation || !pads)
         return false;
     w->pad_begin = pads;
@@ -44,8 +44,12 @@ bool oxp_window_read(oxp_call *c, oxp_window *w, int spatial, const oxp_dim *ker
         w->mode = OXP_PAD_SAME;
     else if (strcmp(mode, "VALID") == 0)
         w->mode = OXP_PAD_VALID;
-    else
+    else if (strcmp(mode, "NOTSET") == 0 || *mode == '\0')
         w->mode = OXP_PAD_EXPLICIT;
+    else {
+        oxp_op_error(c, "auto_pad '%.40s' is none of NOTSET, SAME_UPPER, SAME_LOWER, VALID", mode);
+        return false;
+    }
     return true;
 }
 

@@ -25,6 +25,10 @@ static void set_floats(oxp_call *c, const float *v, size_t n) {
 }
 
 static void infer_constant(oxp_call *c) {
+    if (c->n_attrs > 1) {
+        oxp_op_error(c, "has %u values, one is wanted", c->n_attrs);
+        return;
+    }
     for (uint32_t i = 0; i < c->n_attrs; i++) {
         const oxp_attr *a = &c->attrs[i];
         switch (a->type) {

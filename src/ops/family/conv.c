@@ -63,8 +63,8 @@ static void infer_forward(oxp_call *c, layout l, oxp_dtype t) {
     d[0] = oxp_dim_of(x, 0);
     d[channel] = oxp_dim_of(w, 0);
     int64_t group = oxp_call_int(c, "group", 1);
-    if (group < 1)
-        oxp_op_error(c, "group is %lld", (long long)group);
+    if (group < 1 || (oxp_dim_is_literal(d[channel]) && d[channel] % group != 0))
+        oxp_op_error(c, "group %lld does not divide the output channels", (long long)group);
     else if (x && w && oxp_rank(x) == rank && oxp_rank(w) == rank)
         (void)oxp_unify(c, oxp_dim_of(x, channel), oxp_dim_mul(c->dims, oxp_dim_of(w, 1), group),
                         "input channels");

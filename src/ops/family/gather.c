@@ -187,6 +187,8 @@ static oxp_elem fill_value(oxp_call *c, oxp_dtype *t) {
         return oxp_elem_float(0, OXP_FLOAT);
     const oxp_tensor *v = oxp_tensor_at(c->model, a->u.id);
     *t = v->dtype;
+    if (v->count != 1)
+        oxp_op_error(c, "value has %llu elements, one is wanted", (unsigned long long)v->count);
     if (v->count != 1 || v->dtype == OXP_STRING || !oxp_tensor_readable(c->model, a->u.id))
         return oxp_elem_unknown();
     if (oxp_dtype_is_float(v->dtype)) {

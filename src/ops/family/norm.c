@@ -15,9 +15,21 @@ static void infer_batchnorm(oxp_call *c) {
     oxp_infer_like(c);
     const oxp_fact *x = oxp_input(c, 0), *stat = oxp_input(c, 3);
     if (oxp_rank(x) >= 2 && oxp_rank(oxp_input(c, 1)) == 1)
-        (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(oxp_input(c, 1), 0), "channels");
+        for (uint32_t i = 1; i < 5; i++)
+            if (oxp_rank(oxp_input(c, i)) == 1)
+                (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(oxp_input(c, i), 0), "channels");
     for (uint32_t i = 1; i < c->n_out; i++)
         set_vector(c, i, stat ? stat : oxp_input(c, 1));
+}
+
+/* Softmax, LogSoftmax, Hardmax: as the input; from opset 13 along one axis, before over all axes
+ * from `axis` on. */
+static void infer_softmax(oxp_call *c) {
+    const oxp_fact *x = oxp_input(c, 0);
+    int rank = oxp_rank(x);
+    oxp_infer_like(c);
+    if (rank > 0)
+        (void)oxp_axis(c, oxp_call_int(c, "axis", c->opset >= 13 ? -1 : rank > 1), rank);
 }
 
 /* Statistics of a normalization over the axes from `axis` on: those are 1. */
@@ -172,9 +184,9 @@ static const oxp_op table[] = {
     {"MeanVarianceNormalization", "", NA, 0, oxp_infer_like, cost_standardize, NULL},
     {"LRN", "", NA, 0, oxp_infer_like, cost_lrn, NULL},
     {"LpNormalization", "", NA, 0, oxp_infer_like, cost_lp, range_lp},
-    {"Softmax", "", NA, 0, oxp_infer_like, cost_softmax, oxp_range_unit},
-    {"LogSoftmax", "", NA, 0, oxp_infer_like, cost_softmax, range_logsoftmax},
-    {"Hardmax", "", N, 0, oxp_infer_like, oxp_cost_read_in, oxp_range_unit},
+    {"Softmax", "", NA, 0, infer_softmax, cost_softmax, oxp_range_unit},
+    {"LogSoftmax", "", NA, 0, infer_softmax, cost_softmax, range_logsoftmax},
+    {"Hardmax", "", N, 0, infer_softmax, oxp_cost_read_in, oxp_range_unit},
     {"Dropout", "", OXP_OP_ELEMENTWISE | OXP_OP_UNARY, 0, infer_dropout, cost_dropout, NULL},
     {"SkipLayerNormalization", "com.microsoft", NA, 0x1c, infer_skip, cost_skip, NULL},
     {"SkipSimplifiedLayerNormalization", "com.microsoft", NA, 0xc, infer_skip, cost_skip_rms, NULL},

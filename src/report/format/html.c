@@ -44,7 +44,7 @@ static const char head[] =
 
 /* Sorts a table by the clicked column and filters long tables by a word. */
 static const char script[] =
-    "<script>for(const t of document.querySelectorAll('table')){const b=t.tBodies[0];const "
+    "<script async>for(const t of document.querySelectorAll('table')){const b=t.tBodies[0];const "
     "num=s=>parseFloat(s.replace(/[, ]/g,''));t.querySelectorAll('th').forEach((h,i)=>{let d=1;"
     "h.onclick=()=>{const r=[...b.rows];r.sort((x,y)=>{const p=x.cells[i].dataset.v||"
     "x.cells[i].textContent,q=y.cells[i].dataset.v||y.cells[i].textContent,m=num(p),n=num(q);"
@@ -68,7 +68,7 @@ static void text(oxp_sink *o, const char *s, size_t most) {
         if (!n) {
             oxp_printf(o, "\\x%02x", (unsigned)(unsigned char)s[i]);
             n = 1;
-        } else if (strchr("<>&\"'", s[i])) {
+        } else if (strchr("<>&\"'`()", s[i])) {
             oxp_printf(o, "&#%d;", s[i]);
         } else {
             oxp_write(o, s + i, n);
