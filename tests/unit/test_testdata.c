@@ -5,6 +5,7 @@
  * must give exactly the recorded types and shapes, and where it propagated elements, their values.
  * The environment variable ONNXPERT_TESTDATA names another folder of such models (those of a newer
  * release come from `backend-test-tools generate-data`).
+ * The same is done with the models of fixtures/runtime.
  * Exempt are outputs whose shape depends on what the values are computed to, listed by name. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -409,12 +410,11 @@ static int run(const char *dir, const char *name, int *unknown) {
     return bad;
 }
 
-static void test_all(void **state) {
+/* All models below a folder; number of them. */
+static int run_all(const char *from, int *bad, int *unknown) {
     static const char *const folders[] = {"node", "simple", "pytorch-converted",
                                           "pytorch-operator"};
-    (void)state;
-    const char *other = getenv("ONNXPERT_TESTDATA"), *from = other ? other : ONNXPERT_TESTDATA;
-    int models = 0, bad = 0, unknown = 0;
+    int models = 0;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char top[400], dir[520];
         snprintf(top, sizeof top, "%.200s/%s", from, folders[i]);
@@ -423,23 +423,39 @@ static void test_all(void **state) {
             if (e->d_name[0] == '.')
                 continue;
             snprintf(dir, sizeof dir, "%s/%.100s", top, e->d_name);
-            int n = run(dir, e->d_name, &unknown);
+            int n = run(dir, e->d_name, unknown);
             models += n >= 0;
-            bad += n > 0;
+            *bad += n > 0;
         }
         if (d)
             closedir(d);
     }
-    if (models == 0) {
+    print_message("%s: %d models, %d wrong; %d unknown without values or exempt\n", from, models,
+                  *bad, *unknown);
+    return models;
+}
+
+static void test_installed(void **state) {
+    const char *other = getenv("ONNXPERT_TESTDATA"), *from = other ? other : ONNXPERT_TESTDATA;
+    int bad = 0, unknown = 0;
+    (void)state;
+    if (run_all(from, &bad, &unknown) == 0) {
         print_message("libonnx-testdata is not installed: nothing to compare with\n");
         skip();
     }
-    print_message("%d models, %d wrong; %d unknown without values or exempt\n", models, bad,
-                  unknown);
+    assert_int_equal(bad, 0);
+}
+
+/* com.microsoft, ai.onnx.ml and old opsets, recorded in ONNX Runtime. */
+static void test_runtime(void **state) {
+    int bad = 0, unknown = 0;
+    (void)state;
+    assert_true(run_all("fixtures/runtime", &bad, &unknown) > 100);
     assert_int_equal(bad, 0);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_installed),
+                                       cmocka_unit_test(test_runtime)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
