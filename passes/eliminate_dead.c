@@ -21,21 +21,21 @@ static bool dead(const oxp_model *m, const oxp_node *n) {
 /* Last node first, so that a dead chain goes in one sweep. */
 static size_t sweep(oxp_run *run, oxp_id graph) {
     oxp_model *m = oxp_run_model(run);
-    size_t dropped = 0;
-    for (oxp_id n = oxp_graph_at(m, graph)->last, prev; n != OXP_NONE; n = prev) {
-        prev = oxp_node_at(m, n)->prev;
-        if (!dead(m, oxp_node_at(m, n)))
+    const oxp_graph *g = oxp_graph_at(m, graph);
+    oxp_id *nodes = OXP_NEWS(oxp_run_arena(run), g->n_nodes + (size_t)1, oxp_id);
+    size_t n = 0, dropped = 0;
+    for (oxp_id id = g->first; id != OXP_NONE; id = oxp_node_at(m, id)->next)
+        nodes[n++] = id;
+    while (n-- > 0) {
+        if (!oxp_node_at(m, nodes[n])->live || !dead(m, oxp_node_at(m, nodes[n])))
             continue;
         const char *why = NULL;
         oxp_patch *p = oxp_patch_new(run);
-        oxp_patch_drop(p, n);
-        if (oxp_patch_apply(p, &why)) {
+        oxp_patch_drop(p, nodes[n]);
+        if (oxp_patch_apply(p, &why))
             dropped++;
-            if (prev != OXP_NONE && !oxp_node_at(m, prev)->live)
-                prev = oxp_graph_at(m, graph)->last; /* a Constant that went along */
-        } else {
-            oxp_run_skip(run, n, "%s", why);
-        }
+        else
+            oxp_run_skip(run, nodes[n], "%s", why);
     }
     return dropped;
 }

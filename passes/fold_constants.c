@@ -219,7 +219,9 @@ static bool fold(work *w, oxp_id id) {
     const char *why = NULL;
     uint64_t cost = 0;
     bool is_short = computed(w, &n);
-    if (!is_short && !is_view(&n) && !oxp_node_is(&n, "Transpose") && !oxp_node_is(&n, "Cast"))
+    if (!is_short &&
+        (n.n_in == 0 || n.in[0] == OXP_NONE || oxp_constant_of(w->m, n.in[0], false) == OXP_NONE ||
+         (!is_view(&n) && !oxp_node_is(&n, "Transpose") && !oxp_node_is(&n, "Cast"))))
         return false;
     oxp_patch *p = oxp_patch_new(w->run);
     for (uint32_t i = 0; i < n.n_out; i++) {
@@ -268,18 +270,19 @@ static bool foldable(const work *w, const oxp_node *n) {
 
 /* Results first: what only they needed is unused by the time it is looked at. */
 static void sweep(work *w, oxp_id graph) {
-    for (oxp_id prev, id = oxp_graph_at(w->m, graph)->last; id != OXP_NONE; id = prev) {
-        const oxp_node n = *oxp_node_at(w->m, id);
-        prev = n.prev;
-        bool gone = false;
-        if (!used(w, &n)) {
-            w->dropped += gone =
-                id < w->n_nodes && w->was_used[id] && foldable(w, &n) && drop(w, id);
-        } else if (foldable(w, &n)) {
-            w->folded += gone = fold(w, id);
-        }
-        if (gone && prev != OXP_NONE && !oxp_node_at(w->m, prev)->live)
-            prev = oxp_graph_at(w->m, graph)->last; /* a Constant that went along */
+    const oxp_graph *g = oxp_graph_at(w->m, graph);
+    oxp_id *nodes = OXP_NEWS(oxp_run_arena(w->run), g->n_nodes + (size_t)1, oxp_id);
+    size_t n = 0;
+    for (oxp_id id = g->first; id != OXP_NONE; id = oxp_node_at(w->m, id)->next)
+        nodes[n++] = id;
+    while (n-- > 0) {
+        const oxp_node node = *oxp_node_at(w->m, nodes[n]);
+        if (!node.live || !foldable(w, &node))
+            continue;
+        if (used(w, &node))
+            w->folded += fold(w, nodes[n]);
+        else if (w->was_used[nodes[n]])
+            w->dropped += drop(w, nodes[n]);
     }
 }
 
