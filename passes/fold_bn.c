@@ -125,6 +125,7 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report) {
     bool norm = oxp_node_is(oxp_node_at(l->m, node), "BatchNormalization");
     reset(l);
     l->reached = false;
+    l->may_retool = norm;
     bool done = false;
     if (!oxp_affine_of(l, node, &f, &slot)) {
         if (norm && l->needs_call) {

@@ -40,8 +40,26 @@ bool oxp_fold_is_norm(const oxp_node *n) {
     return layer_of(n) == NORM;
 }
 
-bool oxp_fold_takes_shift(const oxp_node *n) {
-    return layer_of(n) != MATMUL;
+/* x W of two matrices, W an initializer: Gemm computes it too, and has a bias. */
+static bool could_be_gemm(oxp_fold *l, const oxp_node *n) {
+    const oxp_type *x = oxp_fold_type(l, n->in[0]), *w = oxp_fold_type(l, n->in[1]);
+    return l->may_retool && x && w && x->rank == 2 && w->rank == 2 && oxp_dtype_is_float(w->elem) &&
+           oxp_value_at(l->m, n->in[0])->tensor == OXP_NONE &&
+           oxp_opset_of(l->m, n->graph, "") >= 7;
+}
+
+bool oxp_fold_takes_shift(oxp_fold *l, const oxp_node *n) {
+    return layer_of(n) != MATMUL || could_be_gemm(l, n);
+}
+
+/* MatMul(x, W) becomes Gemm(x, W, s). */
+static bool retool(oxp_fold *l, oxp_id node, const double *s, size_t n) {
+    const oxp_node mm = *oxp_node_at(l->m, node);
+    int64_t dims = (int64_t)n;
+    const char *hint = oxp_sprintf(l->arena, "%s_bias", oxp_fold_name(l, mm.in[1]));
+    oxp_dtype t = oxp_fold_dtype(l, mm.in[1]);
+    oxp_patch_op(l->p, node, "Gemm", "");
+    return oxp_fold_set_input(l, node, 2, hint, t, 1, &dims, s);
 }
 
 /* Sizes of a convolution's weight. */
@@ -369,8 +387,17 @@ bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t) {
         spread(l, &f, (size_t)dims[oxp_attr_int(&n, "transB", 0) != 0 ? 0 : rank - 1]);
         return gemm_bias(l, t->node, f.a, f.s, f.n);
     }
-    if (layer_of(&n) == MATMUL)
-        return true;
+    if (layer_of(&n) == MATMUL) {
+        if (!oxp_affine_has_shift(&f))
+            return true;
+        oxp_id w = n.in[1];
+        int rank;
+        const int64_t *dims;
+        if (!could_be_gemm(l, &n) || !oxp_fold_dims(l, w, &rank, &dims))
+            return oxp_fold_fail(l, "%s has no bias", oxp_fold_label(l, t->node));
+        spread(l, &f, (size_t)dims[1]);
+        return retool(l, t->node, f.s, f.n);
+    }
     conv c;
     if (!conv_of(l, &n, &c))
         return false;
@@ -489,7 +516,8 @@ static bool absorb_conv_input(oxp_fold *l, const oxp_fold_target *t, const oxp_n
            conv_bias(l, t->node, one, add, (size_t)c.out);
 }
 
-/* MatMul has no bias: the shift joins the constant of a following Add, or becomes one. */
+/* MatMul has no bias: the shift joins the constant of a following Add, or it becomes a Gemm, or the
+ * shift an Add. */
 static bool add_behind(oxp_fold *l, oxp_id node, const double *s, size_t n) {
     const oxp_node mm = *oxp_node_at(l->m, node);
     oxp_id out = mm.out[0];
@@ -508,6 +536,8 @@ static bool add_behind(oxp_fold *l, oxp_id node, const double *s, size_t n) {
                    oxp_fold_set_input(l, u.node, 1 - u.slot, "", c.dtype, 1, &dims, b);
         }
     }
+    if (could_be_gemm(l, &mm))
+        return finite_bias(l, s, n) && retool(l, node, s, n);
     oxp_dtype t = oxp_fold_dtype(l, mm.in[1]);
     const char *hint = oxp_sprintf(l->arena, "%s_bias", oxp_fold_name(l, mm.in[1]));
     oxp_id bare = oxp_patch_value(l->p, mm.graph, oxp_fold_name(l, out), oxp_fold_type(l, out));

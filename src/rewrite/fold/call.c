@@ -26,7 +26,7 @@ static bool find_body(oxp_fold *l, oxp_id node, body *b) {
     if (x->producer == OXP_NONE)
         return oxp_fold_fail(l, "nothing before it but %s", x->name);
     const oxp_node p = *oxp_node_at(l->m, x->producer);
-    if (!oxp_fold_is_layer(&p) || !oxp_fold_takes_shift(&p))
+    if (!oxp_fold_is_layer(&p) || !oxp_fold_takes_shift(l, &p))
         return oxp_fold_fail(l, "%s is before it", oxp_fold_label(l, x->producer));
     if (!used_once(l, n.in[0]))
         return oxp_fold_fail(l, "output of %s is also read elsewhere",

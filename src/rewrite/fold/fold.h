@@ -51,6 +51,7 @@ typedef struct oxp_fold {
     bool needs_call;  /* a formal input was met without one */
     bool imagined;    /* something unreadable was assumed harmless */
     bool reached;     /* the walk met a linear layer: its refusal is worth telling */
+    bool may_retool;  /* a MatMul may become a Gemm to take a shift */
     bool shift_stays; /* some layer cannot take the shift: it stays behind as an Add */
     oxp_fold_target targets[OXP_FOLD_TARGETS];
     size_t n_targets;
@@ -124,8 +125,9 @@ void oxp_fold_release(oxp_fold *l, oxp_id value, oxp_id reader);
 /* Is the node a layer with weights that could take a map of its output / of its input 0? */
 bool oxp_fold_is_layer(const oxp_node *n);
 bool oxp_fold_is_norm(const oxp_node *n);
-/* Can the layer take a shift of its output? */
-bool oxp_fold_takes_shift(const oxp_node *n);
+/* Can the layer take a shift of its output?  A MatMul of matrices can, as a Gemm, for a
+ * normalization (fold->may_retool). */
+bool oxp_fold_takes_shift(oxp_fold *l, const oxp_node *n);
 /* Into the open patch. */
 bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t);
 bool oxp_fold_absorb_input(oxp_fold *l, const oxp_fold_target *t);

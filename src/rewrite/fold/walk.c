@@ -86,7 +86,7 @@ static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *gi
         if (!only_read_by(l, value, node))
             return false;
         if (layer) {
-            l->shift_stays |= oxp_affine_has_shift(&f) && !oxp_fold_takes_shift(&n);
+            l->shift_stays |= oxp_affine_has_shift(&f) && !oxp_fold_takes_shift(l, &n);
             return add_target(l, id, &f, false, 0);
         }
         uint32_t x;
