@@ -1,0 +1,440 @@
+/* facts.c - the model as XML, element by element. */
+#include "analysis/facts.h"
+
+#include <libxml/xmlstring.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/weights.h"
+#include "base/utf8.h"
+#include "onnxpert/advise.h"
+#include "ops/op.h"
+#include "ops/schema.h"
+
+enum { LIST_MAX = 64, TEXT_MAX = 512, OPS_MAX = 1000 };
+
+oxp_facts *oxp_facts_new(const oxp_analysis *a, const oxp_device *d, oxp_arena *arena) {
+    oxp_facts *f = OXP_NEW(arena, oxp_facts);
+    f->a = a;
+    f->device = d;
+    f->scratch = oxp_arena_new(oxp_arena_ctx(arena));
+    if (d) {
+        oxp_node_latency *l = OXP_NEWS(arena, oxp_node_count(a->model) + 1, oxp_node_latency);
+        f->seconds = oxp_latency(a, d, OXP_UNDEFINED, NULL, l);
+        f->latency = l;
+    }
+    return f;
+}
+
+/* ---- attributes ---- */
+/* XML takes no control characters and no bad UTF-8: they are shown as "?". */
+static void put_text(xmlNodePtr e, const char *name, const char *text) {
+    char clean[TEXT_MAX];
+    size_t n = 0, len = strnlen(text, 4 * TEXT_MAX);
+    for (size_t i = 0; i < len && n + 8 < sizeof clean;) {
+        size_t k = oxp_utf8_printable(text + i, len - i);
+        if (k)
+            memcpy(clean + n, text + i, k);
+        else
+            clean[n] = '?';
+        n += k ? k : 1;
+        i += k ? k : 1;
+    }
+    clean[n] = 0;
+    xmlNewProp(e, BAD_CAST name, BAD_CAST clean);
+}
+
+static void put_u64(xmlNodePtr e, const char *name, uint64_t v) {
+    char text[32];
+    if (v == UINT64_MAX)
+        return; /* unknown: the attribute is absent */
+    snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    xmlNewProp(e, BAD_CAST name, BAD_CAST text);
+}
+
+static void put_i64(xmlNodePtr e, const char *name, int64_t v) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)v);
+    xmlNewProp(e, BAD_CAST name, BAD_CAST text);
+}
+
+static void put_double(xmlNodePtr e, const char *name, double v) {
+    char text[48];
+    snprintf(text, sizeof text, "%.9g", v);
+    if (!isfinite(v))
+        return;
+    xmlNewProp(e, BAD_CAST name, BAD_CAST text);
+}
+
+static void put_flag(xmlNodePtr e, const char *name, bool v) {
+    if (v)
+        xmlNewProp(e, BAD_CAST name, BAD_CAST "1");
+}
+
+oxp_id oxp_facts_id(const xmlNode *e) {
+    uintptr_t v = (uintptr_t)e->_private;
+    return v ? (oxp_id)(v - 1) : OXP_NONE;
+}
+
+static void put_dims(const oxp_facts *f, xmlNodePtr e, const char *name, const oxp_type *t) {
+    char text[TEXT_MAX];
+    size_t n = 0;
+    *text = 0;
+    for (int i = 0; i < t->rank && i < LIST_MAX; i++) {
+        const char *d = oxp_dim_text(oxp_model_dims(f->a->model), t->dims[i], f->scratch);
+        int k = snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", d);
+        if (k < 0 || (size_t)k >= sizeof text - n)
+            return;
+        n += (size_t)k;
+    }
+    put_text(e, name, text);
+}
+
+static const char *role(const oxp_facts *f, oxp_id id) {
+    const oxp_value *v = oxp_value_at(f->a->model, id);
+    if (v->tensor != OXP_NONE)
+        return "initializer";
+    if (v->is_input)
+        return "input";
+    if (f->a->values[id].shape_role)
+        return "shape";
+    return v->outputs ? "output" : "activation";
+}
+
+static void put_elements(xmlNodePtr e, const oxp_type *t) {
+    uint64_t n = 1;
+    for (int i = 0; i < t->rank; i++) {
+        if (!oxp_dim_is_literal(t->dims[i]) || t->dims[i] < 0)
+            return;
+        if (__builtin_mul_overflow(n, (uint64_t)t->dims[i], &n))
+            return;
+    }
+    put_u64(e, "elements", n);
+}
+
+xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, oxp_id id) {
+    xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST name, NULL);
+    if (!e)
+        return NULL;
+    if (id == OXP_NONE) {
+        put_flag(e, "omitted", true);
+        return e;
+    }
+    const oxp_value *v = oxp_value_at(f->a->model, id);
+    const oxp_value_info *i = &f->a->values[id];
+    e->_private = (void *)((uintptr_t)id + 1);
+    put_text(e, "name", v->name);
+    put_text(e, "role", role(f, id));
+    put_flag(e, "const", v->tensor != OXP_NONE || i->constant);
+    put_u64(e, "uses", (uint64_t)v->n_uses + v->outputs);
+    if (i->type.kind == OXP_KIND_TENSOR) {
+        put_text(e, "dtype", oxp_dtype_name(i->type.elem));
+        if (i->type.rank >= 0) {
+            put_i64(e, "rank", i->type.rank);
+            put_dims(f, e, "dims", &i->type);
+            put_elements(e, &i->type);
+        }
+        if (i->symbolic.kind == OXP_KIND_TENSOR && i->symbolic.rank >= 0)
+            put_dims(f, e, "symbolic", &i->symbolic);
+    }
+    put_u64(e, "bytes", i->bytes);
+    return e;
+}
+
+/* ---- nodes ---- */
+static bool ncname(const char *s) {
+    if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_'))
+        return false;
+    for (; *s; s++)
+        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+              *s == '_' || *s == '-' || *s == '.'))
+            return false;
+    return true;
+}
+
+static void put_list(xmlNodePtr e, const oxp_attr *a) {
+    char text[TEXT_MAX];
+    size_t n = 0;
+    *text = 0;
+    for (size_t i = 0; i < a->n && i < LIST_MAX; i++) {
+        int k = a->type == OXP_ATTR_INTS
+                    ? snprintf(text + n, sizeof text - n, "%s%lld", i ? " " : "",
+                               (long long)a->u.ints[i])
+                    : snprintf(text + n, sizeof text - n, "%s%.9g", i ? " " : "",
+                               (double)a->u.floats[i]);
+        if (k < 0 || (size_t)k >= sizeof text - n)
+            break;
+        n += (size_t)k;
+    }
+    put_text(e, a->name, text);
+}
+
+static void put_attr(xmlNodePtr e, const oxp_attr *a) {
+    if (!ncname(a->name) || a->ref)
+        return;
+    if (a->type == OXP_ATTR_INT)
+        put_i64(e, a->name, a->u.i);
+    else if (a->type == OXP_ATTR_FLOAT)
+        put_double(e, a->name, (double)a->u.f);
+    else if (a->type == OXP_ATTR_STRING)
+        put_text(e, a->name, a->u.s.data);
+    else if (a->type == OXP_ATTR_INTS || a->type == OXP_ATTR_FLOATS)
+        put_list(e, a);
+}
+
+static xmlNodePtr attributes(const oxp_facts *f, xmlDocPtr doc, const oxp_node *n) {
+    xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "attr", NULL);
+    for (uint32_t i = 0; e && i < n->n_attr && i < LIST_MAX; i++)
+        put_attr(e, &n->attrs[i]);
+    const oxp_schema *s =
+        oxp_schema_find(n->domain, n->op, oxp_opset_of(f->a->model, n->graph, n->domain));
+    for (uint32_t i = 0; e && s && i < s->n_attr; i++) {
+        const oxp_schema_attr *d = &oxp_schema_attrs[s->first_attr + i];
+        if (!d->has_default || oxp_attr_find(n, d->name))
+            continue;
+        if (d->type == OXP_ATTR_INT)
+            put_i64(e, d->name, d->i);
+        else if (d->type == OXP_ATTR_FLOAT)
+            put_double(e, d->name, (double)d->f);
+        else if (d->type == OXP_ATTR_STRING && d->s)
+            put_text(e, d->name, d->s);
+    }
+    return e;
+}
+
+static void put_kinds(xmlNodePtr e, uint32_t flags) {
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } kinds[] = {{OXP_OP_VIEW, "view"},           {OXP_OP_MOVE, "move"},
+                 {OXP_OP_ELEMENTWISE, "elementwise"}, {OXP_OP_UNARY, "unary"},
+                 {OXP_OP_RANDOM, "random"},       {OXP_OP_ACTIVATION, "activation"},
+                 {OXP_OP_NORM, "norm"},           {OXP_OP_POOL, "pool"},
+                 {OXP_OP_REDUCE, "reduce"},       {OXP_OP_MATMUL, "matmul"},
+                 {OXP_OP_CONV, "conv"},           {OXP_OP_RECURRENT, "recurrent"},
+                 {OXP_OP_CONTROL, "control"},     {OXP_OP_QUANT, "quant"},
+                 {OXP_OP_ATTENTION, "attention"}, {OXP_OP_ACCUMULATES, "accumulates"}};
+    char text[256];
+    size_t n = 0;
+    *text = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (flags & kinds[i].flag)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", kinds[i].name);
+    if (n)
+        put_text(e, "kinds", text);
+}
+
+static bool all_shapes(const oxp_facts *f, const oxp_node *n) {
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] != OXP_NONE && !f->a->values[n->out[i]].shape_role)
+            return false;
+    return n->n_out > 0;
+}
+
+static void put_costs(const oxp_facts *f, xmlNodePtr e, oxp_id id) {
+    const oxp_node_info *i = &f->a->nodes[id];
+    const oxp_totals *t = &f->a->totals;
+    if (i->known) {
+        put_u64(e, "macs", i->macs);
+        put_u64(e, "flops", i->flops);
+        put_u64(e, "moved", i->moved);
+        if (t->flops && t->flops != UINT64_MAX)
+            put_double(e, "share", (double)i->flops / (double)t->flops);
+    } else
+        put_flag(e, "unknown", true);
+    put_u64(e, "params", i->params);
+    put_u64(e, "weight_bytes", i->weight_bytes);
+    put_u64(e, "bytes_moved", i->bytes_moved);
+    put_u64(e, "live_bytes", i->live_bytes);
+    if (!f->latency)
+        return;
+    put_double(e, "seconds", f->latency[id].seconds);
+    if (f->seconds > 0)
+        put_double(e, "time_share", f->latency[id].seconds / f->seconds);
+    if (f->latency[id].seconds > 0)
+        put_text(e, "bound", f->latency[id].compute_bound ? "compute" : "memory");
+}
+
+xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+    const oxp_node *n = oxp_node_at(f->a->model, id);
+    xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "node", NULL);
+    if (!e)
+        return NULL;
+    oxp_mark mark = oxp_arena_mark(f->scratch);
+    e->_private = (void *)((uintptr_t)id + 1);
+    put_text(e, "op", n->op);
+    if (*n->domain)
+        put_text(e, "domain", n->domain);
+    put_text(e, "name", oxp_node_label(f->a->model, id, f->scratch));
+    put_u64(e, "index", id);
+    put_flag(e, "inner", n->graph != OXP_MAIN_GRAPH);
+    put_kinds(e, n->def ? n->def->flags : 0);
+    put_flag(e, "folded", oxp_is_folded(f->a->values, n));
+    put_flag(e, "shape", all_shapes(f, n));
+    put_flag(e, "local", n->function != OXP_NONE);
+    put_flag(e, "undefined", !n->def && n->function == OXP_NONE);
+    put_costs(f, e, id);
+    xmlAddChild(e, attributes(f, doc, n));
+    for (uint32_t i = 0; i < n->n_in && i < LIST_MAX; i++)
+        xmlAddChild(e, oxp_facts_value(f, doc, "in", n->in[i]));
+    for (uint32_t i = 0; i < n->n_out && i < LIST_MAX; i++)
+        xmlAddChild(e, oxp_facts_value(f, doc, "out", n->out[i]));
+    oxp_arena_rewind(f->scratch, mark);
+    return e;
+}
+
+/* ---- the model ---- */
+static void put_totals(const oxp_facts *f, xmlNodePtr e) {
+    const oxp_totals *t = &f->a->totals;
+    put_u64(e, "nodes", t->nodes);
+    put_u64(e, "unknown_nodes", t->unknown_nodes);
+    put_u64(e, "params", t->params);
+    put_u64(e, "trainable_params", t->trainable_params);
+    put_u64(e, "weight_bytes", t->weight_bytes);
+    put_u64(e, "file_bytes", t->file_bytes);
+    put_u64(e, "macs", t->macs);
+    put_u64(e, "flops", t->flops);
+    put_u64(e, "int_ops", t->int_ops);
+    put_u64(e, "bytes_moved", t->bytes_moved);
+    put_u64(e, "peak_activation_bytes", t->peak_activation_bytes);
+    put_u64(e, "total_activation_bytes", t->total_activation_bytes);
+    put_flag(e, "partial", t->partial);
+}
+
+static void add_sweep(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
+    const oxp_batch_sweep *s = f->sweep;
+    if (!s || !s->dim)
+        return;
+    xmlNodePtr sweep = xmlNewDocNode(doc, NULL, BAD_CAST "sweep", NULL);
+    xmlAddChild(e, sweep);
+    put_text(sweep, "dim", s->dim);
+    if (s->knee < s->n_points)
+        put_i64(sweep, "knee", s->points[s->knee].batch);
+    for (size_t i = 0; i < s->n_points; i++) {
+        const oxp_batch_point *p = &s->points[i];
+        xmlNodePtr x = xmlNewDocNode(doc, NULL, BAD_CAST "point", NULL);
+        xmlAddChild(sweep, x);
+        put_i64(x, "batch", p->batch);
+        if (!p->valid)
+            continue;
+        put_double(x, "seconds", p->seconds);
+        put_double(x, "throughput", p->throughput);
+        put_u64(x, "memory_bytes", p->memory_bytes);
+        put_flag(x, "fits", p->fits);
+    }
+}
+
+static void add_ops(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
+    for (size_t i = 0; i < f->a->n_by_op && i < OPS_MAX; i++) {
+        const oxp_op_total *o = &f->a->by_op[i];
+        xmlNodePtr x = xmlNewDocNode(doc, NULL, BAD_CAST "op", NULL);
+        xmlAddChild(e, x);
+        put_text(x, "name", o->op);
+        if (*o->domain)
+            put_text(x, "domain", o->domain);
+        put_u64(x, "count", o->count);
+        put_u64(x, "macs", o->macs);
+        put_u64(x, "flops", o->flops);
+        put_u64(x, "params", o->params);
+        put_u64(x, "weight_bytes", o->weight_bytes);
+        put_u64(x, "activation_bytes", o->activation_bytes);
+    }
+}
+
+static void add_io(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
+    const oxp_graph *g = oxp_graph_at(f->a->model, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inputs && i < OPS_MAX; i++)
+        if (oxp_value_at(f->a->model, g->inputs[i])->tensor == OXP_NONE)
+            xmlAddChild(e, oxp_facts_value(f, doc, "input", g->inputs[i]));
+    for (uint32_t i = 0; i < g->n_outputs && i < OPS_MAX; i++)
+        xmlAddChild(e, oxp_facts_value(f, doc, "output", g->outputs[i]));
+    for (size_t i = 0; i < f->a->n_assumed && i < OPS_MAX; i++) {
+        xmlNodePtr x = xmlNewDocNode(doc, NULL, BAD_CAST "dim", NULL);
+        xmlAddChild(e, x);
+        put_text(x, "name", f->a->assumed[i].name);
+        put_i64(x, "value", f->a->assumed[i].value);
+        put_flag(x, "bound", f->a->assumed[i].bound);
+    }
+}
+
+static void add_dtypes(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
+    for (int t = 1; t < OXP_DTYPE_COUNT; t++) {
+        uint64_t n = f->a->totals.params_by_dtype[t];
+        if (!n)
+            continue;
+        xmlNodePtr x = xmlNewDocNode(doc, NULL, BAD_CAST "dtype", NULL);
+        xmlAddChild(e, x);
+        put_text(x, "name", oxp_dtype_name((oxp_dtype)t));
+        put_u64(x, "params", n);
+    }
+}
+
+xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
+    const oxp_model *m = f->a->model;
+    xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "model", NULL);
+    if (!e)
+        return NULL;
+    oxp_mark mark = oxp_arena_mark(f->scratch);
+    put_totals(f, e);
+    put_i64(e, "ir_version", oxp_model_ir_version(m));
+    put_i64(e, "opset", oxp_opset_of(m, OXP_MAIN_GRAPH, ""));
+    put_text(e, "producer", oxp_model_producer(m));
+    put_u64(e, "external_bytes", oxp_model_external_bytes(m));
+    put_flag(e, "has_weights", oxp_model_has_weights(m));
+    if (f->device)
+        put_double(e, "seconds", f->seconds);
+    add_io(f, doc, e);
+    add_dtypes(f, doc, e);
+    add_ops(f, doc, e);
+    add_sweep(f, doc, e);
+    oxp_arena_rewind(f->scratch, mark);
+    return e;
+}
+
+/* ---- dump ---- */
+typedef struct dump_args {
+    const oxp_analysis *a;
+    oxp_sink *out;
+} dump_args;
+
+static void dump_element(oxp_ctx *ctx, oxp_sink *out, xmlDocPtr doc, xmlNodePtr e) {
+    xmlBufferPtr b = xmlBufferCreate();
+    int n = e && b ? xmlNodeDump(b, doc, e, 1, 1) : -1;
+    if (n > 0) {
+        oxp_puts(out, "  ");
+        oxp_write(out, xmlBufferContent(b), (size_t)n);
+        oxp_puts(out, "\n");
+    }
+    xmlBufferFree(b);
+    xmlFreeNode(e);
+    if (n < 0)
+        oxp_raise(ctx, OXP_E_NOMEM, "no memory to write the facts");
+}
+
+static void free_doc(void *doc) {
+    xmlFreeDoc(doc);
+}
+
+static void do_dump(void *p) {
+    dump_args *d = p;
+    oxp_ctx *ctx = oxp_model_ctx(d->a->model);
+    oxp_arena *arena = oxp_arena_new(ctx);
+    oxp_facts *f = oxp_facts_new(d->a, NULL, arena);
+    xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
+    size_t token = oxp_defer(ctx, free_doc, doc);
+    oxp_puts(d->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<facts version=\"1\">\n");
+    dump_element(ctx, d->out, doc, oxp_facts_model(f, doc));
+    for (oxp_id i = 0; i < oxp_node_count(d->a->model); i++)
+        if (oxp_node_at(d->a->model, i)->live)
+            dump_element(ctx, d->out, doc, oxp_facts_node(f, doc, i));
+    oxp_puts(d->out, "</facts>\n");
+    oxp_undefer(ctx, token, true);
+    oxp_arena_free(f->scratch);
+    oxp_arena_free(arena);
+}
+
+oxp_status oxp_facts_dump(const oxp_analysis *a, oxp_sink *out) {
+    dump_args d = {a, out};
+    return oxp_try(oxp_model_ctx(a->model), do_dump, &d);
+}

@@ -1,0 +1,33 @@
+/* facts.h - what rules see of a model: XML elements, built when asked for (rules/facts.rng,
+ * docs/facts.md).  They are copies: an element lives in the document it was built in and knows the
+ * node or value it stands for by `_private`. */
+#ifndef OXP_ANALYSIS_FACTS_H
+#define OXP_ANALYSIS_FACTS_H
+
+#include <libxml/tree.h>
+
+#include "analysis/latency.h"
+#include "onnxpert/analyze.h"
+
+typedef struct oxp_facts {
+    const oxp_analysis *a;
+    const oxp_device *device;        /* NULL: no times */
+    const oxp_node_latency *latency; /* by node; NULL without a device */
+    double seconds;                  /* their sum */
+    const oxp_batch_sweep *sweep;    /* NULL: none */
+    oxp_arena *scratch;              /* labels; the caller rewinds it */
+} oxp_facts;
+
+/* With a device: latencies per node. */
+oxp_facts *oxp_facts_new(const oxp_analysis *a, const oxp_device *d, oxp_arena *arena);
+
+/* Elements without a parent, in `doc`; NULL when libxml2 has no memory. */
+xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
+xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc);
+/* A value as `name` ("in", "out", "input", "output"). */
+xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, oxp_id value);
+
+/* What an element stands for: a node's or a value's id, OXP_NONE for others. */
+oxp_id oxp_facts_id(const xmlNode *e);
+
+#endif

@@ -1,0 +1,149 @@
+/* engine.c - the parent's side: workers, deadlines, results. */
+#include "rules/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rules/worker.h"
+
+/* A rule has a second, and 20 microseconds for each node of the model; all together have six times
+ * that. */
+enum { RULE_MS = 1000, NODES_PER_MS = 50, ALL_RULES = 6 };
+
+typedef struct engine {
+    const oxp_rules *rules;
+    const oxp_facts *facts;
+    oxp_arena *arena;
+    oxp_ctx *ctx;
+    oxp_rule_result *results;
+    int fd;
+    pid_t pid;
+    int64_t deadline; /* of the rule that runs, in milliseconds */
+    int64_t end;      /* of all of them */
+    int64_t rule_ms;
+} engine;
+
+static int64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void stop(void *arg) {
+    engine *e = arg;
+    if (e->pid > 0) {
+        kill(e->pid, SIGKILL);
+        while (waitpid(e->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (e->fd >= 0)
+        close(e->fd);
+    e->pid = 0;
+    e->fd = -1;
+}
+
+static void start(engine *e, size_t first) {
+    int ends[2];
+    if (pipe(ends))
+        oxp_raise(e->ctx, OXP_E_IO, "rules: no pipe: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        oxp_raise(e->ctx, OXP_E_IO, "rules: no worker process: %s", strerror(errno));
+    }
+    if (!pid) {
+        close(ends[0]);
+        oxp_rules_worker(e->rules, first, e->facts, ends[1]);
+    }
+    close(ends[1]);
+    e->fd = ends[0];
+    e->pid = pid;
+}
+
+/* All n bytes before the deadline; false: too late (*late) or the worker is gone. */
+static bool receive(engine *e, void *out, size_t n, bool *late) {
+    for (char *p = out; n;) {
+        int64_t left = e->deadline - now_ms();
+        struct pollfd f = {e->fd, POLLIN, 0};
+        int ready = left > 0 ? poll(&f, 1, (int)left) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0) {
+            *late = true;
+            return false;
+        }
+        ssize_t k = read(e->fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return false;
+        p += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+static bool receive_result(engine *e, size_t expected, bool *late) {
+    oxp_rule_record head;
+    oxp_rule_result *r = &e->results[expected];
+    size_t n_values = oxp_node_count(e->facts->a->model);
+    if (!receive(e, &head, sizeof head, late) || head.rule != expected ||
+        head.n_nodes > n_values || head.n_texts > OXP_DETAILS_MAX + 1 || !head.n_texts)
+        return false;
+    oxp_id *nodes = OXP_NEWS(e->arena, head.n_nodes + 1, oxp_id);
+    const char **texts = OXP_NEWS(e->arena, head.n_texts, const char *);
+    if (!receive(e, nodes, head.n_nodes * sizeof *nodes, late))
+        return false;
+    for (uint32_t i = 0; i < head.n_texts; i++) {
+        uint32_t n;
+        if (!receive(e, &n, sizeof n, late) || n > OXP_TEXT_MAX)
+            return false;
+        char *text = oxp_alloc(e->arena, n + 1, 1);
+        if (!receive(e, text, n, late))
+            return false;
+        texts[i] = text;
+    }
+    r->matched = head.matched && !head.failed;
+    r->failed = head.failed ? texts[0] : NULL;
+    r->message = texts[0];
+    r->nodes = nodes;
+    r->n_nodes = head.n_nodes;
+    r->details = texts + 1;
+    r->n_details = head.n_texts - 1;
+    return true;
+}
+
+const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *facts,
+                                     oxp_arena *arena) {
+    engine e = {rules, facts, arena, oxp_arena_ctx(arena), NULL, -1, 0, 0, 0, 0};
+    e.results = OXP_NEWS(arena, rules->n + 1, oxp_rule_result);
+    e.rule_ms = RULE_MS + (int64_t)(oxp_node_count(facts->a->model) / NODES_PER_MS);
+    e.end = now_ms() + ALL_RULES * e.rule_ms;
+    size_t token = oxp_defer(e.ctx, stop, &e);
+    for (size_t i = 0; i < rules->n; i++) {
+        oxp_rule_result *r = &e.results[i];
+        r->rule = rules->items[i];
+        bool late = false;
+        if (now_ms() >= e.end) {
+            r->failed = "not evaluated: the rules before it took all the time there is";
+            continue;
+        }
+        if (e.fd < 0)
+            start(&e, i);
+        e.deadline = now_ms() + e.rule_ms;
+        if (!receive_result(&e, i, &late)) {
+            r->failed = late ? oxp_sprintf(arena, "stopped after %lld ms: it takes too long",
+                                           (long long)e.rule_ms)
+                             : "its evaluation ended the worker process";
+            stop(&e);
+        }
+    }
+    oxp_undefer(e.ctx, token, true);
+    return e.results;
+}

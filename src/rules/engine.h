@@ -1,0 +1,28 @@
+/* engine.h - runs rules over facts in a worker process that may be killed. */
+#ifndef OXP_RULES_ENGINE_H
+#define OXP_RULES_ENGINE_H
+
+#include "analysis/facts.h"
+#include "rules/rule.h"
+
+typedef struct oxp_rule_result {
+    const oxp_rule *rule;
+    bool matched;
+    const char *failed; /* why the rule could not be evaluated; NULL: it was */
+    const oxp_id *nodes;
+    size_t n_nodes; /* matched nodes; 0 for rules on the model */
+    const char *message;
+    const char *const *details; /* one a match, the first 64 */
+    size_t n_details;
+} oxp_rule_result;
+
+/* Results in the order of the rules, in `arena`.  Each rule has its deadline; one that runs past it
+ * (or takes the worker down) has `failed` set, and the rest go on in a new worker. */
+const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *facts,
+                                     oxp_arena *arena);
+
+/* Runs the examples of the rules of a set; raises OXP_E_RULE with file and line for one that does
+ * not behave.  Returns how many there were. */
+size_t oxp_rules_run_examples(const oxp_rules *rules, oxp_arena *arena);
+
+#endif

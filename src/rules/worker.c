@@ -1,0 +1,308 @@
+/* worker.c - evaluates rules in the child and sends what it found to the parent. */
+#include "rules/worker.h"
+
+#include <errno.h>
+#include <libxml/xpathInternals.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/intern.h"
+#include "rules/xpath.h"
+
+typedef struct worker {
+    const oxp_rules *rules;
+    size_t first;
+    const oxp_facts *facts;
+    int fd;
+    oxp_ctx *ctx;
+    oxp_arena *arena; /* of one rule */
+    uint32_t *op_of;  /* node -> number of its (domain, op) */
+    size_t n_ops;
+    const oxp_node **op_example; /* a node of each number */
+} worker;
+
+typedef struct result {
+    oxp_rule_record head;
+    oxp_id *nodes;
+    size_t cap_nodes;
+    const char *texts[OXP_DETAILS_MAX + 1];
+    xmlDocPtr doc; /* <result> for the message */
+    xmlNodePtr root;
+    size_t kept;
+} result;
+
+/* ---- operators of the model, numbered ---- */
+static void number_ops(worker *w) {
+    const oxp_model *m = w->facts->a->model;
+    size_t n = oxp_node_count(m), cap = 0;
+    oxp_arena *a = oxp_arena_new(w->ctx);
+    oxp_map *seen = oxp_map_new(a);
+    w->op_of = OXP_NEWS(a, n + 1, uint32_t);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(m, i);
+        uint32_t k;
+        w->op_of[i] = UINT32_MAX;
+        if (!node->live)
+            continue;
+        /* names are interned: the pointers are the names */
+        uint64_t key = (uint64_t)(uintptr_t)node->op * 31 + (uint64_t)(uintptr_t)node->domain;
+        if (!oxp_map_get(seen, key, &k)) {
+            k = (uint32_t)w->n_ops;
+            oxp_map_set(seen, key, k);
+            w->op_example = oxp_grow(a, w->op_example, &cap, w->n_ops + 1, sizeof *w->op_example);
+            w->op_example[w->n_ops++] = node;
+        }
+        w->op_of[i] = k;
+    }
+}
+
+static bool named(const oxp_node *n, const char *op) {
+    const char *colon = strrchr(op, ':');
+    if (!colon)
+        return !*n->domain && !strcmp(n->op, op);
+    size_t k = (size_t)(colon - op);
+    return strlen(n->domain) == k && !memcmp(n->domain, op, k) && !strcmp(n->op, colon + 1);
+}
+
+static const bool *wanted_ops(const worker *w, const oxp_rule *r) {
+    bool *wanted = OXP_NEWS(w->arena, w->n_ops + 1, bool);
+    for (size_t i = 0; i < w->n_ops; i++) {
+        wanted[i] = !r->n_ops;
+        for (size_t k = 0; k < r->n_ops && !wanted[i]; k++)
+            wanted[i] = named(w->op_example[i], r->ops[k]);
+    }
+    return wanted;
+}
+
+/* ---- one rule ---- */
+typedef struct program {
+    xmlXPathCompExprPtr *steps;
+    const char *const *detail;
+    xmlXPathCompExprPtr *detail_exprs;
+    size_t n_detail;
+} program;
+
+static _Noreturn void fail(worker *w, const char *why) {
+    oxp_raise(w->ctx, OXP_E_RULE, "%s", why);
+}
+
+static xmlXPathCompExprPtr compile(worker *w, oxp_scratch *s, const char *expr) {
+    xmlXPathCompExprPtr e = xmlXPathCtxtCompile(s->xp, BAD_CAST expr);
+    if (!e)
+        fail(w, "an expression does not compile");
+    return e;
+}
+
+static xmlXPathCompExprPtr *compile_template(worker *w, oxp_scratch *s, const char *text,
+                                             const char *const **parts, size_t *n) {
+    const char *why;
+    *parts = oxp_template_parts(w->arena, text, n, &why);
+    if (!*parts)
+        fail(w, why);
+    xmlXPathCompExprPtr *e = OXP_NEWS(w->arena, *n + 1, xmlXPathCompExprPtr);
+    for (size_t i = 1; i < *n; i += 2)
+        e[i] = compile(w, s, (*parts)[i]);
+    return e;
+}
+
+static const char *fill_template(worker *w, oxp_scratch *s, const char *const *parts,
+                                 xmlXPathCompExprPtr *exprs, size_t n) {
+    char *out = oxp_alloc(w->arena, OXP_TEXT_MAX + 1, 1);
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = parts[i];
+        if (i & 1) {
+            xmlXPathObjectPtr o = oxp_scratch_eval(s, exprs[i]);
+            if (!o)
+                fail(w, s->error);
+            text = oxp_xpath_text(w->arena, o);
+            xmlXPathFreeObject(o);
+        }
+        size_t k = strlen(text);
+        if (k > OXP_TEXT_MAX - len)
+            k = OXP_TEXT_MAX - len;
+        memcpy(out + len, text, k);
+        len += k;
+    }
+    out[len] = 0;
+    return oxp_strdup(w->arena, out);
+}
+
+/* Conditions and variables in the order of the file; true when all hold. */
+static bool conditions_hold(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p) {
+    for (size_t i = 0; i < r->n_steps; i++) {
+        xmlXPathObjectPtr o = oxp_scratch_eval(s, p->steps[i]);
+        if (!o)
+            fail(w, s->error);
+        if (r->steps[i].name) {
+            xmlXPathRegisterVariable(s->xp, BAD_CAST r->steps[i].name, o);
+            continue;
+        }
+        bool holds = xmlXPathCastToBoolean(o);
+        xmlXPathFreeObject(o);
+        if (!holds)
+            return false;
+    }
+    return true;
+}
+
+/* The match as the message sees it: the element's attributes and the variables. */
+static void keep_match(worker *w, oxp_scratch *s, const oxp_rule *r, result *out) {
+    if (out->kept++ >= OXP_RESULT_ELEMENTS)
+        return;
+    xmlNodePtr e = xmlNewDocNode(out->doc, NULL, BAD_CAST "match", NULL);
+    if (!e)
+        fail(w, "no memory");
+    xmlAddChild(out->root, e);
+    for (xmlAttrPtr a = s->xp->node->properties; a; a = a->next) {
+        xmlChar *v = xmlNodeListGetString(s->doc, a->children, 1);
+        xmlNewProp(e, a->name, v);
+        xmlFree(v);
+    }
+    for (size_t i = 0; i < r->n_steps; i++) {
+        if (!r->steps[i].name)
+            continue;
+        xmlXPathObjectPtr v = xmlXPathVariableLookup(s->xp, BAD_CAST r->steps[i].name);
+        if (v)
+            xmlSetProp(e, BAD_CAST r->steps[i].name, BAD_CAST oxp_xpath_text(w->arena, v));
+        xmlXPathFreeObject(v);
+    }
+}
+
+static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p, oxp_id node,
+                  result *out) {
+    oxp_mark mark = oxp_arena_mark(s->arena);
+    if (!oxp_scratch_begin(s, node))
+        fail(w, *s->error ? s->error : "no memory");
+    bool holds = conditions_hold(w, s, r, p);
+    if (holds) {
+        out->head.matched = 1;
+        if (node != OXP_NONE) {
+            out->nodes = oxp_grow(w->arena, out->nodes, &out->cap_nodes, out->head.n_nodes + 1,
+                                  sizeof *out->nodes);
+            out->nodes[out->head.n_nodes++] = node;
+        }
+        keep_match(w, s, r, out);
+        if (p->n_detail && out->head.n_texts <= OXP_DETAILS_MAX)
+            out->texts[out->head.n_texts++] =
+                fill_template(w, s, p->detail, p->detail_exprs, p->n_detail);
+    }
+    oxp_scratch_end(s);
+    oxp_arena_rewind(s->arena, mark);
+}
+
+static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *out) {
+    const char *const *parts;
+    size_t n;
+    xmlXPathCompExprPtr *exprs = compile_template(w, s, r->message, &parts, &n);
+    /* the functions look for the model in the scratch's own document */
+    s->n_nodes = 0;
+    s->doc = out->doc;
+    s->root = out->root;
+    s->xp->doc = out->doc;
+    s->xp->node = out->root;
+    out->texts[0] = fill_template(w, s, parts, exprs, n);
+}
+
+static void run_rule(worker *w, const oxp_rule *r, result *out) {
+    oxp_scratch s;
+    const oxp_model *m = w->facts->a->model;
+    program p = {NULL, NULL, NULL, 0};
+    if (!oxp_scratch_init(&s, w->facts, oxp_arena_new(w->ctx)))
+        fail(w, "no memory");
+    p.steps = OXP_NEWS(w->arena, r->n_steps + 1, xmlXPathCompExprPtr);
+    for (size_t i = 0; i < r->n_steps; i++)
+        p.steps[i] = compile(w, &s, r->steps[i].expr);
+    if (r->detail)
+        p.detail_exprs = compile_template(w, &s, r->detail, &p.detail, &p.n_detail);
+    out->doc = xmlNewDoc(BAD_CAST "1.0");
+    out->root = xmlNewDocNode(out->doc, NULL, BAD_CAST "result", NULL);
+    xmlDocSetRootElement(out->doc, out->root);
+    out->head.n_texts = 1;
+    if (r->on == OXP_ON_MODEL)
+        visit(w, &s, r, &p, OXP_NONE, out);
+    else {
+        const bool *wanted = wanted_ops(w, r);
+        for (oxp_id i = 0; i < oxp_node_count(m); i++)
+            if (w->op_of[i] != UINT32_MAX && wanted[w->op_of[i]])
+                visit(w, &s, r, &p, i, out);
+    }
+    if (out->head.matched)
+        write_message(w, &s, r, out);
+    else
+        out->texts[0] = "";
+    for (size_t i = 0; i < r->n_steps; i++)
+        xmlXPathFreeCompExpr(p.steps[i]);
+    oxp_scratch_free(&s); /* the result document with it, when there was a message */
+    if (!out->head.matched)
+        xmlFreeDoc(out->doc);
+    oxp_arena_free(s.arena);
+}
+
+/* ---- sending ---- */
+static void send_all(worker *w, const void *p, size_t n) {
+    for (const char *b = p; n;) {
+        ssize_t k = write(w->fd, b, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            _exit(1); /* the parent is gone */
+        b += k;
+        n -= (size_t)k;
+    }
+}
+
+static void send_result(worker *w, const result *r) {
+    send_all(w, &r->head, sizeof r->head);
+    send_all(w, r->nodes, r->head.n_nodes * sizeof *r->nodes);
+    for (uint32_t i = 0; i < r->head.n_texts; i++) {
+        uint32_t n = (uint32_t)strlen(r->texts[i]);
+        send_all(w, &n, sizeof n);
+        send_all(w, r->texts[i], n);
+    }
+}
+
+typedef struct rule_call {
+    worker *w;
+    const oxp_rule *rule;
+    result *out;
+} rule_call;
+
+static void call_rule(void *p) {
+    rule_call *c = p;
+    run_rule(c->w, c->rule, c->out);
+}
+
+static void quiet(void *arg, xmlErrorPtr e) {
+    (void)arg, (void)e;
+}
+
+static void work(void *p) {
+    worker *w = p;
+    number_ops(w);
+    for (size_t i = w->first; i < w->rules->n; i++) {
+        w->arena = oxp_arena_new(w->ctx);
+        result out = {{(uint32_t)i, 0, 0, 0, 0}, NULL, 0, {NULL}, NULL, NULL, 0};
+        rule_call c = {w, w->rules->items[i], &out};
+        oxp_error_clear(w->ctx);
+        if (oxp_try(w->ctx, call_rule, &c) != OXP_OK) {
+            oxp_rule_record failed = {(uint32_t)i, 1, 0, 0, 1};
+            out.head = failed;
+            out.texts[0] = oxp_error_text(w->ctx);
+        }
+        send_result(w, &out);
+        oxp_arena_free(w->arena);
+    }
+}
+
+_Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_facts *facts,
+                                int fd) {
+    worker w = {rules, first, facts, fd, oxp_model_ctx(facts->a->model), NULL, NULL, 0, NULL};
+    struct rlimit no_core = {0, 0}, cpu = {20, 20};
+    setrlimit(RLIMIT_CORE, &no_core);
+    setrlimit(RLIMIT_CPU, &cpu); /* should the parent die without a word */
+    xmlSetStructuredErrorFunc(NULL, quiet);
+    oxp_status s = oxp_try(w.ctx, work, &w);
+    _exit(s == OXP_OK ? 0 : 1);
+}

@@ -1,0 +1,18 @@
+/* worker.h - the part of the engine that runs in the child process. */
+#ifndef OXP_RULES_WORKER_H
+#define OXP_RULES_WORKER_H
+
+#include "rules/engine.h"
+
+/* What the child writes for each rule; then n_nodes ids, then n_texts texts of (length, bytes): the
+ * message (or the reason of the failure) first, then details. */
+typedef struct oxp_rule_record {
+    uint32_t rule, failed, matched, n_nodes, n_texts;
+} oxp_rule_record;
+
+enum { OXP_TEXT_MAX = 16384, OXP_DETAILS_MAX = 64, OXP_RESULT_ELEMENTS = 4096 };
+
+/* Runs rules [first, n) and writes their records to fd; never returns. */
+_Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_facts *facts, int fd);
+
+#endif

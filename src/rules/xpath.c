@@ -1,0 +1,338 @@
+/* xpath.c - what an expression may hold, and how it is evaluated. */
+#include "rules/xpath.h"
+
+#include <libxml/xpathInternals.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+enum { NESTING_MAX = 64 };
+
+static const char *const core_functions[] = {
+    "last", "position", "count", "id", "local-name", "namespace-uri", "name", "string", "concat",
+    "starts-with", "contains", "substring-before", "substring-after", "substring", "string-length",
+    "normalize-space", "translate", "boolean", "not", "true", "false", "lang", "number", "sum",
+    "floor", "ceiling", "round",
+    /* node tests and operators that a parenthesis may follow */
+    "node", "text", "comment", "processing-instruction", "and", "or", "div", "mod", NULL};
+
+static bool in_list(const char *const *list, const char *s, size_t n) {
+    for (; *list; list++)
+        if (strlen(*list) == n && !memcmp(*list, s, n))
+            return true;
+    return false;
+}
+
+static bool name_char(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.' || (unsigned char)c >= 0x80;
+}
+
+static bool name_start(char c) {
+    return name_char(c) && c != '-' && c != '.' && !(c >= '0' && c <= '9');
+}
+
+static size_t name_length(const char *p) {
+    size_t n = 0;
+    while (name_char(p[n]))
+        n++;
+    return n;
+}
+
+typedef struct lexer {
+    oxp_arena *arena;
+    const char *const *vars; /* NULL-terminated */
+    const char *why;
+} lexer;
+
+/* A name, perhaps with a prefix, at p: returns what follows it, NULL when it is refused. */
+static const char *check_name(lexer *x, const char *p) {
+    size_t n = name_length(p), prefix = 0;
+    const char *name = p, *q = p + n;
+    if (*q == ':' && q[1] != ':') {
+        prefix = n;
+        name = q + 1;
+        n = *name == '*' ? 1 : name_length(name);
+        q = name + n;
+    }
+    const char *after = q + strspn(q, " \t\r\n");
+    bool ours = prefix == 2 && !memcmp(p, "ox", 2);
+    if (prefix && !ours) {
+        x->why = oxp_sprintf(x->arena, "unknown prefix \"%s\"", oxp_memdup0(x->arena, p, prefix));
+        return NULL;
+    }
+    if (*after != '(')
+        return q;
+    const char *copy = oxp_memdup0(x->arena, name, n);
+    if (ours ? oxp_xpath_known(copy) : in_list(core_functions, name, n))
+        return q;
+    x->why = oxp_sprintf(x->arena, "unknown function \"%s%s\"", ours ? "ox:" : "", copy);
+    return NULL;
+}
+
+static const char *check_variable(lexer *x, const char *p) {
+    size_t n = name_length(p);
+    if (in_list(x->vars, p, n))
+        return p + n;
+    x->why = oxp_sprintf(x->arena, "unknown variable \"$%s\"", oxp_memdup0(x->arena, p, n));
+    return NULL;
+}
+
+/* Walks the tokens: evaluation may never reach a call, so each is looked at here. */
+static bool check_tokens(lexer *x, const char *expr) {
+    int depth = 0;
+    for (const char *p = expr; *p;) {
+        if (*p == '"' || *p == '\'') {
+            p = strchr(p + 1, *p);
+            if (!p) {
+                x->why = "a string without its closing quote";
+                return false;
+            }
+            p++;
+        } else if (*p == '$') {
+            p = check_variable(x, p + 1);
+        } else if (name_start(*p)) {
+            p = check_name(x, p);
+        } else if (*p >= '0' && *p <= '9') {
+            p += strspn(p, "0123456789.");
+        } else {
+            depth += (*p == '(' || *p == '[') - (*p == ')' || *p == ']');
+            if (depth > NESTING_MAX) {
+                x->why = "brackets nested more than 64 deep";
+                return false;
+            }
+            p++;
+        }
+        if (!p)
+            return false;
+    }
+    return true;
+}
+
+static void clean(char *out, size_t room, const char *text) {
+    size_t n = 0, len = strlen(text);
+    for (size_t i = 0; i < len && n + 8 < room;) {
+        size_t k = oxp_utf8_printable(text + i, len - i);
+        if (k)
+            memcpy(out + n, text + i, k);
+        else
+            out[n] = ' ';
+        n += k ? k : 1;
+        i += k ? k : 1;
+    }
+    while (n && out[n - 1] == ' ')
+        n--;
+    out[n] = 0;
+}
+
+static void keep_error(void *arg, xmlErrorPtr e) {
+    char *text = arg;
+    if (!*text && e)
+        clean(text, 256, e->message ? e->message : "it failed");
+}
+
+static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char *expr,
+                       const char *const *vars) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    lexer x = {arena, vars, NULL};
+    char error[256] = "";
+    if (strlen(expr) > OXP_EXPR_MAX)
+        x.why = "an expression of more than 4,096 characters";
+    else if (!expr[strspn(expr, " \t\r\n")])
+        x.why = "an empty expression";
+    else if (check_tokens(&x, expr)) {
+        xmlXPathContextPtr c = xmlXPathNewContext(NULL);
+        if (!c)
+            oxp_raise(ctx, OXP_E_NOMEM, "no memory to compile an expression");
+        c->error = keep_error;
+        c->userData = error;
+        xmlSetStructuredErrorFunc(error, keep_error);
+        xmlXPathCompExprPtr e = xmlXPathCtxtCompile(c, BAD_CAST expr);
+        xmlSetStructuredErrorFunc(NULL, NULL);
+        xmlXPathFreeContext(c);
+        if (!e)
+            x.why = oxp_sprintf(arena, "%s", *error ? error : "not an XPath expression");
+        xmlXPathFreeCompExpr(e);
+    }
+    if (x.why)
+        oxp_raise(ctx, OXP_E_RULE, "%s:%d: rule %s: %s in \"%.100s\"", r->file, line, r->id, x.why,
+                  expr);
+}
+
+/* ---- templates ---- */
+const char *const *oxp_template_parts(oxp_arena *arena, const char *text, size_t *n,
+                                      const char **why) {
+    size_t cap = 0, len = strlen(text), k = 0;
+    const char **parts = NULL;
+    char *part = oxp_alloc(arena, len + 1, 1);
+    bool inside = false;
+    char quote = 0;
+    *n = 0;
+    for (const char *p = text;; p++) {
+        bool doubled = !inside && (*p == '{' || *p == '}') && p[1] == *p;
+        bool turn = !doubled && !quote && (inside ? *p == '}' : *p == '{');
+        if (!*p || turn) {
+            part[k] = 0;
+            parts = oxp_grow(arena, parts, &cap, *n + 1, sizeof *parts);
+            parts[(*n)++] = oxp_strdup(arena, part);
+            k = 0;
+            if (!*p)
+                break;
+            inside = !inside;
+            continue;
+        }
+        if (!inside && !doubled && *p == '}') {
+            *why = "a } without its {";
+            return NULL;
+        }
+        if (inside && (*p == '"' || *p == '\''))
+            quote = quote == *p ? 0 : quote ? quote : *p;
+        part[k++] = *p;
+        p += doubled;
+    }
+    *why = inside ? "a { without its }" : NULL;
+    return inside ? NULL : parts;
+}
+
+static void check_template(oxp_arena *arena, const oxp_rule *r, int line, const char *text,
+                           const char *const *vars) {
+    const char *why;
+    size_t n;
+    const char *const *parts = oxp_template_parts(arena, text, &n, &why);
+    if (!parts)
+        oxp_raise(oxp_arena_ctx(arena), OXP_E_RULE, "%s:%d: rule %s: %s", r->file, line, r->id,
+                  why);
+    for (size_t i = 1; i < n; i += 2)
+        check_expr(arena, r, line, parts[i], vars);
+}
+
+void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
+    oxp_mark mark = oxp_arena_mark(arena);
+    static const char *const none[] = {NULL};
+    const char **vars = OXP_NEWS(arena, r->n_steps + 1, const char *);
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_steps; i++) {
+        check_expr(arena, r, r->steps[i].line, r->steps[i].expr, vars);
+        if (r->steps[i].name)
+            vars[n++] = r->steps[i].name;
+    }
+    check_template(arena, r, r->message_line, r->message, none);
+    if (r->detail)
+        check_template(arena, r, r->detail_line, r->detail, vars);
+    oxp_arena_rewind(arena, mark);
+}
+
+/* ---- scratch documents ---- */
+bool oxp_scratch_init(oxp_scratch *s, const oxp_facts *f, oxp_arena *arena) {
+    memset(s, 0, sizeof *s);
+    s->facts = f;
+    s->arena = arena;
+    s->xp = xmlXPathNewContext(NULL);
+    if (!s->xp)
+        return false;
+    xmlXPathContextSetCache(s->xp, 1, -1, 0);
+    xmlXPathRegisterNs(s->xp, BAD_CAST "ox", BAD_CAST OXP_XPATH_NS);
+    oxp_xpath_register(s->xp);
+    s->xp->opLimit = OXP_OPS_MAX;
+    s->xp->funcLookupData = s; /* how the functions find their scratch */
+    return true;
+}
+
+void oxp_scratch_free(oxp_scratch *s) {
+    oxp_scratch_end(s);
+    xmlXPathFreeContext(s->xp);
+    s->xp = NULL;
+}
+
+static xmlNodePtr adopt(oxp_scratch *s, xmlNodePtr e) {
+    if (!e || ++s->n_nodes > OXP_SCRATCH_NODES) {
+        if (!*s->error)
+            snprintf(s->error, sizeof s->error, e ? "it asks for more than %d elements" : "no memory",
+                     OXP_SCRATCH_NODES);
+        xmlFreeNode(e);
+        return NULL;
+    }
+    return xmlAddChild(s->root, e);
+}
+
+static xmlNodePtr find_child(const oxp_scratch *s, const char *name, oxp_id id) {
+    for (xmlNodePtr e = s->root->children; e; e = e->next)
+        if (oxp_facts_id(e) == id && !strcmp((const char *)e->name, name))
+            return e;
+    return NULL;
+}
+
+xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node) {
+    xmlNodePtr e = find_child(s, "node", node);
+    return e ? e : adopt(s, oxp_facts_node(s->facts, s->doc, node));
+}
+
+xmlNodePtr oxp_scratch_value(oxp_scratch *s, oxp_id value) {
+    xmlNodePtr e = find_child(s, "value", value);
+    return e ? e : adopt(s, oxp_facts_value(s->facts, s->doc, "value", value));
+}
+
+xmlNodePtr oxp_scratch_model(oxp_scratch *s) {
+    xmlNodePtr e = find_child(s, "model", OXP_NONE);
+    return e ? e : adopt(s, oxp_facts_model(s->facts, s->doc));
+}
+
+bool oxp_scratch_begin(oxp_scratch *s, oxp_id node) {
+    s->n_nodes = 0;
+    s->doc = xmlNewDoc(BAD_CAST "1.0");
+    s->root = s->doc ? xmlNewDocNode(s->doc, NULL, BAD_CAST "facts", NULL) : NULL;
+    if (!s->root)
+        return false;
+    xmlDocSetRootElement(s->doc, s->root);
+    xmlNodePtr e = node == OXP_NONE ? oxp_scratch_model(s) : oxp_scratch_node(s, node);
+    s->xp->doc = s->doc;
+    s->xp->node = e;
+    return e != NULL;
+}
+
+void oxp_scratch_end(oxp_scratch *s) {
+    if (!s->doc)
+        return;
+    xmlXPathRegisteredVariablesCleanup(s->xp);
+    s->xp->doc = NULL;
+    s->xp->node = NULL;
+    xmlFreeDoc(s->doc);
+    s->doc = NULL;
+}
+
+xmlXPathObjectPtr oxp_scratch_eval(oxp_scratch *s, xmlXPathCompExprPtr e) {
+    char error[256] = "";
+    s->xp->opCount = 0;
+    s->xp->error = keep_error;
+    s->xp->userData = error;
+    xmlXPathObjectPtr o = xmlXPathCompiledEval(e, s->xp);
+    if (!*s->error && *error)
+        memcpy(s->error, error, sizeof error);
+    if (*s->error) {
+        xmlXPathFreeObject(o);
+        return NULL;
+    }
+    if (!o)
+        snprintf(s->error, sizeof s->error, "its evaluation failed");
+    return o;
+}
+
+const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o) {
+    if (o->type == XPATH_NUMBER) {
+        double v = o->floatval;
+        if (isnan(v))
+            return "unknown";
+        if (floor(v) == v && fabs(v) < 1e15)
+            return oxp_sprintf(arena, "%.0f", v);
+        return oxp_sprintf(arena, "%.4g", v);
+    }
+    xmlChar *t = xmlXPathCastToString(o);
+    if (!t)
+        return "";
+    size_t n = strlen((const char *)t);
+    const char *copy = oxp_memdup0(arena, t, n < 4000 ? n : 4000);
+    xmlFree(t);
+    return copy;
+}

@@ -1,0 +1,52 @@
+/* xpath.h - rules' expressions: checked before they run, and run in a scratch document. */
+#ifndef OXP_RULES_XPATH_H
+#define OXP_RULES_XPATH_H
+
+#include <libxml/xpath.h>
+
+#include "analysis/facts.h"
+#include "rules/rule.h"
+
+#define OXP_EXPR_MAX      4096     /* characters of an expression */
+#define OXP_OPS_MAX       10000000 /* steps of one evaluation (libxml2's opLimit) */
+#define OXP_SCRATCH_NODES 4096     /* elements that functions may add to a scratch document */
+
+/* Compiles every expression of the rule: syntax, functions, variables and prefixes.  Raises
+ * OXP_E_RULE with file and line. */
+void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r);
+
+/* A template "text {expression} text", "{{" and "}}" for braces, in parts: odd ones are
+ * expressions.  NULL and *why when it is malformed. */
+const char *const *oxp_template_parts(oxp_arena *arena, const char *text, size_t *n,
+                                      const char **why);
+
+/* ---- evaluation; only in a worker: nothing here raises from inside libxml2 ---- */
+typedef struct oxp_scratch {
+    const oxp_facts *facts;
+    oxp_arena *arena;
+    xmlXPathContextPtr xp;
+    xmlDocPtr doc;
+    xmlNodePtr root;
+    size_t n_nodes;
+    char error[256]; /* the first one, "" = none */
+} oxp_scratch;
+
+bool oxp_scratch_init(oxp_scratch *s, const oxp_facts *f, oxp_arena *arena);
+void oxp_scratch_free(oxp_scratch *s);
+/* A new document whose context is the node, or (OXP_NONE) the model. */
+bool oxp_scratch_begin(oxp_scratch *s, oxp_id node);
+void oxp_scratch_end(oxp_scratch *s);
+/* A scratch copy of a node, a value or the model; the same one when it is there already. */
+xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node);
+xmlNodePtr oxp_scratch_value(oxp_scratch *s, oxp_id value);
+xmlNodePtr oxp_scratch_model(oxp_scratch *s);
+xmlXPathObjectPtr oxp_scratch_eval(oxp_scratch *s, xmlXPathCompExprPtr e); /* NULL: s->error */
+/* Text of a result for people: integers plain, other numbers with four digits. */
+const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o);
+
+/* The ox: functions (functions.c). */
+#define OXP_XPATH_NS "urn:onnxpert"
+bool oxp_xpath_known(const char *name); /* without prefix */
+void oxp_xpath_register(xmlXPathContextPtr c);
+
+#endif
