@@ -30,7 +30,7 @@ static xmlNodeSetPtr pop_set(xmlXPathParserContextPtr c, int nargs) {
     if (!nargs)
         return xmlXPathNodeSetCreate(c->context->node);
     if (c->value && c->value->type != XPATH_NODESET) {
-        xmlXPathSetTypeError(c);
+        xmlXPathErr(c, XPATH_INVALID_TYPE);
         return NULL;
     }
     return xmlXPathPopNodeSet(c);
@@ -228,7 +228,7 @@ static void fn_value(xmlXPathParserContextPtr c, int nargs) {
     xmlNodeSetPtr in = pop_set(c, nargs > 0);
     oxp_id v = first_value(in);
     xmlXPathFreeNodeSet(in);
-    read_args r = {model_of(c), OXP_NONE, 0, NAN, {0}};
+    read_args r = {.m = model_of(c), .tensor = OXP_NONE, .v = NAN};
     if (v != OXP_NONE)
         r.tensor = oxp_constant_of(r.m, v, false);
     if (!readable(r.m, r.tensor) || !(at >= 1) || at > 1024 ||
@@ -261,7 +261,7 @@ static void fn_stat(xmlXPathParserContextPtr c, int nargs) {
     xmlNodeSetPtr in = pop_set(c, nargs > 0);
     oxp_id v = first_value(in);
     xmlXPathFreeNodeSet(in);
-    read_args r = {model_of(c), OXP_NONE, 0, NAN, {0}};
+    read_args r = {.m = model_of(c), .tensor = OXP_NONE, .v = NAN};
     if (v != OXP_NONE)
         r.tensor = oxp_constant_of(r.m, v, false);
     bool good = readable(r.m, r.tensor) &&
@@ -418,13 +418,14 @@ static void call(xmlXPathParserContextPtr c, int nargs) {
     const char *name = (const char *)c->context->function;
     for (size_t i = 0; i < TABLE_SIZE; i++)
         if (!strcmp(table[i].name, name)) {
-            if (nargs < table[i].min_args || nargs > table[i].max_args)
-                xmlXPathSetArityError(c);
-            else
-                table[i].fn(c, nargs);
+            if (nargs < table[i].min_args || nargs > table[i].max_args) {
+                xmlXPathErr(c, XPATH_INVALID_ARITY);
+                return;
+            }
+            table[i].fn(c, nargs);
             return;
         }
-    xmlXPathSetError(c, XPATH_UNKNOWN_FUNC_ERROR);
+    xmlXPathErr(c, XPATH_UNKNOWN_FUNC_ERROR);
 }
 
 bool oxp_xpath_known(const char *name) {

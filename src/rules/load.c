@@ -7,6 +7,7 @@
 
 #include "base/embed.h"
 #include "base/intern.h"
+#include "onnxpert/pass.h"
 #include "rules/rule.h"
 #include "rules/xml.h"
 #include "rules/xpath.h"
