@@ -1,0 +1,105 @@
+/* roadmap.h - the inside of a roadmap: for src/rules and the reports. */
+#ifndef OXP_RULES_ROADMAP_H
+#define OXP_RULES_ROADMAP_H
+
+#include "analysis/latency.h"
+#include "onnxpert/pass.h"
+#include "rules/engine.h"
+
+/* What a model costs on the device. */
+typedef struct oxp_metrics {
+    uint64_t flops, int_ops, peak_activation_bytes, weight_bytes, params, nodes;
+    double latency;      /* seconds, batch as bound (1 when it is not) */
+    double throughput;   /* samples a second at the batch */
+    uint64_t memory;     /* weights + peak activations at the batch; UINT64_MAX unknown */
+    uint64_t size;       /* of the file, with external data */
+    bool known;
+} oxp_metrics;
+
+typedef enum oxp_target_kind {
+    OXP_TARGET_LATENCY,
+    OXP_TARGET_THROUGHPUT,
+    OXP_TARGET_MEMORY,
+    OXP_TARGET_SIZE,
+    OXP_TARGET_ACCURACY
+} oxp_target_kind;
+
+typedef struct oxp_target {
+    const char *name; /* "latency", "latency@8", ... */
+    oxp_target_kind kind;
+    int64_t batch; /* latency@B; 0: as bound */
+    double goal;   /* seconds, samples a second, bytes */
+    const char *text;
+} oxp_target;
+
+/* Parses "latency=3ms"; raises OXP_E_USAGE for what makes no sense. */
+oxp_target oxp_target_parse(oxp_arena *arena, const char *text);
+/* All of the options' targets, files included. */
+size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp_target **out);
+/* The value of a target's metric; NaN when it is not known. */
+double oxp_target_value(const oxp_target *t, const oxp_metrics *m);
+bool oxp_target_met(const oxp_target *t, double value);
+/* How far the value is from the goal, as a factor: above 1 it is missed. */
+double oxp_target_miss(const oxp_target *t, double value);
+const char *oxp_target_show(oxp_arena *arena, const oxp_target *t, double value);
+
+typedef struct oxp_item {
+    const oxp_rule_result *result;
+    const oxp_rule *rule;
+    bool projected; /* `before` and `after` hold */
+    oxp_metrics before, after;
+    const char *summary; /* what the what-if did, in words, or NULL */
+    double gain;         /* weighted logarithms of the metrics' factors */
+    double priority;
+    const char *impact; /* "high", "medium", "low" */
+    const char *command; /* or NULL */
+} oxp_item;
+
+typedef struct oxp_phase {
+    const char *name;
+    const oxp_item *items;
+    size_t n_items;
+    oxp_metrics combined; /* with all of its items and those of the phases before */
+    bool has_combined;
+} oxp_phase;
+
+struct oxp_roadmap {
+    const oxp_model *model;
+    const oxp_analysis *analysis;
+    const oxp_device *device;
+    int64_t batch;
+    oxp_metrics baseline;
+    oxp_latency_sum latency;
+    const oxp_node_latency *nodes;
+    const oxp_batch_sweep *sweep;
+    const oxp_target *targets;
+    size_t n_targets;
+    const oxp_phase *phases;
+    size_t n_phases;
+    oxp_metrics final;
+    const oxp_skip *dropped; /* ids of rules that matched, whose what-if found nothing to do */
+    size_t n_dropped;
+};
+
+/* ---- what-ifs (whatif.c) ---- */
+typedef struct oxp_whatif {
+    const oxp_model *model; /* the original */
+    const oxp_analyze_opts *base;
+    const oxp_device *device;
+    int64_t batch;
+    uint64_t overhead; /* bytes of the files that are not weights */
+    oxp_arena *arena;
+} oxp_whatif;
+
+oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype precision);
+/* Applies an item's projection to `copy` (a clone, patched so far); false: it changed nothing, *why
+ * says so.  *precision is replaced when the projection sets one. */
+bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
+                      oxp_dtype *precision, const char **why);
+/* The copy measured under the bindings that still hold. */
+oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_dtype precision);
+
+oxp_doc *oxp_doc_roadmap(const void *roadmap, oxp_arena *arena);
+void oxp_emit_roadmap(const void *roadmap, oxp_json *json);
+
+#endif

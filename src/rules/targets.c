@@ -1,0 +1,162 @@
+/* targets.c - goals: "latency=3ms", "latency@8=5ms", "throughput=2000", "memory=100MB",
+ * "size=20MB", "accuracy=0.98". */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/roadmap.h"
+#include "rules/xml.h"
+
+typedef struct unit {
+    const char *name;
+    double factor;
+} unit;
+
+static const unit times[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {NULL, 0}};
+static const unit sizes[] = {{"B", 1},           {"kB", 1e3},        {"KB", 1e3},
+                             {"MB", 1e6},        {"GB", 1e9},        {"KiB", 1024.0},
+                             {"MiB", 1048576.0}, {"GiB", 1073741824}, {NULL, 0}};
+static const unit rates[] = {{"", 1}, {"/s", 1}, {"sps", 1}, {"fps", 1}, {NULL, 0}};
+static const unit shares[] = {{"", 1}, {"%", 0.01}, {NULL, 0}};
+
+static const struct {
+    const char *name;
+    oxp_target_kind kind;
+    const unit *units;
+    const char *example;
+} kinds[] = {{"latency", OXP_TARGET_LATENCY, times, "3ms"},
+             {"throughput", OXP_TARGET_THROUGHPUT, rates, "2000"},
+             {"memory", OXP_TARGET_MEMORY, sizes, "100MB"},
+             {"size", OXP_TARGET_SIZE, sizes, "20MB"},
+             {"accuracy", OXP_TARGET_ACCURACY, shares, "0.98"}};
+
+oxp_target oxp_target_parse(oxp_arena *arena, const char *text) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    const char *eq = strchr(text, '='), *at = strchr(text, '@');
+    if (!eq)
+        oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": NAME=VALUE is wanted, such as latency=3ms",
+                  text);
+    size_t n = at && at < eq ? (size_t)(at - text) : (size_t)(eq - text);
+    oxp_target t = {.name = oxp_memdup0(arena, text, (size_t)(eq - text)), .text = eq + 1};
+    size_t k = 0;
+    while (k < sizeof kinds / sizeof *kinds &&
+           (strlen(kinds[k].name) != n || memcmp(kinds[k].name, text, n) != 0))
+        k++;
+    if (k == sizeof kinds / sizeof *kinds)
+        oxp_raise(ctx, OXP_E_USAGE,
+                  "target \"%s\": only latency, throughput, memory, size and accuracy are known",
+                  text);
+    t.kind = kinds[k].kind;
+    if (at && at < eq) {
+        char *stop;
+        t.batch = strtoll(at + 1, &stop, 10);
+        if (t.kind != OXP_TARGET_LATENCY || stop != eq || t.batch < 1 || t.batch > 1000000)
+            oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": a batch is wanted, such as latency@8=5ms",
+                      text);
+    }
+    char *end;
+    double v = strtod(eq + 1, &end);
+    while (*end == ' ')
+        end++;
+    const unit *u = kinds[k].units;
+    while (u->name && strcmp(u->name, end) != 0)
+        u++;
+    if (end == eq + 1 || !isfinite(v) || v <= 0 || !u->name)
+        oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": a number above 0 with its unit is wanted, "
+                                    "such as %s=%s",
+                  text, kinds[k].name, kinds[k].example);
+    t.goal = v * u->factor;
+    t.text = oxp_strdup(arena, eq + 1);
+    if (t.kind == OXP_TARGET_ACCURACY && t.goal > 1)
+        oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": an accuracy is at most 1", text);
+    return t;
+}
+
+static void free_doc(void *doc) {
+    xmlFreeDoc(doc);
+}
+
+typedef struct target_list {
+    oxp_target *items;
+    size_t n, cap;
+} target_list;
+
+static void append(oxp_arena *arena, target_list *l, oxp_target t) {
+    l->items = oxp_grow(arena, l->items, &l->cap, l->n + 1, sizeof *l->items);
+    l->items[l->n++] = t;
+}
+
+static void read_file(oxp_arena *arena, target_list *l, const char *path) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    size_t size;
+    const char *text = oxp_xml_file(arena, path, &size);
+    xmlDocPtr doc = oxp_xml_parse(arena, path, text, size);
+    size_t token = oxp_defer(ctx, free_doc, doc);
+    xmlNodePtr root = xmlDocGetRootElement(doc);
+    if (!oxp_xml_is(root, "targets"))
+        oxp_raise(ctx, OXP_E_RULE, "%s:%ld: the root element is to be <targets>", path,
+                  xmlGetLineNo(root));
+    for (xmlNodePtr e = root->children; e; e = e->next) {
+        if (e->type != XML_ELEMENT_NODE)
+            continue;
+        const char *name = oxp_xml_attr(arena, e, "name"), *goal = oxp_xml_attr(arena, e, "goal");
+        if (!oxp_xml_is(e, "target") || !name || !goal)
+            oxp_raise(ctx, OXP_E_RULE, "%s:%ld: <target name=\"latency\" goal=\"3ms\"/> is wanted",
+                      path, xmlGetLineNo(e));
+        append(arena, l, oxp_target_parse(arena, oxp_sprintf(arena, "%s=%s", name, goal)));
+    }
+    oxp_undefer(ctx, token, true);
+}
+
+size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp_target **out) {
+    target_list l = {NULL, 0, 0};
+    for (size_t i = 0; i < opts->n_target_files; i++)
+        read_file(arena, &l, opts->target_files[i]);
+    for (size_t i = 0; i < opts->n_targets; i++)
+        append(arena, &l, oxp_target_parse(arena, opts->targets[i]));
+    *out = l.items;
+    return l.n;
+}
+
+double oxp_target_value(const oxp_target *t, const oxp_metrics *m) {
+    switch (t->kind) {
+    case OXP_TARGET_LATENCY:
+        return t->batch > 1 ? NAN : m->latency > 0 ? m->latency : NAN;
+    case OXP_TARGET_THROUGHPUT:
+        return m->throughput > 0 ? m->throughput : NAN;
+    case OXP_TARGET_MEMORY:
+        return m->memory == UINT64_MAX ? NAN : (double)m->memory;
+    case OXP_TARGET_SIZE:
+        return m->size == UINT64_MAX ? NAN : (double)m->size;
+    case OXP_TARGET_ACCURACY:
+        break;
+    }
+    return NAN;
+}
+
+bool oxp_target_met(const oxp_target *t, double value) {
+    return t->kind == OXP_TARGET_THROUGHPUT ? value >= t->goal : value <= t->goal;
+}
+
+double oxp_target_miss(const oxp_target *t, double value) {
+    if (!(value > 0))
+        return NAN;
+    return t->kind == OXP_TARGET_THROUGHPUT ? t->goal / value : value / t->goal;
+}
+
+const char *oxp_target_show(oxp_arena *arena, const oxp_target *t, double value) {
+    if (isnan(value))
+        return "unknown";
+    switch (t->kind) {
+    case OXP_TARGET_LATENCY:
+        return oxp_human_seconds(arena, value);
+    case OXP_TARGET_THROUGHPUT:
+        return oxp_sprintf(arena, "%.0f samples/s", value);
+    case OXP_TARGET_MEMORY:
+    case OXP_TARGET_SIZE:
+        return oxp_human_bytes(arena, (uint64_t)value);
+    case OXP_TARGET_ACCURACY:
+        break;
+    }
+    return oxp_sprintf(arena, "%g", value);
+}
