@@ -58,6 +58,7 @@ static void bypass(oxp_run *run, oxp_id id) {
     const oxp_analysis *a = oxp_run_analysis(run);
     double times = growth(a, n);
     oxp_id from = oxp_in(n, 0), to = oxp_out(n, 0);
+    bool was_partial = a->totals.partial;
     const char *why;
     if (!(times > 1)) {
         oxp_run_skip(run, id, "it does not enlarge its input, as far as sizes are known");
@@ -79,6 +80,9 @@ static void bypass(oxp_run *run, oxp_id id) {
         oxp_run_skip(run, id, "%s", why);
         return;
     }
+    if (oxp_run_reanalyze(run)->totals.partial && !was_partial)
+        oxp_run_impossible(run, id, "without it some sizes behind it no longer fit: the network "
+                                    "is built for the enlarged image");
     oxp_run_changed(run, 1);
     oxp_run_summary(run, "%.4gx the pixels: no longer enlarged", times);
 }

@@ -44,6 +44,10 @@ static void push_number(xmlXPathParserContextPtr c, double v) {
     valuePush(c, xmlXPathNewFloat(v));
 }
 
+static void push_text(xmlXPathParserContextPtr c, const char *s) {
+    valuePush(c, xmlXPathNewCString(s));
+}
+
 static bool is_element(const xmlNode *e, const char *name) {
     return e->type == XML_ELEMENT_NODE && !strcmp((const char *)e->name, name);
 }
@@ -310,6 +314,55 @@ static void fn_length(xmlXPathParserContextPtr c, int nargs) {
     push_number(c, (double)split(pop_string(c), v, 64));
 }
 
+/* The words from the n-th on. */
+static void fn_words_from(xmlXPathParserContextPtr c, int nargs) {
+    double at = nargs > 1 ? pop_number(c) : 1;
+    const char *p = pop_string(c);
+    for (int i = 1; i < (int)at && *p; i++) {
+        p += strcspn(p, " ");
+        p += *p == ' ';
+    }
+    push_text(c, p);
+}
+
+/* Smallest and largest number of a set. */
+static double extreme(xmlXPathParserContextPtr c, bool largest) {
+    xmlNodeSetPtr s = pop_set(c, 1);
+    double r = NAN;
+    for (int i = 0; s && i < s->nodeNr; i++) {
+        double v = xmlXPathCastNodeToNumber(s->nodeTab[i]);
+        r = isnan(r) || (largest ? v > r : v < r) ? v : r;
+    }
+    xmlXPathFreeNodeSet(s);
+    return r;
+}
+
+static void fn_lowest(xmlXPathParserContextPtr c, int nargs) {
+    (void)nargs;
+    push_number(c, extreme(c, false));
+}
+
+static void fn_highest(xmlXPathParserContextPtr c, int nargs) {
+    (void)nargs;
+    push_number(c, extreme(c, true));
+}
+
+/* The texts of a set with commas between them, at most eight. */
+static void fn_names(xmlXPathParserContextPtr c, int nargs) {
+    xmlNodeSetPtr s = pop_set(c, nargs);
+    const char *text = "";
+    for (int i = 0; s && i < s->nodeNr && i < 8; i++) {
+        xmlChar *v = xmlXPathCastNodeToString(s->nodeTab[i]);
+        text = oxp_sprintf(scratch_of(c)->arena, "%s%s%.80s", text, i ? ", " : "",
+                           v ? (const char *)v : "");
+        xmlFree(v);
+    }
+    if (s && s->nodeNr > 8)
+        text = oxp_sprintf(scratch_of(c)->arena, "%s and %d more", text, s->nodeNr - 8);
+    xmlXPathFreeNodeSet(s);
+    push_text(c, text);
+}
+
 static void fn_has(xmlXPathParserContextPtr c, int nargs) {
     const char *word = nargs > 1 ? pop_string(c) : "";
     const char *text = pop_string(c);
@@ -333,10 +386,6 @@ static void fn_max(xmlXPathParserContextPtr c, int nargs) {
     for (int i = 0; i < nargs; i++)
         r = fmax(r, pop_number(c));
     push_number(c, r);
-}
-
-static void push_text(xmlXPathParserContextPtr c, const char *s) {
-    valuePush(c, xmlXPathNewCString(s));
 }
 
 static uint64_t whole(double v) {
@@ -406,6 +455,8 @@ static const struct {
              {"value", 1, 2, fn_value},       {"stat", 2, 2, fn_stat},
              {"nth", 2, 2, fn_nth},           {"product", 1, 1, fn_product},
              {"length", 1, 1, fn_length},     {"has", 2, 2, fn_has},
+             {"words-from", 2, 2, fn_words_from}, {"lowest", 1, 1, fn_lowest},
+             {"highest", 1, 1, fn_highest},   {"names", 1, 1, fn_names},
              {"min", 1, 16, fn_min},          {"max", 1, 16, fn_max},
              {"human", 1, 1, fn_human},       {"bytes", 1, 1, fn_bytes},
              {"seconds", 1, 1, fn_seconds},   {"percent", 1, 1, fn_percent},

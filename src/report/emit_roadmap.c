@@ -1,0 +1,143 @@
+/* emit_roadmap.c - the roadmap as data: onnxpert.roadmap/1 (docs/roadmap.schema.json). */
+#include <math.h>
+
+#include "rules/roadmap.h"
+
+static void pair(oxp_json *j, const char *key, uint64_t before, uint64_t after) {
+    oxp_json_array(j, key);
+    oxp_json_uint(j, NULL, before);
+    oxp_json_uint(j, NULL, after);
+    oxp_json_end(j);
+}
+
+static void pair_double(oxp_json *j, const char *key, double before, double after) {
+    oxp_json_array(j, key);
+    oxp_json_double(j, NULL, before);
+    oxp_json_double(j, NULL, after);
+    oxp_json_end(j);
+}
+
+static void projection(oxp_json *j, const char *key, const oxp_metrics *b, const oxp_metrics *n) {
+    oxp_json_object(j, key);
+    pair(j, "flops", b->flops, n->flops);
+    pair(j, "int_ops", b->int_ops, n->int_ops);
+    pair(j, "params", b->params, n->params);
+    pair(j, "nodes", b->nodes, n->nodes);
+    pair(j, "peak_activation_bytes", b->peak_activation_bytes, n->peak_activation_bytes);
+    pair(j, "weight_bytes", b->weight_bytes, n->weight_bytes);
+    pair(j, "memory_bytes", b->memory, n->memory);
+    pair(j, "size_bytes", b->size, n->size);
+    pair_double(j, "latency_ms", b->latency * 1e3, n->latency * 1e3);
+    pair_double(j, "throughput", b->throughput, n->throughput);
+    oxp_json_end(j);
+}
+
+static const char *unit(const oxp_target *t) {
+    static const char *const units[] = {"ms", "samples/s", "bytes", "bytes", ""};
+    return units[t->kind];
+}
+
+static double in_unit(const oxp_target *t, double v) {
+    return t->kind == OXP_TARGET_LATENCY ? v * 1e3 : v;
+}
+
+static void target(oxp_json *j, const oxp_target *t, const oxp_metrics *before,
+                   const oxp_metrics *after) {
+    double now = oxp_target_value(t, before), then = oxp_target_value(t, after);
+    oxp_json_object(j, NULL);
+    oxp_json_string(j, "name", t->name);
+    oxp_json_double(j, "goal", in_unit(t, t->goal));
+    oxp_json_string(j, "unit", unit(t));
+    oxp_json_double(j, "baseline", in_unit(t, now));
+    oxp_json_double(j, "projected", in_unit(t, then));
+    if (isnan(then))
+        oxp_json_null(j, "met");
+    else
+        oxp_json_bool(j, "met", oxp_target_met(t, then));
+    if (t->kind == OXP_TARGET_ACCURACY)
+        oxp_json_string(j, "note", "not decidable from the graph: measure it on validation data");
+    oxp_json_end(j);
+}
+
+static void evidence(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_arena *arena) {
+    enum { NODES_MAX = 1000 };
+    oxp_json_object(j, "evidence");
+    oxp_json_array(j, "nodes");
+    for (size_t i = 0; i < it->result->n_nodes && i < NODES_MAX; i++)
+        oxp_json_string(j, NULL, oxp_node_label(r->model, it->result->nodes[i], arena));
+    oxp_json_end(j);
+    oxp_json_uint(j, "count", it->result->n_nodes);
+    oxp_json_array(j, "details");
+    for (size_t i = 0; i < it->result->n_details; i++)
+        oxp_json_string(j, NULL, it->result->details[i]);
+    oxp_json_end(j);
+    oxp_json_end(j);
+}
+
+static void item(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_arena *arena) {
+    oxp_json_object(j, NULL);
+    oxp_json_string(j, "rule", it->rule->id);
+    oxp_json_string(j, "title", it->rule->title);
+    oxp_json_double(j, "priority", it->priority);
+    oxp_json_string(j, "impact", it->impact);
+    oxp_json_string(j, "effort", oxp_level_name(it->rule->effort));
+    oxp_json_string(j, "risk", oxp_level_name(it->rule->risk));
+    oxp_json_double(j, "confidence", it->rule->confidence);
+    oxp_json_string(j, "phase", it->rule->phase);
+    oxp_json_array(j, "needs");
+    for (size_t i = 0; i < it->rule->n_needs; i++)
+        oxp_json_string(j, NULL, it->rule->needs[i]);
+    oxp_json_end(j);
+    oxp_json_string(j, "message", it->result->message);
+    evidence(j, r, it, arena);
+    if (it->projected)
+        projection(j, "projection", &it->before, &it->after);
+    else
+        oxp_json_null(j, "projection");
+    oxp_json_string(j, "fix", it->rule->fix);
+    oxp_json_string(j, "command", it->command);
+    oxp_json_end(j);
+}
+
+static void phase(oxp_json *j, const oxp_roadmap *r, const oxp_phase *p, oxp_arena *arena) {
+    oxp_json_object(j, NULL);
+    oxp_json_string(j, "name", p->name);
+    oxp_json_array(j, "items");
+    for (size_t i = 0; i < p->n_items; i++)
+        item(j, r, &p->items[i], arena);
+    oxp_json_end(j);
+    projection(j, "combined", &r->baseline, &p->combined);
+    oxp_json_array(j, "targets");
+    for (size_t i = 0; i < r->n_targets; i++)
+        target(j, &r->targets[i], &r->baseline, &p->combined);
+    oxp_json_end(j);
+    oxp_json_end(j);
+}
+
+void oxp_emit_roadmap(const void *source, oxp_json *j) {
+    const oxp_roadmap *r = source;
+    oxp_arena *arena = oxp_arena_new(oxp_model_ctx(r->model));
+    oxp_json_object(j, NULL);
+    oxp_json_string(j, "schema", "onnxpert.roadmap/1");
+    oxp_json_string(j, "model", oxp_model_path(r->model));
+    oxp_json_string(j, "device", r->device->id);
+    oxp_json_int(j, "batch", r->batch);
+    oxp_json_array(j, "targets");
+    for (size_t i = 0; i < r->n_targets; i++)
+        target(j, &r->targets[i], &r->baseline, &r->final);
+    oxp_json_end(j);
+    oxp_json_array(j, "phases");
+    for (size_t i = 0; i < r->n_phases; i++)
+        phase(j, r, &r->phases[i], arena);
+    oxp_json_end(j);
+    oxp_json_array(j, "not_applicable");
+    for (size_t i = 0; i < r->n_dropped; i++) {
+        oxp_json_object(j, NULL);
+        oxp_json_string(j, "rule", r->dropped[i].node);
+        oxp_json_string(j, "reason", r->dropped[i].reason);
+        oxp_json_end(j);
+    }
+    oxp_json_end(j);
+    oxp_json_end(j);
+    oxp_arena_free(arena);
+}
