@@ -64,9 +64,9 @@ static void run_pass(oxp_run *run) {
     }
 }
 
-const oxp_pass oxp_pass_light_stem = {
-    .name = "light-stem",
-    .summary = "what-if: a 3x3 kernel in place of a large one",
-    .fidelity = OXP_RETRAINING,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
-    .run = run_pass};
+const oxp_pass oxp_pass_light_stem = {.name = "light-stem",
+                                      .summary = "what-if: a 3x3 kernel in place of a large one",
+                                      .fidelity = OXP_RETRAINING,
+                                      .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING |
+                                               OXP_PASS_WHAT_IF,
+                                      .run = run_pass};

@@ -27,6 +27,8 @@ static double growth(const oxp_analysis *a, const oxp_node *n) {
     if (!dims_of(a, oxp_in(n, 0), &x) || !dims_of(a, oxp_out(n, 0), &y) || x->rank != y->rank)
         return 0;
     for (int i = 0; i < x->rank; i++) {
+        if (x->dims[i] == y->dims[i]) /* the batch may have no number */
+            continue;
         if (!oxp_dim_is_literal(x->dims[i]) || !oxp_dim_is_literal(y->dims[i]) || x->dims[i] < 1)
             return 0;
         g *= (double)y->dims[i] / (double)x->dims[i];
@@ -81,8 +83,9 @@ static void bypass(oxp_run *run, oxp_id id) {
         return;
     }
     if (oxp_run_reanalyze(run)->totals.partial && !was_partial)
-        oxp_run_impossible(run, id, "without it some sizes behind it no longer fit: the network "
-                                    "is built for the enlarged image");
+        oxp_run_impossible(run, id,
+                           "without it some sizes behind it no longer fit: the network "
+                           "is built for the enlarged image");
     oxp_run_changed(run, 1);
     oxp_run_summary(run, "%.4gx the pixels: no longer enlarged", times);
 }

@@ -158,11 +158,10 @@ static void put_list(xmlNodePtr e, const oxp_attr *a) {
     size_t n = 0;
     *text = 0;
     for (size_t i = 0; i < a->n && i < LIST_MAX; i++) {
-        int k = a->type == OXP_ATTR_INTS
-                    ? snprintf(text + n, sizeof text - n, "%s%lld", i ? " " : "",
-                               (long long)a->u.ints[i])
-                    : snprintf(text + n, sizeof text - n, "%s%.9g", i ? " " : "",
-                               (double)a->u.floats[i]);
+        int k = a->type == OXP_ATTR_INTS ? snprintf(text + n, sizeof text - n, "%s%lld",
+                                                    i ? " " : "", (long long)a->u.ints[i])
+                                         : snprintf(text + n, sizeof text - n, "%s%.9g",
+                                                    i ? " " : "", (double)a->u.floats[i]);
         if (k < 0 || (size_t)k >= sizeof text - n)
             break;
         n += (size_t)k;
@@ -207,14 +206,22 @@ static void put_kinds(xmlNodePtr e, uint32_t flags) {
     static const struct {
         uint32_t flag;
         const char *name;
-    } kinds[] = {{OXP_OP_VIEW, "view"},           {OXP_OP_MOVE, "move"},
-                 {OXP_OP_ELEMENTWISE, "elementwise"}, {OXP_OP_UNARY, "unary"},
-                 {OXP_OP_RANDOM, "random"},       {OXP_OP_ACTIVATION, "activation"},
-                 {OXP_OP_NORM, "norm"},           {OXP_OP_POOL, "pool"},
-                 {OXP_OP_REDUCE, "reduce"},       {OXP_OP_MATMUL, "matmul"},
-                 {OXP_OP_CONV, "conv"},           {OXP_OP_RECURRENT, "recurrent"},
-                 {OXP_OP_CONTROL, "control"},     {OXP_OP_QUANT, "quant"},
-                 {OXP_OP_ATTENTION, "attention"}, {OXP_OP_ACCUMULATES, "accumulates"}};
+    } kinds[] = {{OXP_OP_VIEW, "view"},
+                 {OXP_OP_MOVE, "move"},
+                 {OXP_OP_ELEMENTWISE, "elementwise"},
+                 {OXP_OP_UNARY, "unary"},
+                 {OXP_OP_RANDOM, "random"},
+                 {OXP_OP_ACTIVATION, "activation"},
+                 {OXP_OP_NORM, "norm"},
+                 {OXP_OP_POOL, "pool"},
+                 {OXP_OP_REDUCE, "reduce"},
+                 {OXP_OP_MATMUL, "matmul"},
+                 {OXP_OP_CONV, "conv"},
+                 {OXP_OP_RECURRENT, "recurrent"},
+                 {OXP_OP_CONTROL, "control"},
+                 {OXP_OP_QUANT, "quant"},
+                 {OXP_OP_ATTENTION, "attention"},
+                 {OXP_OP_ACCUMULATES, "accumulates"}};
     char text[256];
     size_t n = 0;
     *text = 0;

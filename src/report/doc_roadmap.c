@@ -172,7 +172,9 @@ static void top_two(page *p, bool retraining, const char *what) {
             if (arch != retraining || !it->projected)
                 continue;
             const char *cells[] = {
-                it->rule->title, oxp_level_name(it->rule->effort), oxp_level_name(it->rule->risk),
+                it->rule->title,
+                oxp_level_name(it->rule->effort),
+                oxp_level_name(it->rule->risk),
                 times_fewer(p->a, it->before.latency, it->after.latency),
                 times_fewer(p->a, (double)it->before.flops, (double)it->after.flops),
                 times_fewer(p->a, (double)it->before.memory, (double)it->after.memory)};
@@ -215,21 +217,22 @@ static void batches(page *p) {
                      oxp_human_seconds(p->a, s->points[0].seconds),
                      (long long)s->points[s->knee].batch);
     else
-        oxp_doc_para(p->d, "Batch: 1 for real time (%s); throughput grows to the largest batch that "
-                           "was tried.",
+        oxp_doc_para(p->d,
+                     "Batch: 1 for real time (%s); throughput grows to the largest batch that "
+                     "was tried.",
                      oxp_human_seconds(p->a, s->points[0].seconds));
     oxp_block *b = oxp_doc_block(p->d, OXP_TABLE, 4);
     b->header = header;
     b->align = align;
     for (size_t i = 0; i < s->n_points; i++) {
         const oxp_batch_point *x = &s->points[i];
-        const char *cells[] = {
-            oxp_sprintf(p->a, "%lld", (long long)x->batch),
-            x->valid ? oxp_human_seconds(p->a, x->seconds) : "does not run",
-            x->valid ? oxp_sprintf(p->a, "%.0f", x->throughput) : "",
-            x->valid ? oxp_sprintf(p->a, "%s%s", oxp_human_bytes(p->a, x->memory_bytes),
-                                   x->fits ? "" : " (does not fit)")
-                     : ""};
+        const char *cells[] = {oxp_sprintf(p->a, "%lld", (long long)x->batch),
+                               x->valid ? oxp_human_seconds(p->a, x->seconds) : "does not run",
+                               x->valid ? oxp_sprintf(p->a, "%.0f", x->throughput) : "",
+                               x->valid ? oxp_sprintf(p->a, "%s%s",
+                                                      oxp_human_bytes(p->a, x->memory_bytes),
+                                                      x->fits ? "" : " (does not fit)")
+                                        : ""};
         oxp_doc_row(p->d, cells);
     }
 }
@@ -244,8 +247,8 @@ static void checkpoints(page *p) {
 }
 
 /* ---- 5. the roadmap ---- */
-static void change_line(page *p, const char *name, const char *before, const char *after,
-                        double b, double n) {
+static void change_line(page *p, const char *name, const char *before, const char *after, double b,
+                        double n) {
     if (b == n)
         return;
     const char *line =
@@ -260,8 +263,8 @@ static void changes(page *p, const oxp_metrics *b, const oxp_metrics *n) {
     change_line(p, "FLOPs", oxp_human_count(p->a, b->flops), oxp_human_count(p->a, n->flops),
                 (double)b->flops, (double)n->flops);
     change_line(p, "peak activations", oxp_human_bytes(p->a, b->peak_activation_bytes),
-                oxp_human_bytes(p->a, n->peak_activation_bytes),
-                (double)b->peak_activation_bytes, (double)n->peak_activation_bytes);
+                oxp_human_bytes(p->a, n->peak_activation_bytes), (double)b->peak_activation_bytes,
+                (double)n->peak_activation_bytes);
     change_line(p, "weights", oxp_human_bytes(p->a, b->weight_bytes),
                 oxp_human_bytes(p->a, n->weight_bytes), (double)b->weight_bytes,
                 (double)n->weight_bytes);
@@ -278,9 +281,9 @@ static void item(page *p, const oxp_item *it, size_t number) {
     const char *needs = "";
     for (size_t i = 0; i < it->rule->n_needs; i++)
         needs = oxp_sprintf(p->a, "%s%s%s", needs, i ? ", " : "; needs ", it->rule->needs[i]);
-    const char *badges = oxp_sprintf(p->a, "%s impact; %s effort; %s risk%s", it->impact,
-                                     oxp_level_name(it->rule->effort),
-                                     oxp_level_name(it->rule->risk), needs);
+    const char *badges =
+        oxp_sprintf(p->a, "%s impact; %s effort; %s risk%s", it->impact,
+                    oxp_level_name(it->rule->effort), oxp_level_name(it->rule->risk), needs);
     if (!it->projected)
         badges = oxp_sprintf(p->a, "%s effort; %s risk%s", oxp_level_name(it->rule->effort),
                              oxp_level_name(it->rule->risk), needs);
@@ -289,6 +292,9 @@ static void item(page *p, const oxp_item *it, size_t number) {
     oxp_doc_para(p->d, "%s", it->result->message);
     if (it->projected)
         changes(p, &it->before, &it->after);
+    if (it->alone)
+        oxp_doc_para(p->d, "Left out of the combination below: together with the other items it "
+                           "gains nothing more on this device.");
     if (it->result->n_details) {
         oxp_doc_block(p->d, OXP_LIST, 1);
         for (size_t i = 0; i < it->result->n_details && i < DETAILS_SHOWN; i++)
@@ -359,8 +365,8 @@ static void assumptions(page *p) {
 oxp_doc *oxp_doc_roadmap(const void *source, oxp_arena *arena) {
     const oxp_roadmap *r = source;
     page p = {r, NULL, arena};
-    p.d = oxp_doc_new(arena, oxp_sprintf(arena, "Optimization roadmap: %s",
-                                         oxp_model_path(r->model)));
+    p.d = oxp_doc_new(arena,
+                      oxp_sprintf(arena, "Optimization roadmap: %s", oxp_model_path(r->model)));
     profile(&p);
     target_table(&p, &r->final, "Targets, with all of the roadmap applied:");
     verdict(&p);

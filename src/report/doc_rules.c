@@ -11,12 +11,9 @@ static oxp_doc *list_doc(const void *source, oxp_arena *arena) {
     b->header = header;
     for (size_t i = 0; i < r->n; i++) {
         const oxp_rule *x = r->items[i];
-        const char *cells[] = {x->id,
-                               x->category,
-                               x->phase,
-                               oxp_level_name(x->effort),
-                               oxp_level_name(x->risk),
-                               x->title};
+        const char *cells[] = {
+            x->id,   x->category, x->phase, oxp_level_name(x->effort), oxp_level_name(x->risk),
+            x->title};
         oxp_doc_row(d, cells);
     }
     return d;
@@ -91,15 +88,16 @@ static oxp_doc *rule_doc(const void *source, oxp_arena *arena) {
     }
     oxp_doc_heading(d, 1, "Conditions");
     oxp_doc_para(d, "Looks at %s.",
-                 x->on == OXP_ON_MODEL ? "the model as a whole" : x->n_ops ? "these operators"
-                                                                           : "every node");
+                 x->on == OXP_ON_MODEL ? "the model as a whole"
+                 : x->n_ops            ? "these operators"
+                                       : "every node");
     oxp_doc_block(d, OXP_LIST, 1);
     for (size_t i = 0; i < x->n_ops; i++)
         oxp_doc_row(d, &x->ops[i]);
     for (size_t i = 0; i < x->n_steps; i++) {
-        const char *line = x->steps[i].name ? oxp_sprintf(arena, "$%s = %s", x->steps[i].name,
-                                                          x->steps[i].expr)
-                                            : x->steps[i].expr;
+        const char *line = x->steps[i].name
+                               ? oxp_sprintf(arena, "$%s = %s", x->steps[i].name, x->steps[i].expr)
+                               : x->steps[i].expr;
         oxp_doc_row(d, &line);
     }
     if (x->n_references) {

@@ -94,6 +94,7 @@ static void item(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_aren
         projection(j, "projection", &it->before, &it->after);
     else
         oxp_json_null(j, "projection");
+    oxp_json_bool(j, "in_combination", it->projected && !it->alone);
     oxp_json_string(j, "fix", it->rule->fix);
     oxp_json_string(j, "command", it->command);
     oxp_json_end(j);

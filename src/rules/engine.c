@@ -93,8 +93,8 @@ static bool receive_result(engine *e, size_t expected, bool *late) {
     oxp_rule_record head;
     oxp_rule_result *r = &e->results[expected];
     size_t n_values = oxp_node_count(e->facts->a->model);
-    if (!receive(e, &head, sizeof head, late) || head.rule != expected ||
-        head.n_nodes > n_values || head.n_texts > OXP_DETAILS_MAX + 1 || !head.n_texts)
+    if (!receive(e, &head, sizeof head, late) || head.rule != expected || head.n_nodes > n_values ||
+        head.n_texts > OXP_DETAILS_MAX + 1 || !head.n_texts)
         return false;
     oxp_id *nodes = OXP_NEWS(e->arena, head.n_nodes + 1, oxp_id);
     const char **texts = OXP_NEWS(e->arena, head.n_texts, const char *);

@@ -196,8 +196,8 @@ static Onnx__NodeProto *node(const builder *b, const oxp_example_item *it, size_
     p->op_type = oxp_strdup(b->a, colon ? colon + 1 : op);
     if (colon)
         p->domain = oxp_memdup0(b->a, op, (size_t)(colon - op));
-    p->name = oxp_sprintf(b->a, "%s", field(it, "name", oxp_sprintf(b->a, "%s_%zu", p->op_type,
-                                                                    number)));
+    p->name =
+        oxp_sprintf(b->a, "%s", field(it, "name", oxp_sprintf(b->a, "%s_%zu", p->op_type, number)));
     p->input = names(b, field(it, "in", ""), &p->n_input, it->line);
     p->output = names(b, field(it, "out", ""), &p->n_output, it->line);
     const oxp_schema *s = oxp_schema_find(colon ? p->domain : "", p->op_type, b->x->opset);
@@ -283,9 +283,8 @@ static void run_example(const oxp_rule *r, const oxp_example *x, oxp_arena *pare
     if (oxp_analyze(&an, m, &opts, a) != OXP_OK)
         bad(&b, x->line, "no analysis:", oxp_strdup(a, oxp_error_text(ctx)));
     if (an->totals.partial)
-        bad(&b, x->line, "inconsistent:", oxp_diag_count(ctx) > told
-                                              ? oxp_diag_at(ctx, oxp_diag_count(ctx) - 1)->text
-                                              : "");
+        bad(&b, x->line, "inconsistent:",
+            oxp_diag_count(ctx) > told ? oxp_diag_at(ctx, oxp_diag_count(ctx) - 1)->text : "");
     oxp_facts *f = oxp_facts_new(an, oxp_device_find(a, "t4"), a);
     f->sweep = oxp_sweep_batch(an, &opts, f->device, OXP_UNDEFINED, NULL, 0, a);
     const oxp_rule *one[] = {r};

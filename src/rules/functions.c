@@ -132,7 +132,8 @@ static void fn_chain(xmlXPathParserContextPtr c, int nargs) {
     for (int i = 0; i < n && good; i++) {
         if (i)
             node = sole_consumer(m, node);
-        good = node != OXP_NONE && (!strcmp(ops[i], "*") || oxp_node_is(oxp_node_at(m, node), ops[i]));
+        good =
+            node != OXP_NONE && (!strcmp(ops[i], "*") || oxp_node_is(oxp_node_at(m, node), ops[i]));
     }
     valuePush(c, xmlXPathNewBoolean(good));
 }
@@ -145,7 +146,8 @@ static oxp_id source_value(const oxp_facts *f, oxp_id v) {
         if (p == OXP_NONE)
             return v;
         const oxp_node *n = oxp_node_at(m, p);
-        uint32_t easy = OXP_OP_VIEW | OXP_OP_MOVE | OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_QUANT;
+        uint32_t easy =
+            OXP_OP_VIEW | OXP_OP_MOVE | OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_QUANT;
         oxp_id next = OXP_NONE;
         if (!n->def || !(n->def->flags & easy))
             return v;
@@ -410,8 +412,9 @@ static void fn_seconds(xmlXPathParserContextPtr c, int nargs) {
 static void fn_percent(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
     double v = 100 * pop_number(c);
-    push_text(c, isfinite(v) ? oxp_sprintf(scratch_of(c)->arena, v < 9.95 ? "%.1f %%" : "%.0f %%", v)
-                             : "unknown");
+    push_text(c, isfinite(v)
+                     ? oxp_sprintf(scratch_of(c)->arena, v < 9.95 ? "%.1f %%" : "%.0f %%", v)
+                     : "unknown");
 }
 
 /* ---- the device ---- */
@@ -449,18 +452,30 @@ static const struct {
     const char *name;
     int min_args, max_args;
     xmlXPathFunction fn;
-} table[] = {{"producer", 0, 1, fn_producer}, {"consumers", 0, 1, fn_consumers},
-             {"source", 0, 1, fn_source},     {"chain", 1, 16, fn_chain},
-             {"model", 0, 0, fn_model},       {"const", 0, 1, fn_const},
-             {"value", 1, 2, fn_value},       {"stat", 2, 2, fn_stat},
-             {"nth", 2, 2, fn_nth},           {"product", 1, 1, fn_product},
-             {"length", 1, 1, fn_length},     {"has", 2, 2, fn_has},
-             {"words-from", 2, 2, fn_words_from}, {"lowest", 1, 1, fn_lowest},
-             {"highest", 1, 1, fn_highest},   {"names", 1, 1, fn_names},
-             {"min", 1, 16, fn_min},          {"max", 1, 16, fn_max},
-             {"human", 1, 1, fn_human},       {"bytes", 1, 1, fn_bytes},
-             {"seconds", 1, 1, fn_seconds},   {"percent", 1, 1, fn_percent},
-             {"device", 1, 1, fn_device},     {"peak", 1, 1, fn_peak},
+} table[] = {{"producer", 0, 1, fn_producer},
+             {"consumers", 0, 1, fn_consumers},
+             {"source", 0, 1, fn_source},
+             {"chain", 1, 16, fn_chain},
+             {"model", 0, 0, fn_model},
+             {"const", 0, 1, fn_const},
+             {"value", 1, 2, fn_value},
+             {"stat", 2, 2, fn_stat},
+             {"nth", 2, 2, fn_nth},
+             {"product", 1, 1, fn_product},
+             {"length", 1, 1, fn_length},
+             {"has", 2, 2, fn_has},
+             {"words-from", 2, 2, fn_words_from},
+             {"lowest", 1, 1, fn_lowest},
+             {"highest", 1, 1, fn_highest},
+             {"names", 1, 1, fn_names},
+             {"min", 1, 16, fn_min},
+             {"max", 1, 16, fn_max},
+             {"human", 1, 1, fn_human},
+             {"bytes", 1, 1, fn_bytes},
+             {"seconds", 1, 1, fn_seconds},
+             {"percent", 1, 1, fn_percent},
+             {"device", 1, 1, fn_device},
+             {"peak", 1, 1, fn_peak},
              {"supports", 1, 1, fn_supports}};
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };

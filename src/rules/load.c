@@ -206,8 +206,8 @@ static void read_rule(const load *l, xmlNodePtr e) {
     read_lists(l, r, e);
     if (l->check)
         oxp_rule_compile_check(l->a, r);
-    l->list->items = oxp_grow(l->a, l->list->items, &l->list->cap, l->list->n + 1,
-                              sizeof *l->list->items);
+    l->list->items =
+        oxp_grow(l->a, l->list->items, &l->list->cap, l->list->n + 1, sizeof *l->list->items);
     l->list->items[l->list->n++] = r;
 }
 

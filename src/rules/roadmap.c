@@ -4,12 +4,19 @@
 #include <string.h>
 
 #include "base/safe_math.h"
+#include "onnxpert/pass.h"
 #include "rules/roadmap.h"
 
 /* Half a day, days, weeks: what an item's gain is divided by. */
-static const double effort_cost[] = {1, 1.6, 2.5};
+static const double effort_cost[] = {1, 1.4, 2};
+/* How much of the gain is work that is no longer done at all, whatever the device: it counts beside
+ * the targets' metrics, which are estimates for one device. */
+static const double work_share = 0.4;
 /* A high risk halves what one may count on. */
 static const double risk_factor[] = {1, 0.85, 0.6};
+
+/* A loss below this is rounding of the estimate. */
+static const double worth_saying = 0.005;
 
 typedef struct advice {
     oxp_ctx *ctx;
@@ -56,10 +63,14 @@ static double bytes_factor(uint64_t before, uint64_t after) {
 }
 
 static double gain_of(const advice *a, const oxp_metrics *b, const oxp_metrics *n) {
-    return a->weight[OXP_TARGET_LATENCY] * factor(b->latency, n->latency) +
-           a->weight[OXP_TARGET_THROUGHPUT] * factor(n->throughput, b->throughput) +
-           a->weight[OXP_TARGET_MEMORY] * bytes_factor(b->memory, n->memory) +
-           a->weight[OXP_TARGET_SIZE] * bytes_factor(b->size, n->size);
+    double work = (bytes_factor(b->flops, n->flops) +
+                   bytes_factor(b->peak_activation_bytes, n->peak_activation_bytes)) /
+                  2;
+    double metrics = a->weight[OXP_TARGET_LATENCY] * factor(b->latency, n->latency) +
+                     a->weight[OXP_TARGET_THROUGHPUT] * factor(n->throughput, b->throughput) +
+                     a->weight[OXP_TARGET_MEMORY] * bytes_factor(b->memory, n->memory) +
+                     a->weight[OXP_TARGET_SIZE] * bytes_factor(b->size, n->size);
+    return (1 - work_share) * metrics + work_share * work;
 }
 
 /* Half as much again and more is high, a tenth medium. */
@@ -76,16 +87,17 @@ static const char *command_of(const advice *a, const oxp_rule *r) {
         if (a->base.bindings[i].rank < 0)
             dims = oxp_sprintf(a->arena, "%s --dim %s=%lld", dims, a->base.bindings[i].name,
                                (long long)a->base.bindings[i].value);
+    bool all = r->fix_options && !strcmp(r->fix_options, "{dims}");
+    for (size_t i = 0; all && i < a->r->analysis->n_assumed; i++)
+        if (!a->r->analysis->assumed[i].bound)
+            dims = oxp_sprintf(a->arena, "%s --dim %s=%lld", dims, a->r->analysis->assumed[i].name,
+                               (long long)a->r->analysis->assumed[i].value);
+    const char *more = r->fix_options && !all ? r->fix_options : "";
     return oxp_sprintf(a->arena, "onnxpert optimize %s -o optimized.onnx --passes %s%s%s%s", path,
-                       r->fix, dims, r->fix_options ? " " : "",
-                       r->fix_options ? r->fix_options : "");
+                       r->fix, dims, *more ? " " : "", more);
 }
 
 /* ---- items ---- */
-static oxp_model *clone(const advice *a) {
-    return oxp_model_clone(a->m);
-}
-
 /* False: the what-if found nothing to do, so the advice would be empty. */
 static bool project(advice *a, oxp_item *it) {
     const oxp_rule_projection *p = &it->rule->projection;
@@ -93,7 +105,7 @@ static bool project(advice *a, oxp_item *it) {
         return true;
     oxp_dtype precision = OXP_UNDEFINED;
     const char *why;
-    oxp_model *copy = clone(a);
+    oxp_model *copy = oxp_model_clone(a->m);
     bool changed = oxp_whatif_apply(&a->w, copy, it->result, &precision, &why);
     if (changed) {
         it->projected = true;
@@ -146,44 +158,86 @@ static void collect(advice *a, const oxp_rules *rules, const oxp_rule_result *re
         if (!useful)
             continue;
         rank(a, it);
+        if (it->projected && it->gain < -worth_saying) {
+            oxp_skip *s = &a->dropped[a->r->n_dropped++];
+            s->node = it->rule->id;
+            s->reason = "its projection on this device is worse than what is there";
+            continue;
+        }
         a->n_items++;
     }
     a->r->dropped = a->dropped;
     qsort(a->items, a->n_items, sizeof *a->items, by_priority);
 }
 
-/* ---- phases: items of a phase are applied together, on top of the phases before ---- */
+/* ---- phases: items are applied together, on top of those of the phases before ---- */
+/* Changes of the function first, then of its form, then of its precision: a pass finds what it
+ * looks for as long as the ones that rename and retype have not run. */
+static int stage(const oxp_item *it) {
+    const oxp_pass *pass =
+        it->rule->projection.pass ? oxp_pass_find(it->rule->projection.pass) : NULL;
+    if (!pass)
+        return 3;
+    return pass->fidelity == OXP_RETRAINING ? 0 : pass->fidelity == OXP_LOSSY ? 2 : 1;
+}
+
+/* All the items of `set` on one copy, analysed again. */
+static oxp_metrics together(const advice *a, const bool *set) {
+    oxp_model *copy = oxp_model_clone(a->m);
+    oxp_dtype precision = OXP_UNDEFINED;
+    const char *why;
+    for (int k = 0; k < 4; k++)
+        for (size_t i = 0; i < a->n_items; i++)
+            if (set[i] && stage(&a->items[i]) == k)
+                oxp_whatif_apply(&a->w, copy, a->items[i].result, &precision, &why);
+    oxp_metrics m = oxp_whatif_measure(&a->w, copy, precision);
+    oxp_close(copy);
+    return m;
+}
+
+/* Items that change the function must pay in company, too: one without which the rest is better is
+ * left out of the combination. */
+static oxp_metrics combine(const advice *a, bool *set, const char *phase) {
+    oxp_metrics best = together(a, set);
+    for (size_t i = a->n_items; i-- > 0;) {
+        if (!set[i] || stage(&a->items[i]) != 0 || strcmp(a->items[i].rule->phase, phase) != 0)
+            continue;
+        set[i] = false;
+        oxp_metrics without = together(a, set);
+        if (gain_of(a, &a->r->baseline, &without) >= gain_of(a, &a->r->baseline, &best))
+            best = without;
+        else
+            set[i] = true;
+    }
+    return best;
+}
+
 static void phases(advice *a) {
     static const char *const ids[] = {"quick", "extra"};
     static const char *const names[] = {"Quick Wins", "Extra Impact"};
-    oxp_phase *phases_of = OXP_NEWS(a->arena, 2, oxp_phase);
-    oxp_model *copy = clone(a);
-    oxp_dtype precision = OXP_UNDEFINED;
-    oxp_metrics so_far = a->r->baseline;
+    oxp_phase *list = OXP_NEWS(a->arena, 2, oxp_phase);
+    bool *set = OXP_NEWS(a->arena, a->n_items + 1, bool);
     size_t told = oxp_diag_count(a->ctx);
+    a->r->final = a->r->baseline;
     for (int k = 0; k < 2; k++) {
-        oxp_phase *p = &phases_of[k];
+        oxp_phase *p = &list[k];
         oxp_item *items = OXP_NEWS(a->arena, a->n_items + 1, oxp_item);
-        bool any = false;
+        for (size_t i = 0; i < a->n_items; i++)
+            if (!strcmp(a->items[i].rule->phase, ids[k]) && a->items[i].projected)
+                p->has_combined = set[i] = true;
+        if (p->has_combined)
+            a->r->final = combine(a, set, ids[k]);
         for (size_t i = 0; i < a->n_items; i++) {
-            if (strcmp(a->items[i].rule->phase, ids[k]) != 0)
-                continue;
-            items[p->n_items++] = a->items[i];
-            const char *why;
-            if (a->items[i].projected && a->items[i].gain > 0)
-                any |= oxp_whatif_apply(&a->w, copy, a->items[i].result, &precision, &why);
+            a->items[i].alone = a->items[i].projected && !set[i];
+            if (!strcmp(a->items[i].rule->phase, ids[k]))
+                items[p->n_items++] = a->items[i];
         }
         p->name = names[k];
         p->items = items;
-        if (any)
-            so_far = oxp_whatif_measure(&a->w, copy, precision);
-        p->combined = so_far;
-        p->has_combined = any;
+        p->combined = a->r->final;
     }
-    oxp_close(copy);
     oxp_diag_truncate(a->ctx, told);
-    a->r->final = so_far;
-    a->r->phases = phases_of;
+    a->r->phases = list;
     a->r->n_phases = 2;
 }
 
@@ -207,7 +261,7 @@ static void baseline(advice *a) {
     r->analysis = an;
     r->device = device(a);
     r->batch = a->opts->batch > 0 ? a->opts->batch : 1;
-    a->w = (oxp_whatif){a->m, &a->base, r->device, r->batch, 0, a->arena};
+    a->w = (oxp_whatif){a->m, an, &a->base, r->device, r->batch, 0, a->arena};
     uint64_t files = oxp_sat_add(oxp_model_file_bytes(a->m), oxp_model_external_bytes(a->m));
     uint64_t weights = an->totals.weight_bytes;
     /* weights that are absent here still are part of what is shipped */
@@ -230,8 +284,7 @@ static void do_advise(void *p) {
     a->r->n_targets = oxp_targets_read(a->arena, a->opts, &a->r->targets);
     baseline(a);
     weigh(a);
-    const oxp_rules *rules =
-        a->opts->rules ? a->opts->rules : oxp_rules_builtin(a->arena, false);
+    const oxp_rules *rules = a->opts->rules ? a->opts->rules : oxp_rules_builtin(a->arena, false);
     oxp_facts *facts = oxp_facts_new(a->r->analysis, a->r->device, a->arena);
     facts->sweep = a->r->sweep;
     collect(a, rules, oxp_rules_run(rules, facts, a->arena));

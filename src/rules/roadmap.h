@@ -9,10 +9,10 @@
 /* What a model costs on the device. */
 typedef struct oxp_metrics {
     uint64_t flops, int_ops, peak_activation_bytes, weight_bytes, params, nodes;
-    double latency;      /* seconds, batch as bound (1 when it is not) */
-    double throughput;   /* samples a second at the batch */
-    uint64_t memory;     /* weights + peak activations at the batch; UINT64_MAX unknown */
-    uint64_t size;       /* of the file, with external data */
+    double latency;    /* seconds, batch as bound (1 when it is not) */
+    double throughput; /* samples a second at the batch */
+    uint64_t memory;   /* weights + peak activations at the batch; UINT64_MAX unknown */
+    uint64_t size;     /* of the file, with external data */
     bool known;
 } oxp_metrics;
 
@@ -51,7 +51,8 @@ typedef struct oxp_item {
     const char *summary; /* what the what-if did, in words, or NULL */
     double gain;         /* weighted logarithms of the metrics' factors */
     double priority;
-    const char *impact; /* "high", "medium", "low" */
+    bool alone;          /* not part of its phase's combination: the others are better without it */
+    const char *impact;  /* "high", "medium", "low" */
     const char *command; /* or NULL */
 } oxp_item;
 
@@ -84,6 +85,7 @@ struct oxp_roadmap {
 /* ---- what-ifs (whatif.c) ---- */
 typedef struct oxp_whatif {
     const oxp_model *model; /* the original */
+    const oxp_analysis *analysis;
     const oxp_analyze_opts *base;
     const oxp_device *device;
     int64_t batch;

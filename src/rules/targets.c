@@ -13,8 +13,8 @@ typedef struct unit {
 } unit;
 
 static const unit times[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {NULL, 0}};
-static const unit sizes[] = {{"B", 1},           {"kB", 1e3},        {"KB", 1e3},
-                             {"MB", 1e6},        {"GB", 1e9},        {"KiB", 1024.0},
+static const unit sizes[] = {{"B", 1},           {"kB", 1e3},         {"KB", 1e3},
+                             {"MB", 1e6},        {"GB", 1e9},         {"KiB", 1024.0},
                              {"MiB", 1048576.0}, {"GiB", 1073741824}, {NULL, 0}};
 static const unit rates[] = {{"", 1}, {"/s", 1}, {"sps", 1}, {"fps", 1}, {NULL, 0}};
 static const unit shares[] = {{"", 1}, {"%", 0.01}, {NULL, 0}};
@@ -62,8 +62,9 @@ oxp_target oxp_target_parse(oxp_arena *arena, const char *text) {
     while (u->name && strcmp(u->name, end) != 0)
         u++;
     if (end == eq + 1 || !isfinite(v) || v <= 0 || !u->name)
-        oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": a number above 0 with its unit is wanted, "
-                                    "such as %s=%s",
+        oxp_raise(ctx, OXP_E_USAGE,
+                  "target \"%s\": a number above 0 with its unit is wanted, "
+                  "such as %s=%s",
                   text, kinds[k].name, kinds[k].example);
     t.goal = v * u->factor;
     t.text = oxp_strdup(arena, eq + 1);

@@ -49,8 +49,11 @@ static uint64_t scaled(uint64_t bytes, const oxp_analysis *a, oxp_dtype precisio
 
 oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype precision) {
     const oxp_totals *t = &a->totals;
-    oxp_metrics m = {.flops = t->flops, .int_ops = t->int_ops, .params = t->params,
-                     .nodes = t->nodes, .known = true};
+    oxp_metrics m = {.flops = t->flops,
+                     .int_ops = t->int_ops,
+                     .params = t->params,
+                     .nodes = t->nodes,
+                     .known = true};
     m.weight_bytes = weights_as(a, precision);
     m.peak_activation_bytes = scaled(t->peak_activation_bytes, a, precision);
     m.latency = seconds_of(w, a, precision);
@@ -85,6 +88,26 @@ static const char *id_list(oxp_arena *arena, const oxp_rule_result *r) {
     return text;
 }
 
+/* The user's; with the param "bindings=assumed" also the sizes that the analysis assumed. */
+static const oxp_binding *bindings_of(const oxp_whatif *w, const oxp_rule_projection *p,
+                                      size_t *n) {
+    bool assumed = false;
+    for (size_t i = 0; i < p->n_params; i++)
+        assumed |= !strcmp(p->params[i], "bindings=assumed");
+    *n = w->base->n_bindings;
+    if (!assumed)
+        return w->base->bindings;
+    oxp_binding *b = OXP_NEWS(w->arena, *n + w->analysis->n_assumed + 1, oxp_binding);
+    if (*n)
+        memcpy(b, w->base->bindings, *n * sizeof *b);
+    for (size_t i = 0; i < w->analysis->n_assumed; i++)
+        if (!w->analysis->assumed[i].bound)
+            b[(*n)++] = (oxp_binding){.name = w->analysis->assumed[i].name,
+                                      .value = w->analysis->assumed[i].value,
+                                      .rank = -1};
+    return b;
+}
+
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
                       oxp_dtype *precision, const char **why) {
     const oxp_rule_projection *p = &r->rule->projection;
@@ -102,8 +125,7 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     params[p->n_params] = id_list(w->arena, r);
     opts.params = params;
     opts.n_params = p->n_params + 1;
-    opts.bindings = w->base->bindings;
-    opts.n_bindings = w->base->n_bindings;
+    opts.bindings = bindings_of(w, p, &opts.n_bindings);
     opts.assume_weights = opts.allow_retraining = true;
     if (oxp_run_passes(copy, &p->pass, 1, &opts, &done, &n_done) != OXP_OK) {
         *why = oxp_strdup(w->arena, oxp_error_text(oxp_model_ctx(copy)));
@@ -114,10 +136,10 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     for (size_t i = 0; i < n_done; i++) {
         changed += done[i].changed;
         *why = done[i].changed && done[i].summary ? done[i].summary
-               : done[i].n_skipped ? oxp_sprintf(w->arena, "%s%s%s", done[i].skipped[0].node,
-                                                 *done[i].skipped[0].node ? ": " : "",
-                                                 done[i].skipped[0].reason)
-                                   : "there is nothing to change";
+               : done[i].n_skipped
+                   ? oxp_sprintf(w->arena, "%s%s%s", done[i].skipped[0].node,
+                                 *done[i].skipped[0].node ? ": " : "", done[i].skipped[0].reason)
+                   : "there is nothing to change";
     }
     *why = oxp_strdup(w->arena, *why);
     return changed > 0;

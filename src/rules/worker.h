@@ -13,6 +13,7 @@ typedef struct oxp_rule_record {
 enum { OXP_TEXT_MAX = 16384, OXP_DETAILS_MAX = 64, OXP_RESULT_ELEMENTS = 4096 };
 
 /* Runs rules [first, n) and writes their records to fd; never returns. */
-_Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_facts *facts, int fd);
+_Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_facts *facts,
+                                int fd);
 
 #endif

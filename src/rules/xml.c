@@ -217,7 +217,8 @@ static void keep_first(void *arg, xmlErrorPtr e) {
         return;
     f->line = e->line;
     size_t n = 0;
-    for (const char *p = e->message ? e->message : "not well-formed"; *p && n + 5 < sizeof f->text;) {
+    for (const char *p = e->message ? e->message : "not well-formed";
+         *p && n + 5 < sizeof f->text;) {
         size_t k = oxp_utf8_printable(p, strlen(p));
         if (!k || n + k + 1 >= sizeof f->text) {
             p++;

@@ -249,8 +249,8 @@ void oxp_scratch_free(oxp_scratch *s) {
 static xmlNodePtr adopt(oxp_scratch *s, xmlNodePtr e) {
     if (!e || ++s->n_nodes > OXP_SCRATCH_NODES) {
         if (!*s->error)
-            snprintf(s->error, sizeof s->error, e ? "it asks for more than %d elements" : "no memory",
-                     OXP_SCRATCH_NODES);
+            snprintf(s->error, sizeof s->error,
+                     e ? "it asks for more than %d elements" : "no memory", OXP_SCRATCH_NODES);
         xmlFreeNode(e);
         return NULL;
     }

@@ -1,0 +1,223 @@
+/* Rule files: what is refused and how, the shipped ones, what they say of a known model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "onnxpert/onnxpert.h"
+#include "rules/roadmap.h"
+
+#define RULE(id, when)                                                                             \
+    "<rule id=\"" id "\"><title>t</title><when>" when "</when><message>m</message></rule>"
+#define FILE_OF(body) "<?xml version=\"1.0\"?>\n<rules>\n" body "\n</rules>\n"
+
+static char path[64];
+
+static int setup(void **state) {
+    *state = oxp_ctx_new(0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    oxp_ctx_free(*state);
+    if (*path)
+        unlink(path);
+    return 0;
+}
+
+static const char *file_with(const char *text) {
+    strcpy(path, "/tmp/rules-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    return path;
+}
+
+static void refused(oxp_ctx *ctx, const char *text, const char *why) {
+    oxp_rules_checked c;
+    oxp_error_clear(ctx);
+    oxp_status s = oxp_rules_check(&c, ctx, file_with(text), oxp_arena_new(ctx));
+    assert_int_equal(s, OXP_E_RULE);
+    if (!strstr(oxp_error_text(ctx), why) || strncmp(oxp_error_text(ctx), path, strlen(path)) != 0)
+        fail_msg("\"%s\" is not in \"%s\"", why, oxp_error_text(ctx));
+    assert_null(strchr(oxp_error_text(ctx), '\n'));
+    unlink(path);
+}
+
+static void test_refused_files(void **state) {
+    oxp_ctx *c = *state;
+    refused(c, "", "empty");
+    refused(c, "hello", ":1: ");
+    refused(c, FILE_OF(RULE("a", "true()")) "<rules/>", "");
+    refused(c, "<html/>", "root element");
+    refused(c, FILE_OF(""), "no rule");
+    refused(c, "<rules><rule id='a'>", "");
+    refused(c, "<!DOCTYPE rules [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>\n<rules>&e;</rules>",
+            ":1: a document type");
+    refused(c, "<?xml version=\"1.0\"?>\n<!DOCTYPE rules SYSTEM 'http://127.0.0.1:9/r'>\n<rules/>",
+            ":2: a document type");
+    refused(c,
+            FILE_OF("<xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" "
+                    "href=\"file:///etc/passwd\" parse=\"text\"/>" RULE("a", "true()")),
+            ":3: not as the schema");
+    refused(c, FILE_OF("<rule id=\"a\"><title>t</title><message>m</message></rule>"),
+            "not as the schema");
+    refused(c,
+            FILE_OF("<rule id=\"a\" effort=\"huge\"><title>t</title><when>1</when>"
+                    "<message>m</message></rule>"),
+            ":3: ");
+    refused(c, FILE_OF(RULE("a", "1") "\n" RULE("a", "1")), ":4: the id \"a\" is used twice");
+    refused(c, FILE_OF(RULE("", "1")), "an id is made of");
+    refused(c, "<?xml version=\"1.0\" encoding=\"UTF-7\"?>\n<rules/>", "encoding \"UTF-7\"");
+}
+
+static void test_refused_expressions(void **state) {
+    oxp_ctx *c = *state;
+    refused(c, FILE_OF(RULE("a", "//node[@op='Conv'")), ":3: rule a: ");
+    refused(c, FILE_OF(RULE("a", "  ")), "an empty expression");
+    refused(c, FILE_OF(RULE("a", "document('file:///etc/passwd')")),
+            "unknown function \"document\"");
+    refused(c, FILE_OF(RULE("a", "false() and launch(1)")), "unknown function \"launch\"");
+    refused(c, FILE_OF(RULE("a", "ox:launch(1)")), "unknown function \"ox:launch\"");
+    refused(c, FILE_OF(RULE("a", "$nope = 1")), "unknown variable \"$nope\"");
+    refused(c, FILE_OF(RULE("a", "//zz:node")), "unknown prefix \"zz\"");
+    refused(c, FILE_OF(RULE("a", "'abc")), "closing quote");
+    refused(c, FILE_OF("<rule id=\"a\"><title>t</title><when>1</when><message>{</message></rule>"),
+            "a { without");
+}
+
+static void test_accepted(void **state) {
+    oxp_ctx *c = *state;
+    oxp_rules_checked n;
+    const char *text = FILE_OF(RULE("a", "//node[@op='Conv']") "\n" RULE("b", "count(in) &gt; 1"));
+    assert_int_equal(oxp_rules_check(&n, c, file_with(text), oxp_arena_new(c)), OXP_OK);
+    assert_int_equal(n.rules, 2);
+}
+
+static void test_shipped_rules(void **state) {
+    oxp_ctx *c = *state;
+    oxp_rules_checked n;
+    if (oxp_rules_check_builtin(&n, c, oxp_arena_new(c)) != OXP_OK)
+        fail_msg("%s", oxp_error_text(c));
+    assert_true(n.rules >= 8);
+    assert_true(n.examples >= 2 * n.rules);
+}
+
+static const oxp_roadmap *advise(oxp_ctx *c, const char *model, const oxp_rules *rules) {
+    static const char *const targets[] = {"latency=3ms", "throughput=2000", "memory=100MB"};
+    oxp_model *m;
+    const oxp_roadmap *r;
+    oxp_advise_opts o = OXP_ADVISE_OPTS_INIT;
+    assert_int_equal(oxp_open(&m, c, model), OXP_OK);
+    o.device = "t4";
+    o.batch = 16;
+    o.targets = targets;
+    o.n_targets = 3;
+    o.rules = rules;
+    if (oxp_advise(&r, m, &o, oxp_arena_new(c)) != OXP_OK)
+        fail_msg("%s", oxp_error_text(c));
+    return r;
+}
+
+static const oxp_item *item(const oxp_roadmap *r, const char *id) {
+    for (size_t p = 0; p < r->n_phases; p++)
+        for (size_t i = 0; i < r->phases[p].n_items; i++)
+            if (!strcmp(r->phases[p].items[i].rule->id, id))
+                return &r->phases[p].items[i];
+    return NULL;
+}
+
+/* A 64x64 image enlarged to 224x224 in front of a ResNet-18. */
+static void test_upsampling_leads(void **state) {
+    oxp_ctx *c = *state;
+    const oxp_roadmap *r = advise(c, "fixtures/skeletons/cxr_resnet18/model.onnx", NULL);
+    const oxp_item *up = &r->phases[0].items[0];
+    assert_string_equal(up->rule->id, "remove-upsampling");
+    assert_non_null(strstr(up->result->message, "12.25x"));
+    assert_true(up->projected);
+    double flops = (double)up->before.flops / (double)up->after.flops;
+    assert_true(flops > 12.2 && flops < 12.3);
+    assert_int_equal(up->before.peak_activation_bytes, 49 * up->after.peak_activation_bytes / 4);
+    const oxp_item *dw = item(r, "depthwise-separable");
+    assert_non_null(dw);
+    assert_int_equal(dw->result->n_nodes, 16);
+    assert_int_equal(dw->result->n_details, 16);
+    const oxp_item *half = item(r, "fp16");
+    assert_non_null(half);
+    /* the statistics of BatchNormalization stay float32 */
+    assert_in_range(half->after.weight_bytes, half->before.weight_bytes / 2,
+                    half->before.weight_bytes / 2 * 101 / 100);
+    const oxp_item *bn = item(r, "bn-folding");
+    assert_non_null(bn);
+    assert_int_equal(bn->before.nodes - bn->after.nodes, 20);
+    assert_non_null(item(r, "heavy-stem"));
+    assert_non_null(item(r, "int8"));
+    assert_non_null(item(r, "static-shapes"));
+    assert_non_null(item(r, "batch-size-knee"));
+    for (size_t i = 0; i < r->n_targets; i++)
+        assert_true(oxp_target_met(&r->targets[i], oxp_target_value(&r->targets[i], &r->final)));
+}
+
+/* A rule that never ends is stopped and named; the one after it still speaks. */
+static void test_exploding_rule(void **state) {
+    oxp_ctx *c = *state;
+    const oxp_rules *rules;
+    oxp_rules_opts o = OXP_RULES_OPTS_INIT;
+    const char *file = file_with(FILE_OF(
+        "<rule id=\"bomb\" on=\"model\"><title>t</title>"
+        "<when>//@*[//@*[//@*[//@*[//@*[count(//@*) &lt; 0]]]]]</when><message>m</message></rule>\n"
+        "<rule id=\"good\" on=\"model\"><title>t</title><when>true()</when>"
+        "<message>{@count}all well</message></rule>"));
+    o.files = &file;
+    o.n_files = 1;
+    assert_int_equal(oxp_rules_load(&rules, c, &o, oxp_arena_new(c)), OXP_OK);
+    const oxp_roadmap *r = advise(c, "fixtures/models/mnist8/model.onnx", rules);
+    assert_null(item(r, "bomb"));
+    assert_non_null(item(r, "good"));
+    bool named = false;
+    for (size_t i = 0; i < oxp_diag_count(c); i++)
+        named |= !strcmp(oxp_diag_at(c, i)->code, "rule-failed") &&
+                 !strcmp(oxp_diag_at(c, i)->where, "bomb");
+    assert_true(named);
+}
+
+static void test_targets(void **state) {
+    static const char *const wrong[] = {"latency",       "latency=",      "latency=3",
+                                        "latency=-1ms",  "speed=3",       "memory=3ms",
+                                        "latency=infms", "latency@0=3ms", "accuracy=2"};
+    oxp_ctx *c = *state;
+    oxp_model *m;
+    assert_int_equal(oxp_open(&m, c, "fixtures/models/mnist8/model.onnx"), OXP_OK);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const oxp_roadmap *r;
+        oxp_advise_opts o = OXP_ADVISE_OPTS_INIT;
+        o.targets = &wrong[i];
+        o.n_targets = 1;
+        oxp_error_clear(c);
+        if (oxp_advise(&r, m, &o, oxp_arena_new(c)) != OXP_E_USAGE)
+            fail_msg("%s was taken", wrong[i]);
+    }
+    oxp_target t = oxp_target_parse(oxp_arena_new(c), "memory=1.5GB");
+    assert_true(t.goal == 1.5e9);
+    t = oxp_target_parse(oxp_arena_new(c), "latency@8=20ms");
+    assert_int_equal(t.batch, 8);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_refused_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_expressions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shipped_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upsampling_leads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exploding_rule, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_targets, setup, teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
