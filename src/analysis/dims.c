@@ -459,6 +459,8 @@ oxp_dim oxp_dim_floordiv(oxp_dims *p, oxp_dim a, oxp_dim b) {
 }
 
 oxp_dim oxp_dim_ceildiv(oxp_dims *p, oxp_dim a, oxp_dim b) {
+    if (oxp_dim_is_literal(b) && b > 0 && !oxp_dim_is_literal(a))
+        return oxp_dim_floordiv(p, oxp_dim_add(p, a, b - 1), b);
     return oxp_dim_mul(p, oxp_dim_floordiv(p, oxp_dim_mul(p, a, -1), b), -1);
 }
 
@@ -470,22 +472,23 @@ oxp_dim oxp_dim_mod(oxp_dims *p, oxp_dim a, oxp_dim b) {
 
 static int64_t bound_of(const oxp_dims *p, const poly *r, int depth);
 
+static int64_t operand_bound(const oxp_dims *p, oxp_dim d, int depth) {
+    poly r;
+    poly_init(&r);
+    poly_add_dim(p, &r, d, 1);
+    return bound_of(p, &r, depth - 1);
+}
+
 static int64_t atom_bound(const oxp_dims *p, const atom *a, int depth) {
     if (a->kind == ATOM_SYMBOL || a->kind == ATOM_FRESH)
         return 0;
-    poly r;
-    int64_t la, lb;
-    poly_init(&r);
-    poly_add_dim(p, &r, a->a, 1);
-    la = bound_of(p, &r, depth - 1);
+    int64_t la = operand_bound(p, a->a, depth);
     if (a->kind == ATOM_FLOOR) {
         if (!oxp_dim_is_literal(a->b))
-            return la >= 0 ? 0 : INT64_MIN; /* divisors are sizes */
+            return la >= 0 && operand_bound(p, a->b, depth) >= 0 ? 0 : INT64_MIN;
         return la == INT64_MIN ? la : floor_div(la, a->b);
     }
-    poly_init(&r);
-    poly_add_dim(p, &r, a->b, 1);
-    lb = bound_of(p, &r, depth - 1);
+    int64_t lb = operand_bound(p, a->b, depth);
     return (a->kind == ATOM_MIN) == (la < lb) ? la : lb;
 }
 
@@ -512,10 +515,7 @@ static int64_t bound_through(const oxp_dims *p, const poly *r, uint32_t i, int d
     if (a->kind == ATOM_FLOOR && m->coef < 0 && oxp_dim_is_literal(a->b) && a->b > 0) {
         if (m->coef % a->b == 0) /* k b floor(a / b) <= k a */
             return bound_with(p, r, i, a->a, m->coef / a->b, depth);
-        poly s;
-        poly_init(&s);
-        poly_add_dim(p, &s, a->a, 1);
-        if (bound_of(p, &s, depth - 1) >= 0) /* floor(a / b) <= a */
+        if (operand_bound(p, a->a, depth) >= 0) /* floor(a / b) <= a */
             return bound_with(p, r, i, a->a, m->coef, depth);
     }
     return INT64_MIN;

@@ -8,6 +8,19 @@
 /* ---- printing ---- */
 
 static const char *text_of(const oxp_dims *p, oxp_dim a, oxp_arena *arena);
+static const char *sum_text(const oxp_dims *p, const mono *t, uint32_t n_terms, oxp_arena *arena);
+
+/* floor((x + b - 1) / b) reads better as ceil(x / b). */
+static const char *ceil_text(const oxp_dims *p, const atom *a, oxp_arena *arena) {
+    const expr *e = oxp_dims_expr(p, a->a);
+    if (e == NULL || e->n < 2 || e->t[e->n - 1].n != 0 || !oxp_dim_is_literal(a->b) ||
+        e->t[e->n - 1].coef != a->b - 1)
+        return NULL;
+    const char *x = sum_text(p, e->t, e->n - 1, arena);
+    bool paren = e->n > 2;
+    return oxp_sprintf(arena, "ceil(%s%s%s/%lld)", paren ? "(" : "", x, paren ? ")" : "",
+                       (long long)a->b);
+}
 
 static const char *atom_text(const oxp_dims *p, const atom *a, oxp_arena *arena) {
     if (a->kind == ATOM_SYMBOL)
@@ -17,6 +30,9 @@ static const char *atom_text(const oxp_dims *p, const atom *a, oxp_arena *arena)
     const char *x = text_of(p, a->a, arena), *y = text_of(p, a->b, arena);
     if (a->kind != ATOM_FLOOR)
         return oxp_sprintf(arena, "%s(%s,%s)", a->kind == ATOM_MIN ? "min" : "max", x, y);
+    const char *up = ceil_text(p, a, arena);
+    if (up != NULL)
+        return up;
     const expr *ex = oxp_dims_expr(p, a->a), *ey = oxp_dims_expr(p, a->b);
     bool paren_x = ex != NULL && ex->n > 1;
     bool paren_y = ey != NULL && (ey->n > 1 || ey->weight > 1);
@@ -44,25 +60,29 @@ static const char *term_text(const oxp_dims *p, const mono *m, oxp_arena *arena)
 }
 
 /* Positive terms first, each group by name, the constant last. */
-static const char *text_of(const oxp_dims *p, oxp_dim a, oxp_arena *arena) {
-    const expr *e = oxp_dims_expr(p, a);
-    if (e == NULL)
-        return oxp_dim_is_literal(a) ? oxp_sprintf(arena, "%lld", (long long)a) : "?";
+static const char *sum_text(const oxp_dims *p, const mono *t, uint32_t n_terms, oxp_arena *arena) {
     const char *s = "";
     for (int negative = 0; negative < 2; negative++) {
         const char *terms[DIM_MAX_TERMS];
         size_t n = 0;
-        for (uint32_t i = 0; i < e->n; i++)
-            if (e->t[i].n != 0 && (e->t[i].coef < 0) == (negative == 1))
-                terms[n++] = term_text(p, &e->t[i], arena);
+        for (uint32_t i = 0; i < n_terms; i++)
+            if (t[i].n != 0 && (t[i].coef < 0) == (negative == 1))
+                terms[n++] = term_text(p, &t[i], arena);
         qsort(terms, n, sizeof *terms, compare_texts);
         for (size_t i = 0; i < n; i++)
             s = oxp_sprintf(arena, "%s%s%s", s, negative ? "-" : (*s != '\0' ? "+" : ""), terms[i]);
     }
-    const mono *last = &e->t[e->n - 1];
+    const mono *last = &t[n_terms - 1];
     if (last->n == 0)
         s = oxp_sprintf(arena, "%s%s%s", s, last->coef < 0 ? "-" : "+", term_text(p, last, arena));
     return s;
+}
+
+static const char *text_of(const oxp_dims *p, oxp_dim a, oxp_arena *arena) {
+    const expr *e = oxp_dims_expr(p, a);
+    if (e == NULL)
+        return oxp_dim_is_literal(a) ? oxp_sprintf(arena, "%lld", (long long)a) : "?";
+    return sum_text(p, e->t, e->n, arena);
 }
 
 const char *oxp_dim_text(const oxp_dims *p, oxp_dim a, oxp_arena *arena) {

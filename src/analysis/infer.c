@@ -64,8 +64,8 @@ static oxp_fact constant_fact(const oxp_model *m, oxp_id tensor) {
     oxp_fact f = {.constant = true};
     f.type =
         (oxp_type){t->sparse ? OXP_KIND_SPARSE : OXP_KIND_TENSOR, t->dtype, t->rank, t->dims, NULL};
-    if (worth_reading(t))
-        f.lazy = tensor + 1;
+    if (worth_reading(t) && tensor < (1u << 30) - 1)
+        f.lazy = (tensor + 1) & ((1u << 30) - 1);
     return f;
 }
 
@@ -416,6 +416,16 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id graph, const oxp_fact *const *in, ui
 
 void oxp_count_cost(oxp_call *c, const oxp_cost *total) {
     oxp_cost_add(&c->engine->inner, total);
+}
+
+bool oxp_play_begin(oxp_call *c) {
+    bool free = !c->engine->playing;
+    c->engine->playing = true;
+    return free;
+}
+
+void oxp_play_end(oxp_call *c) {
+    c->engine->playing = false;
 }
 
 static void discard(oxp_engine *e, oxp_id graph, int depth) {

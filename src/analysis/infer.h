@@ -28,8 +28,8 @@ typedef struct oxp_infer_opts {
     const oxp_type *(*input)(const void *arg, oxp_id value);
     /* A declared dimension of any other value as it is to be seen in this walk; NULL: unchanged. */
     oxp_dim (*bind)(const void *arg, oxp_dim dim);
-    /* Known elements of an input of the main graph, as many as its type has; NULL, or a NULL result:
-     * none are known. */
+    /* Known elements of an input of the main graph, as many as its type has; NULL, or a NULL
+     * result: none are known. */
     const oxp_elem *(*elems)(const void *arg, oxp_id value, uint32_t *n);
     const void *arg;
     bool quiet;    /* no diagnostics            */
@@ -44,7 +44,8 @@ typedef struct oxp_inferred {
     bool partial;        /* some node was inconsistent, or a budget ran out */
 } oxp_inferred;
 
-/* Walks the main graph.  The result and all it points to live in `arena`; raises on lack of memory.
+/* Walks the main graph.  The result and all it points to live in `arena`; raises on lack of
+ * memory.
  */
 const oxp_inferred *oxp_infer(const oxp_model *m, const oxp_infer_opts *opts, oxp_arena *arena);
 

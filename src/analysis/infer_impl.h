@@ -44,6 +44,7 @@ struct oxp_engine {
     bool times_unknown;
     bool rebound; /* an input's fixed dimension was bound to another number */
     bool partial;
+    bool playing; /* a loop is played turn by turn */
     int depth;
     uint64_t budget; /* node visits left */
     uint64_t elems_left;

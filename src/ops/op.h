@@ -42,9 +42,10 @@ typedef struct oxp_fact {
         const struct oxp_fact *items; /* sequences: NULL, or the facts of n_elems items         */
     };
     uint32_t n_elems;
-    uint32_t lazy; /* 1 + id of the tensor whose elements these are and that was not read yet */
-    bool constant; /* does not depend on graph inputs or random numbers             */
-    bool shape_derived; /* computed from shapes only: role "shape" in the report         */
+    uint32_t
+        lazy : 30; /* 1 + id of the tensor whose elements these are and that was not read yet */
+    uint32_t constant : 1;      /* does not depend on graph inputs or random numbers             */
+    uint32_t shape_derived : 1; /* computed from shapes only: role "shape" in the report         */
 } oxp_fact;
 
 /* Arithmetic of one node.  Everything saturates at UINT64_MAX.  Convention: docs/flops.md. */
@@ -201,6 +202,10 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id g, const oxp_fact *const *in, uint32
                         oxp_fact *out, uint32_t n_out, uint64_t times, oxp_cost *total);
 void oxp_count_cost(oxp_call *c, const oxp_cost *total);
 void oxp_discard_costs(oxp_call *c, oxp_id g);
+/* Playing a loop turn by turn: one at a time, so that nested loops do not multiply.  False: not
+ * now. */
+bool oxp_play_begin(oxp_call *c);
+void oxp_play_end(oxp_call *c);
 /* a += b, saturating. */
 void oxp_cost_add(oxp_cost *a, const oxp_cost *b);
 

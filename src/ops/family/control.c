@@ -90,6 +90,13 @@ static void infer_if(oxp_call *c) {
     const oxp_attr *branch[2] = {graph_attr(c, "else_branch"), graph_attr(c, "then_branch")};
     if (branch[0] == NULL || branch[1] == NULL)
         return;
+    for (int i = 0; i < 2; i++) {
+        uint32_t n = oxp_graph_at(c->model, branch[i]->u.id)->n_outputs;
+        if (n != c->n_out) {
+            oxp_op_error(c, "%s has %u outputs, the node %u", branch[i]->name, n, c->n_out);
+            return;
+        }
+    }
     oxp_dim cond = oxp_input_scalar(c, 0);
     oxp_cost cost[2];
     if (oxp_dim_is_literal(cond)) {
@@ -274,7 +281,7 @@ static void set_stacked(oxp_call *c, uint32_t slot, const oxp_fact *f, oxp_dim d
 
 /* Plays a short loop turn by turn with exact elements; true when it ended on its own or at `max`
  * with every condition known.  Then t->out and t->trips are those of the end. */
-static bool play(turns *t, oxp_dim max, oxp_fact *carried, oxp_fact *scanned) {
+static bool play_turns(turns *t, oxp_dim max, oxp_fact *carried, oxp_fact *scanned) {
     oxp_call *c = t->c;
     int64_t limit = oxp_dim_is_literal(max) ? max : INT64_MAX, turn = 0;
     bool more = true;
@@ -306,6 +313,22 @@ static bool play(turns *t, oxp_dim max, oxp_fact *carried, oxp_fact *scanned) {
     return true;
 }
 
+static bool play(turns *t, oxp_dim max, oxp_fact *carried, oxp_fact *scanned) {
+    oxp_call *c = t->c;
+    oxp_dim known = t->trips;
+    if (!oxp_play_begin(c))
+        return false;
+    for (uint32_t i = 0; i < t->n_carried; i++) {
+        oxp_input_elems(c, 2 + i);
+        carried[i] = oxp_input(c, 2 + i) != NULL ? *c->in[2 + i] : (oxp_fact){0};
+    }
+    bool played = play_turns(t, max, carried, scanned);
+    oxp_play_end(c);
+    if (!played)
+        t->trips = known;
+    return played;
+}
+
 /* Number of turns when it follows from the inputs: M, unless a condition may end it before. */
 static oxp_dim trip_count(oxp_call *c, const turns *t) {
     bool has_m = oxp_input(c, 0) != NULL, has_cond = oxp_input(c, 1) != NULL;
@@ -314,9 +337,8 @@ static oxp_dim trip_count(oxp_call *c, const turns *t) {
     if (m == 0 || first == 0)
         return 0;
     const oxp_fact *cond = &t->out[0];
-    bool passes_on = t->g->outputs[0] != OXP_NONE && t->g->outputs[0] == t->g->inputs[1];
-    bool holds = !has_cond || (first == 1 && passes_on) ||
-                 (first == 1 && cond->elems != NULL && cond->n_elems == 1 && cond->elems[0].i == 1);
+    bool goes_on = cond->elems != NULL && cond->n_elems == 1 && cond->elems[0].i == 1;
+    bool holds = first == 1 && goes_on;
     if (!holds || oxp_dim_is_unknown(m) || oxp_dim_is_opaque(c->dims, m))
         return OXP_DIM_UNKNOWN;
     return oxp_dim_is_literal(m) && m < 0 ? 0 : oxp_dim_max(c->dims, m, 0);
@@ -327,7 +349,7 @@ static uint64_t times_of(oxp_dim trips) {
 }
 
 /* The general walk: any turn, with what all turns have in common. */
-static void generalise(turns *t) {
+static void generalise(turns *t, oxp_dim trips) {
     oxp_call *c = t->c;
     for (uint32_t i = 0; i < t->n_carried; i++) {
         const oxp_fact *f = oxp_input(c, 2 + i);
@@ -335,15 +357,25 @@ static void generalise(turns *t) {
         t->formal[2 + i] = f == NULL ? (oxp_fact){0} : is_invariant(t, i) ? *f : without_elems(f);
     }
     t->formal[0] = (oxp_fact){.type = {OXP_KIND_TENSOR, OXP_INT64, 0, NULL, NULL}};
-    t->formal[1] = (oxp_fact){.type = {OXP_KIND_TENSOR, OXP_BOOL, 0, NULL, NULL}};
-    find_fixpoint(t, t->trips == OXP_DIM_UNKNOWN ? UINT64_MAX : times_of(t->trips));
+    oxp_elem *yes = OXP_NEW(c->arena, oxp_elem); /* a turn is only taken when the condition holds */
+    *yes = oxp_elem_int(1);
+    t->formal[1] =
+        (oxp_fact){.type = {OXP_KIND_TENSOR, OXP_BOOL, 0, NULL, NULL}, .elems = yes, .n_elems = 1};
+    find_fixpoint(t, times_of(trips));
 }
 
-static bool worth_playing(const turns *t) {
+/* Could playing find more than the general walk, and could it end soon? */
+static bool worth_playing(turns *t, oxp_dim m) {
+    oxp_call *c = t->c;
+    oxp_dim first = oxp_input(c, 1) != NULL ? oxp_input_scalar(c, 1) : 1;
+    bool unlimited = oxp_input(c, 0) == NULL;
+    if (first != 1 || t->trips == 0 || (!unlimited && !oxp_dim_is_literal(m)) ||
+        (oxp_dim_is_literal(t->trips) && t->trips > MAX_PLAYED))
+        return false;
     bool vague = oxp_dim_is_unknown(t->trips);
     for (uint32_t i = 0; i < t->n_carried && !vague; i++)
         vague = t->formal[2 + i].type.kind != OXP_KIND_TENSOR || t->formal[2 + i].type.rank < 0 ||
-                t->widened[i] != 0 || oxp_input_elems(t->c, 2 + i) != NULL;
+                t->widened[i] != 0 || oxp_input_elems(c, 2 + i) != NULL;
     for (uint32_t i = 0; i < t->n_scan_out && !vague; i++)
         vague = oxp_rank(&t->out[1 + t->n_carried + i]) < 0;
     return vague;
@@ -354,25 +386,15 @@ static void infer_loop(oxp_call *c) {
     turns t;
     if (body == NULL || c->n_in < 2 || !turns_init(&t, c, body->u.id, 2, 1, c->n_in - 2, 0))
         return;
-    generalise(&t);
+    oxp_dim m = oxp_input(c, 0) != NULL ? oxp_input_scalar(c, 0) : OXP_DIM_UNKNOWN;
+    oxp_dim guess = oxp_dim_is_literal(m) && m > 0 ? m : OXP_DIM_UNKNOWN;
+    generalise(&t, guess); /* most loops run M times: a second walk is then not needed */
     t.trips = trip_count(c, &t);
     oxp_fact *carried = oxp_alloc(c->scratch, t.n_carried + 1u, sizeof *carried);
     oxp_fact *scanned = oxp_alloc(c->scratch, t.n_scan_out + 1u, sizeof *scanned);
-    for (uint32_t i = 0; i < t.n_carried; i++) {
-        oxp_input_elems(c, 2 + i);
-        carried[i] = oxp_input(c, 2 + i) != NULL ? *c->in[2 + i] : (oxp_fact){0};
-    }
-    oxp_dim m = oxp_input(c, 0) != NULL ? oxp_input_scalar(c, 0) : OXP_DIM_UNKNOWN;
-    oxp_dim first = oxp_input(c, 1) != NULL ? oxp_input_scalar(c, 1) : 1;
-    bool limited = oxp_input(c, 0) == NULL || oxp_dim_is_literal(m);
-    oxp_dim known = t.trips;
-    bool played = t.trips != 0 && first == 1 && limited && worth_playing(&t) &&
-                  (!oxp_dim_is_literal(t.trips) || t.trips <= MAX_PLAYED) &&
-                  play(&t, m, carried, scanned);
-    if (!played)
-        t.trips = known;
-    if (played || !oxp_dim_is_unknown(t.trips))
-        generalise(&t); /* again, now with the trip count for the costs */
+    bool played = worth_playing(&t, m) && play(&t, m, carried, scanned);
+    if (played || times_of(t.trips) != times_of(guess))
+        generalise(&t, t.trips);
     oxp_count_cost(c, &t.cost);
     for (uint32_t i = 0; i < t.n_carried && i < c->n_out; i++)
         c->out[i] = played ? carried[i] : final_carried(&t, i, oxp_input(c, 2 + i));
