@@ -184,7 +184,7 @@ static void check_declared(oxp_engine *e, oxp_id node, const oxp_value *v, const
         char text[300];
         snprintf(text, sizeof text, "%.120s is declared %s, inference finds %s", v->name,
                  oxp_dtype_name(d->elem), oxp_dtype_name(found->elem));
-        oxp_infer_report(e, OXP_WARNING, "type-conflict", node, text);
+        oxp_infer_report(e, OXP_ERROR, "type-conflict", node, text);
     }
     if (d->rank < 0 || found->rank < 0)
         return;
