@@ -40,7 +40,7 @@ bool oxp_window_read(oxp_call *c, oxp_window *w, int spatial, const oxp_dim *ker
         return false;
     w->pad_begin = pads;
     w->pad_end = pads + n;
-    if (strncmp(mode, "SAME_", 5) == 0)
+    if (strcmp(mode, "SAME_UPPER") == 0 || strcmp(mode, "SAME_LOWER") == 0)
         w->mode = OXP_PAD_SAME;
     else if (strcmp(mode, "VALID") == 0)
         w->mode = OXP_PAD_VALID;

@@ -413,8 +413,15 @@ static void infer_tile(oxp_call *c) {
         oxp_op_error(c, "has %u repeats for rank %d", c->in[1]->n_elems, rank);
         return;
     }
-    for (int k = 0; k < rank; k++)
-        out[k] = e && e[k].known ? oxp_dim_mul(c->dims, out[k], e[k].i) : OXP_DIM_UNKNOWN;
+    for (int k = 0; k < rank; k++) {
+        oxp_dim times = e && e[k].known ? e[k].i : OXP_DIM_UNKNOWN, size = out[k];
+        out[k] = oxp_dim_mul(c->dims, size, times);
+        if (oxp_dim_is_literal(size) && oxp_dim_is_literal(times) && oxp_dim_is_unknown(out[k])) {
+            oxp_op_error(c, "%lld repeats of an axis of size %lld", (long long)times,
+                         (long long)size);
+            return;
+        }
+    }
     oxp_set(c, 0, oxp_elem_type(x), rank, out);
     repeat_elems(c, 0);
 }
