@@ -142,12 +142,32 @@ static void test_partial(void **state) {
     oxp_ctx_free(ctx);
 }
 
+static void test_dynamic(void **state) {
+    (void)state;
+    const char *pass = "make-dynamic";
+    oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_pass_result *r;
+    size_t n;
+    assert_int_equal(oxp_open(&m, ctx, "fixtures/models/mnist8/model.onnx"), OXP_OK);
+    if (oxp_run_passes(m, &pass, 1, &opts, &r, &n) != OXP_OK)
+        fail_msg("%s", oxp_error_text(ctx));
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    const oxp_type *out = oxp_value_at(m, g->outputs[0])->declared;
+    oxp_dim batch = oxp_dim_symbol(oxp_model_dims(m), "N");
+    assert_true(out->dims[0] == batch);
+    assert_int_equal(out->dims[1], 10);
+    oxp_ctx_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_static),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_repair),
         cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_dynamic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,10 @@ static void infer_gates(oxp_call *c, uint64_t gates) {
     oxp_dtype t = oxp_elem_type(oxp_input(c, 0));
     oxp_dim all[4] = {s.seq, s.dirs, s.batch, s.hidden}, last[3] = {s.dirs, s.batch, s.hidden};
     oxp_dim all1[4] = {s.batch, s.seq, s.dirs, s.hidden}, last1[3] = {s.batch, s.dirs, s.hidden};
+    for (uint32_t i = 5; i < 7; i++) /* initial_h, initial_c */
+        if (oxp_rank(oxp_input(c, i)) == 3)
+            (void)oxp_unify(c, s.batch, oxp_dim_of(oxp_input(c, i), s.batch_first ? 0 : 1),
+                            "batch of the input and of the initial state");
     if (c->n_out)
         oxp_set(c, 0, t, 4, s.batch_first ? all1 : all);
     for (uint32_t i = 1; i < c->n_out && i < 3; i++)

@@ -57,8 +57,18 @@ static void narrow_in_place(job *j, oxp_id v) {
         oxp_patch_type(j->patch, v, retype(j->p->arena, x->declared, j->p->target));
 }
 
-static void cast_attr(job *j, oxp_id cast, oxp_dtype to) {
-    oxp_patch_attr_int(j->patch, cast, "to", to);
+static void set_to(job *j, oxp_id graph, oxp_id cast, oxp_dtype to) {
+    if (oxp_opset_of(j->p->m, graph, "") >= 6)
+        oxp_patch_attr_int(j->patch, cast, "to", to);
+    else /* the name of the type, not its number */
+        oxp_patch_attr_string(j->patch, cast, "to",
+                              to == OXP_FLOAT     ? "FLOAT"
+                              : to == OXP_FLOAT16 ? "FLOAT16"
+                                                  : "BFLOAT16");
+}
+
+static void cast_attr(job *j, oxp_id graph, oxp_id cast, oxp_dtype to) {
+    set_to(j, graph, cast, to);
     j->c->casts++;
 }
 
@@ -66,8 +76,8 @@ static void cast_after(job *j, oxp_id node, oxp_id from, oxp_id to, oxp_dtype t)
     oxp_precision *p = j->p;
     const char *hint = oxp_sprintf(p->arena, "%s_cast", oxp_value_at(p->m, to)->name);
     oxp_id graph = oxp_node_at(p->m, node)->graph;
-    cast_attr(j, oxp_patch_node_after(j->patch, graph, node, "Cast", "", hint, &from, 1, &to, 1),
-              t);
+    cast_attr(j, graph,
+              oxp_patch_node_after(j->patch, graph, node, "Cast", "", hint, &from, 1, &to, 1), t);
 }
 
 /* ---- definitions ---- */
@@ -251,6 +261,15 @@ static oxp_id const_form(job *j, oxp_id v, uint8_t form) {
     return *at;
 }
 
+/* Constants that leave a subgraph in the narrow type. */
+static void narrow_outputs(job *j) {
+    oxp_precision *p = j->p;
+    for (oxp_id v = 0; v < p->n_values; v++)
+        if (p->is_const[v] && oxp_precision_float32(p, v) && oxp_value_at(p->m, v)->outputs &&
+            oxp_precision_is_narrow(p, p->out_use[v]))
+            (void)const_form(j, v, OXP_FORM_NARROW);
+}
+
 /* ---- uses ---- */
 /* The node of `graph` that holds `node`, or is it. */
 static oxp_id holder(const oxp_precision *p, oxp_id node, oxp_id graph) {
@@ -276,7 +295,7 @@ static oxp_id value_form(job *j, oxp_id v, oxp_id user, bool narrow) {
     oxp_id made = new_value(j, v, t), graph = oxp_value_at(p->m, v)->graph;
     const char *hint = oxp_sprintf(p->arena, "%s_cast", oxp_value_at(p->m, v)->name);
     bool from_outside = oxp_value_at(p->m, v)->producer == OXP_NONE && graph == OXP_MAIN_GRAPH;
-    cast_attr(j,
+    cast_attr(j, graph,
               oxp_patch_node(j->patch, graph, holder(p, user, graph), "Cast", "", hint, &from, 1,
                              &made, 1),
               t);
@@ -361,7 +380,10 @@ static void set_type_attr(job *j, oxp_id id) {
         return;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (oxp_schema_attr_find(s, names[i])) {
-            oxp_patch_attr_int(j->patch, id, names[i], p->target);
+            if (oxp_schema_attr_find(s, names[i])->type == OXP_ATTR_STRING)
+                set_to(j, n->graph, id, p->target);
+            else
+                oxp_patch_attr_int(j->patch, id, names[i], p->target);
             return;
         }
     if (oxp_schema_attr_find(s, "value"))
@@ -387,6 +409,7 @@ bool oxp_precision_apply(oxp_precision *p, oxp_precision_counts *c, const char *
     job j = {p, oxp_patch_new(p->run), OXP_NEWS(p->arena, p->n_values + 1, forms), c};
     define_values(&j);
     collect_needs(&j);
+    narrow_outputs(&j);
     for (size_t k = 0; k < p->n_order; k++) {
         if (remove_cast(&j, p->order[k]))
             continue;

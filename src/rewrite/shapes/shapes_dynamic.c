@@ -128,17 +128,50 @@ static void check_size(const batch *b, int64_t size) {
     oxp_diag_truncate(ctx, start);
 }
 
+static bool follows(const oxp_inferred *facts, oxp_id v) {
+    const oxp_type *t = &facts->facts[v].type;
+    if (t->kind != OXP_KIND_TENSOR || t->rank < 0)
+        return true;
+    for (int k = 0; k < t->rank; k++)
+        if (!oxp_dim_is_literal(t->dims[k]))
+            return true;
+    return false;
+}
+
+/* The node above a value where the batch gets lost. */
+static oxp_id loses(const batch *b, const oxp_inferred *facts, oxp_id v) {
+    oxp_id id = oxp_value_at(b->j->m, v)->producer;
+    for (size_t step = 0; id != OXP_NONE && step < oxp_node_count(b->j->m); step++) {
+        const oxp_node *n = oxp_node_at(b->j->m, id);
+        oxp_id next = OXP_NONE;
+        for (uint32_t i = 0; i < n->n_in; i++) {
+            if (n->in[i] == OXP_NONE || facts->facts[n->in[i]].constant)
+                continue;
+            if (follows(facts, n->in[i]))
+                return id;
+            if (next == OXP_NONE)
+                next = oxp_value_at(b->j->m, n->in[i])->producer;
+        }
+        id = next;
+    }
+    return OXP_NONE;
+}
+
 static void check_outputs(const batch *b, const oxp_inferred *facts) {
     const oxp_graph *g = oxp_graph_at(b->j->m, OXP_MAIN_GRAPH);
     for (uint32_t i = 0; i < g->n_outputs; i++) {
-        const oxp_value *x = oxp_value_at(b->j->m, g->outputs[i]);
-        const oxp_type *t = &facts->facts[g->outputs[i]].type;
-        bool follows = t->rank < 0;
-        for (int k = 0; k < t->rank; k++)
-            follows |= depends(t->dims[k]) || oxp_dim_is_unknown(t->dims[k]);
-        if (!follows)
-            oxp_run_note(b->j->run, OXP_NONE, "output %s has the same shape for every %s", x->name,
-                         b->name);
+        oxp_id v = g->outputs[i];
+        const oxp_type *t = &facts->facts[v].type;
+        if (follows(facts, v) || facts->facts[v].constant)
+            continue;
+        oxp_id at = loses(b, facts, v);
+        if (t->rank > 0 && t->dims[0] == b->size && at != OXP_NONE)
+            oxp_run_impossible(b->j->run, at,
+                               "its constant sizes were made for a batch of %lld: output %s would "
+                               "not follow %s",
+                               (long long)b->size, oxp_value_at(b->j->m, v)->name, b->name);
+        oxp_run_note(b->j->run, OXP_NONE, "output %s has the same shape for every %s",
+                     oxp_value_at(b->j->m, v)->name, b->name);
     }
 }
 
