@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "analysis/latency.h"
+#include "base/intern.h"
 #include "report/comparison.h"
 #include "report/parts.h"
 
@@ -121,35 +122,59 @@ static void passes(page *p) {
     }
 }
 
-/* Nodes by operator type, where their number changed. */
+/* ---- nodes by operator type, where their number changed ---- */
+
+static uint64_t op_key(const oxp_op_total *t) {
+    return oxp_hash_bytes(t->op, strlen(t->op)) ^ 3 * oxp_hash_bytes(t->domain, strlen(t->domain));
+}
+
+/* The same operator among the totals of another analysis, by its index; NULL: there is none. */
+static const oxp_op_total *counterpart(const oxp_map *index, const oxp_analysis *a,
+                                       const oxp_op_total *t) {
+    uint32_t at;
+    if (!oxp_map_get(index, op_key(t), &at))
+        return NULL;
+    const oxp_op_total *other = &a->by_op[at];
+    return !strcmp(other->op, t->op) && !strcmp(other->domain, t->domain) ? other : NULL;
+}
+
+static oxp_map *index_ops(const oxp_analysis *a, oxp_arena *arena) {
+    oxp_map *index = oxp_map_new(arena);
+    for (size_t i = 0; i < a->n_by_op; i++)
+        oxp_map_put(index, op_key(&a->by_op[i]), (uint32_t)i);
+    return index;
+}
+
 static void operators(page *p) {
     static const char *const header[] = {"operator", "before", "after"};
     static const uint8_t align[] = {0, 1, 1};
-    const oxp_analysis *b = p->c->before, *n = p->c->after ? p->c->after : p->c->projected;
-    bool any = false;
-    for (size_t pass = 0; n && pass < 2; pass++) {
-        const oxp_analysis *x = pass ? n : b, *y = pass ? b : n;
-        for (size_t i = 0; i < x->n_by_op; i++) {
-            uint64_t other = 0;
-            for (size_t k = 0; k < y->n_by_op; k++)
-                if (!strcmp(y->by_op[k].op, x->by_op[i].op) &&
-                    !strcmp(y->by_op[k].domain, x->by_op[i].domain))
-                    other = y->by_op[k].count;
-            if (other == x->by_op[i].count || (pass && other))
-                continue;
-            if (!any) {
+    enum { MOST = 60 };
+    const oxp_analysis *side[] = {p->c->before, p->c->after ? p->c->after : p->c->projected};
+    size_t changed = 0;
+    if (!side[1])
+        return;
+    for (int k = 0; k < 2; k++) {
+        oxp_map *index = index_ops(side[!k], p->a);
+        for (size_t i = 0; i < side[k]->n_by_op; i++) {
+            const oxp_op_total *t = &side[k]->by_op[i], *o = counterpart(index, side[!k], t);
+            if (o ? k == 1 || o->count == t->count : false)
+                continue; /* unchanged, or seen from the other side */
+            if (changed++ == 0) {
                 oxp_doc_heading(p->d, 1, "Nodes that changed in number");
-                oxp_block *t = oxp_doc_block(p->d, OXP_TABLE, 3);
-                t->header = header;
-                t->align = align;
-                any = true;
+                oxp_block *b = oxp_doc_block(p->d, OXP_TABLE, 3);
+                b->header = header;
+                b->align = align;
             }
-            const char *cells[] = {x->by_op[i].op,
-                                   oxp_thousands(p->a, pass ? other : x->by_op[i].count),
-                                   oxp_thousands(p->a, pass ? x->by_op[i].count : other)};
+            if (changed > MOST)
+                continue;
+            const char *mine = oxp_thousands(p->a, t->count);
+            const char *other = oxp_thousands(p->a, o ? o->count : 0);
+            const char *cells[] = {t->op, k ? other : mine, k ? mine : other};
             oxp_doc_row(p->d, cells);
         }
     }
+    if (changed > MOST)
+        oxp_doc_para(p->d, "and %zu more operators.", changed - MOST);
 }
 
 static void honesty(page *p) {

@@ -86,7 +86,7 @@ static oxp_interval widen(oxp_interval r, double least) {
     return r;
 }
 
-enum { INPUTS_MAX = 64 };
+enum { INPUTS_MAX = 64, OUTPUTS_SEEN = 4 };
 
 /* A square that is summed up: the variance of a normalization. */
 static bool squares(const oxp_precision *p, const oxp_node *n, unsigned rule) {
@@ -133,8 +133,11 @@ static oxp_range by_hook(oxp_precision *p, oxp_id id, uint32_t slot, const oxp_i
         r[i] = in[i].assumed && free_assumed ? (oxp_range){-INFINITY, INFINITY}
                                              : (oxp_range){in[i].lo, in[i].hi};
     }
-    oxp_fact *out = OXP_NEWS(p->arena, n->n_out ? n->n_out : 1, oxp_fact);
-    for (uint32_t i = 0; i < n->n_out; i++)
+    /* Range hooks look at the first outputs only: a node may have 50,000 of them. */
+    oxp_fact out[OUTPUTS_SEEN] = {0};
+    uint32_t n_out = n->n_out < OUTPUTS_SEEN ? n->n_out : OUTPUTS_SEEN;
+    oxp_mark mark = oxp_arena_mark(p->arena);
+    for (uint32_t i = 0; i < n_out; i++)
         if (n->out[i] != OXP_NONE)
             out[i] = p->inferred->facts[n->out[i]];
     oxp_call c = {.model = p->m,
@@ -146,10 +149,12 @@ static oxp_range by_hook(oxp_precision *p, oxp_id id, uint32_t slot, const oxp_i
                   .n_attrs = n->n_attr,
                   .opset = oxp_opset_of(p->m, n->graph, n->domain),
                   .n_in = n_in,
-                  .n_out = n->n_out,
+                  .n_out = n_out,
                   .in = facts,
                   .out = out};
-    return n->def->range(&c, r, slot);
+    oxp_range known = n->def->range(&c, r, slot);
+    oxp_arena_rewind(p->arena, mark);
+    return known;
 }
 
 static bool bounded(oxp_range r) {
