@@ -277,7 +277,7 @@ static bool gemm_bias(oxp_fold *l, oxp_id node, const double *a, const double *s
             v[r * n + i] = beta * c.v[r * width + (width == 1 ? 0 : i)] * a[i] + s[i];
     int64_t dims[2] = {(int64_t)rows, (int64_t)n};
     bool flat = c.rank < 2;
-    if (beta != 1.0 && bias != OXP_NONE)
+    if (beta != 1.0)
         oxp_patch_attr_float(l->p, node, "beta", 1.0f);
     const char *hint = oxp_sprintf(l->arena, "%s_bias", oxp_fold_name(l, g.in[1]));
     return finite_bias(l, v, rows * n) &&
