@@ -45,6 +45,11 @@ typedef enum oxp_block_kind {
 } oxp_block_kind;
 
 enum { OXP_ALIGN_RIGHT = 1 };
+/* `level` of tables and charts. */
+enum {
+    OXP_PAGE_ONLY = 1, /* too long for a terminal or a comment: browsers only      */
+    OXP_SCATTER = 2    /* chart: points instead of a line, both axes powers of ten */
+};
 
 typedef struct oxp_block {
     oxp_block_kind kind;

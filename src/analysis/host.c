@@ -236,7 +236,7 @@ const oxp_device *oxp_device_host(oxp_arena *arena) {
         {"peak int8", "from float32 and the instruction set: 4 times with VNNI, else 2 times"},
         {"memory", "physical memory that the system reports"},
         {"efficiency", "assumption: as of the x86 server"},
-        {"launch", "assumption: the runtime's bookkeeping for each node"}};
+        {"launch", "measured with ONNX Runtime on small models: about a microsecond a node"}};
     oxp_device *d = OXP_NEW(arena, oxp_device);
     d->id = "host";
     d->threads = usable_threads();
@@ -248,7 +248,7 @@ const oxp_device *oxp_device_host(oxp_arena *arena) {
     d->peak[OXP_INT8] = d->peak[OXP_UINT8] = d->peak[OXP_FLOAT] * int8_factor();
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     d->memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    d->launch = 5e-6;
+    d->launch = 1e-6;
     memcpy(d->efficiency, efficiency, sizeof efficiency);
     d->bandwidth_efficiency = 0.8;
     d->sources = sources;

@@ -1,4 +1,5 @@
 /* doc_analysis.c - the analysis for people: the card, section by section. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,7 @@
 #include "base/safe_math.h"
 #include "report/reports.h"
 
-enum { ROWS_MAX = 15, CHART_POINTS = 240 };
+enum { ROWS_MAX = 15, BARS_MAX = 8, NODES_MAX = 1000, CHART_POINTS = 240 };
 
 static const char *s_of(uint64_t n) {
     return n == 1 ? "" : "s";
@@ -282,47 +283,114 @@ typedef struct ranked {
     double seconds;
 } ranked;
 
+static int by_seconds(const void *pa, const void *pb) {
+    const ranked *a = pa, *b = pb;
+    if (a->seconds != b->seconds)
+        return a->seconds < b->seconds ? 1 : -1;
+    return (a->node > b->node) - (a->node < b->node);
+}
+
+/* The `max` costliest nodes: a buffer of twice as many is sorted and halved whenever it is full. */
 static size_t costliest(const oxp_card *c, ranked *top, size_t max) {
-    size_t found = 0;
+    size_t n = 0;
     for (oxp_id i = 0; i < oxp_node_count(c->a->model); i++) {
-        double v = c->nodes[i].seconds;
-        if (v <= 0 || (found == max && v <= top[max - 1].seconds))
+        if (c->nodes[i].seconds <= 0)
             continue;
-        size_t at = found < max ? found++ : max - 1;
-        for (; at > 0 && top[at - 1].seconds < v; at--)
-            top[at] = top[at - 1];
-        top[at] = (ranked){i, v};
+        top[n++] = (ranked){i, c->nodes[i].seconds};
+        if (n == 2 * max) {
+            qsort(top, n, sizeof *top, by_seconds);
+            n = max;
+        }
     }
-    return found;
+    if (n > 1)
+        qsort(top, n, sizeof *top, by_seconds);
+    return n < max ? n : max;
+}
+
+static void node_row(oxp_doc *d, const oxp_card *c, oxp_id id) {
+    oxp_arena *a = d->arena;
+    const oxp_node *node = oxp_node_at(c->a->model, id);
+    const oxp_node_info *info = &c->a->nodes[id];
+    oxp_id out = oxp_out(node, 0);
+    double work = (double)info->flops + (double)info->int_ops;
+    bool ratio = info->bytes_moved != UINT64_MAX && info->bytes_moved > 0;
+    oxp_doc_row(d, (const char *[]){
+                       oxp_node_label(c->a->model, id, a), node->op,
+                       out == OXP_NONE ? "" : oxp_shape_text(c, &c->a->values[out].type, a),
+                       info->known ? oxp_human_count(a, oxp_sat_add(info->flops, info->int_ops))
+                                   : "unknown",
+                       oxp_human_bytes(a, info->bytes_moved),
+                       ratio ? oxp_sprintf(a, "%.3g", work / (double)info->bytes_moved) : "-",
+                       oxp_human_seconds(a, c->nodes[id].seconds),
+                       c->nodes[id].compute_bound && work > 0 ? "compute" : "memory"});
+}
+
+/* Work against intensity: where each node stands under the device's roof. */
+static void roofline_chart(oxp_doc *d, const oxp_card *c, const ranked *top, size_t n) {
+    double *xy = OXP_NEWS(d->arena, 2 * n, double);
+    size_t points = 0;
+    for (size_t i = 0; i < n; i++) {
+        const oxp_node_info *info = &c->a->nodes[top[i].node];
+        double work = (double)info->flops + (double)info->int_ops;
+        if (work <= 0 || info->bytes_moved == UINT64_MAX || info->bytes_moved == 0)
+            continue;
+        xy[2 * points] = log10(work / (double)info->bytes_moved);
+        xy[2 * points + 1] = log10(work / top[i].seconds);
+        points++;
+    }
+    if (points < 2)
+        return;
+    oxp_block *b = oxp_doc_block(d, OXP_CHART, 2);
+    b->level = OXP_PAGE_ONLY | OXP_SCATTER;
+    b->text = "Operations a second against operations a byte, a point for each node";
+    b->values = xy;
+    b->rows = points;
+    b->cells = OXP_NEWS(d->arena, 2 * points, const char *);
 }
 
 static void hot_nodes(oxp_doc *d, const oxp_card *c) {
     static const char *const header[] = {"Node",    "Operator",  "Output", "FLOPs",
                                          "Traffic", "Intensity", "Time",   "Bound"};
     static const uint8_t align[] = {0, 0, 0, 1, 1, 1, 1, 0};
-    oxp_arena *a = d->arena;
-    ranked top[ROWS_MAX];
-    size_t n = costliest(c, top, ROWS_MAX);
+    ranked *top = OXP_NEWS(d->arena, 2 * (size_t)NODES_MAX, ranked);
+    size_t n = costliest(c, top, NODES_MAX);
     if (n == 0)
         return;
     oxp_doc_heading(d, 2, "Costliest nodes on %s", c->device->name);
-    oxp_block *b = oxp_doc_block(d, OXP_TABLE, 8);
-    b->header = header;
-    b->align = align;
-    for (size_t i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(c->a->model, top[i].node);
-        const oxp_node_info *info = &c->a->nodes[top[i].node];
-        oxp_id out = oxp_out(node, 0);
-        double work = (double)info->flops + (double)info->int_ops;
-        bool ratio = info->bytes_moved != UINT64_MAX && info->bytes_moved > 0;
-        oxp_doc_row(d, (const char *[]){
-                           oxp_node_label(c->a->model, top[i].node, a), node->op,
-                           out == OXP_NONE ? "" : oxp_shape_text(c, &c->a->values[out].type, a),
-                           oxp_human_count(a, oxp_sat_add(info->flops, info->int_ops)),
-                           oxp_human_bytes(a, info->bytes_moved),
-                           ratio ? oxp_sprintf(a, "%.3g", work / (double)info->bytes_moved) : "-",
-                           oxp_human_seconds(a, top[i].seconds),
-                           c->nodes[top[i].node].compute_bound && work > 0 ? "compute" : "memory"});
+    for (int all = 0; all < 2; all++) { /* the first rows everywhere, the whole table in browsers */
+        if (all && n <= ROWS_MAX)
+            break;
+        oxp_block *b = oxp_doc_block(d, OXP_TABLE, 8);
+        b->header = header;
+        b->align = align;
+        b->level = all ? OXP_PAGE_ONLY : 0;
+        for (size_t i = 0; i < n && (all || i < ROWS_MAX); i++)
+            node_row(d, c, top[i].node);
+    }
+    roofline_chart(d, c, top, n);
+}
+
+static void operator_bars(oxp_doc *d, const oxp_card *c) {
+    const oxp_analysis *x = c->a;
+    oxp_doc_heading(d, 2, "FLOPs by operator");
+    oxp_doc_block(d, OXP_BARS, 2);
+    for (size_t i = 0; i < x->n_by_op && i < BARS_MAX && x->by_op[i].flops > 0; i++)
+        oxp_doc_bar(d, x->by_op[i].op, oxp_human_count(d->arena, x->by_op[i].flops),
+                    (double)x->by_op[i].flops);
+    oxp_doc_heading(d, 2, "Parameters by operator");
+    oxp_doc_block(d, OXP_BARS, 2);
+    uint64_t last = UINT64_MAX;
+    for (size_t row = 0; row < BARS_MAX; row++) { /* the table is short: look for the next one */
+        const oxp_op_total *best = NULL;
+        for (size_t i = 0; i < x->n_by_op; i++) {
+            if (x->by_op[i].params > 0 && x->by_op[i].params < last &&
+                (best == NULL || x->by_op[i].params > best->params))
+                best = &x->by_op[i];
+        }
+        if (best == NULL)
+            break;
+        last = best->params;
+        oxp_doc_bar(d, best->op, oxp_human_count(d->arena, best->params), (double)best->params);
     }
 }
 
@@ -482,6 +550,7 @@ oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
     summary(d, c);
     complexity(d, c);
     by_operator(d, c);
+    operator_bars(d, c);
     hot_nodes(d, c);
     memory(d, c);
     architecture(d, c);

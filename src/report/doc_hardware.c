@@ -103,6 +103,30 @@ static void batches(oxp_doc *d, const oxp_card *c) {
     }
 }
 
+static void batch_chart(oxp_doc *d, const oxp_card *c) {
+    const oxp_batch_sweep *s = c->sweep;
+    double *xy = OXP_NEWS(d->arena, 2 * s->n_points + 1, double);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_points; i++) {
+        if (!s->points[i].valid || s->points[i].throughput <= 0)
+            continue;
+        xy[2 * n] = (double)s->points[i].batch;
+        xy[2 * n++ + 1] = s->points[i].throughput;
+    }
+    if (n < 3)
+        return;
+    oxp_block *b = oxp_doc_block(d, OXP_CHART, 2);
+    b->level = OXP_PAGE_ONLY;
+    b->text = "Samples a second by batch size";
+    b->values = xy;
+    b->rows = n;
+    b->cells = OXP_NEWS(d->arena, 2 * n, const char *);
+    if (s->knee < s->n_points) {
+        b->marker_x = (double)s->points[s->knee].batch;
+        b->marker_y = s->points[s->knee].throughput;
+    }
+}
+
 void oxp_doc_hardware(oxp_doc *d, const oxp_card *c) {
     oxp_doc_heading(d, 1, "Hardware");
     oxp_doc_para(d,
@@ -116,4 +140,5 @@ void oxp_doc_hardware(oxp_doc *d, const oxp_card *c) {
     requirement(d, "Recommended", c->recommended);
     requirement(d, "Best", c->best);
     batches(d, c);
+    batch_chart(d, c);
 }

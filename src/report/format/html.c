@@ -154,31 +154,38 @@ static void bars(oxp_sink *o, const oxp_block *b) {
 /* A line through x, y pairs in a box of 640 by 240 units. */
 static void chart(oxp_sink *o, const oxp_block *b) {
     enum { W = 640, H = 240, LEFT = 70, BOTTOM = 34, TOP = 12 };
-    double x0 = INFINITY, x1 = -INFINITY, y1 = 0;
+    bool powers = b->level & OXP_SCATTER;
+    double x0 = INFINITY, x1 = -INFINITY, y0 = powers ? INFINITY : 0, y1 = powers ? -INFINITY : 0;
     for (size_t i = 0; i < b->rows; i++) {
         x0 = fmin(x0, b->values[2 * i]);
         x1 = fmax(x1, b->values[2 * i]);
+        y0 = fmin(y0, b->values[2 * i + 1]);
         y1 = fmax(y1, b->values[2 * i + 1]);
     }
     if (!b->rows || !isfinite(x0) || !isfinite(x1) || !isfinite(y1))
         return;
-    double sx = (W - LEFT - 20) / fmax(x1 - x0, 1e-12), sy = (H - TOP - BOTTOM) / fmax(y1, 1e-12);
+    double sx = (W - LEFT - 20) / fmax(x1 - x0, 1e-12),
+           sy = (H - TOP - BOTTOM) / fmax(y1 - y0, 1e-12);
     oxp_printf(o, "<svg viewBox=\"0 0 %d %d\" role=img><title>", W, H);
     text(o, b->text, 200);
     oxp_printf(o, "</title><path d=\"M%d %dV%dH%d\" fill=none stroke=\"var(--line)\"/>", LEFT, TOP,
                H - BOTTOM, W - 20);
-    oxp_puts(o, "<polyline fill=none stroke=\"var(--bar)\" stroke-width=2 points=\"");
+    if (!powers)
+        oxp_puts(o, "<polyline fill=none stroke=\"var(--bar)\" stroke-width=2 points=\"");
     for (size_t i = 0; i < b->rows; i++)
-        oxp_printf(o, "%.1f,%.1f ", LEFT + sx * (b->values[2 * i] - x0),
-                   H - BOTTOM - sy * b->values[2 * i + 1]);
-    oxp_puts(o, "\"/>");
+        oxp_printf(o, powers ? "<circle cx=%.1f cy=%.1f r=3 fill=\"var(--bar)\"/>" : "%.1f,%.1f ",
+                   LEFT + sx * (b->values[2 * i] - x0),
+                   H - BOTTOM - sy * (b->values[2 * i + 1] - y0));
+    if (!powers)
+        oxp_puts(o, "\"/>");
     if (isfinite(b->marker_x) && isfinite(b->marker_y))
         oxp_printf(o, "<circle cx=%.1f cy=%.1f r=5 fill=\"var(--mark)\"/>",
-                   LEFT + sx * (b->marker_x - x0), H - BOTTOM - sy * b->marker_y);
+                   LEFT + sx * (b->marker_x - x0), H - BOTTOM - sy * (b->marker_y - y0));
     oxp_printf(o,
                "<text x=%d y=%d>%.4g</text><text x=%d y=%d text-anchor=end>%.4g</text><text x=%d "
                "y=%d text-anchor=end>%.4g</text><text x=%d y=%d>",
-               LEFT, H - 18, x0, W - 20, H - 18, x1, LEFT - 6, TOP + 10, y1, LEFT, H - 3);
+               LEFT, H - 18, powers ? pow(10, x0) : x0, W - 20, H - 18, powers ? pow(10, x1) : x1,
+               LEFT - 6, TOP + 10, powers ? pow(10, y1) : y1, LEFT, H - 3);
     text(o, b->text, 200);
     oxp_puts(o, "</text></svg>\n");
 }

@@ -86,6 +86,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     text(o, d->title, 300);
     oxp_puts(o, "\n");
     for (const oxp_block *b = d->first; b; b = b->next) {
+        if ((b->kind == OXP_TABLE || b->kind == OXP_CHART) && (b->level & OXP_PAGE_ONLY))
+            continue;
         oxp_puts(o, "\n");
         switch (b->kind) {
         case OXP_HEADING:
