@@ -320,6 +320,10 @@ static bool remove_cast(job *j, oxp_id id) {
                oxp_precision_is_narrow(p, p->def[out])) {
         /* Its wide users, if any, get a Cast of the input instead. */
         j->f[out].narrow = in;
+    } else if (oxp_precision_float32(p, in) && oxp_precision_float32(p, out) && !p->is_const[in] &&
+               oxp_precision_is_narrow(p, p->def[in]) && oxp_precision_is_narrow(p, p->def[out])) {
+        /* From float to float before: from half to half now, which some runtimes cannot load. */
+        j->f[out].narrow = j->f[in].narrow;
     } else
         return false;
     oxp_patch_drop(j->patch, id);
