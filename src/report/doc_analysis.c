@@ -96,11 +96,28 @@ static const char *task_sentence(const oxp_card *c, oxp_arena *a) {
     return oxp_sprintf(a, " Judging by its output, the task is %s.", task);
 }
 
+/* The figures that one looks for first. */
+static void verdict(oxp_doc *d, const oxp_card *c) {
+    oxp_arena *a = d->arena;
+    const oxp_totals *t = &c->a->totals;
+    oxp_doc_fact(d, "Family", "%s", c->insight->family);
+    oxp_doc_fact(d, "Parameters", "%s", oxp_human_count(a, t->params));
+    oxp_doc_fact(d, "Work of a run", "%s%s%s", at_least(t),
+                 oxp_human_count(a, t->flops >= t->int_ops ? t->flops : t->int_ops),
+                 t->flops >= t->int_ops ? " FLOPs" : " integer operations");
+    oxp_doc_fact(d, "Weights", "%s", oxp_human_bytes(a, t->weight_bytes));
+    oxp_doc_fact(d, "Peak of activations", "%s%s", at_least(t),
+                 oxp_human_bytes(a, t->peak_activation_bytes));
+    oxp_doc_fact(d, oxp_sprintf(a, "On %s", c->device->name), "%s, bound by %s",
+                 oxp_human_seconds(a, c->latency.seconds), oxp_bottleneck(&c->latency));
+}
+
 static void summary(oxp_doc *d, const oxp_card *c) {
     oxp_arena *a = d->arena;
     const oxp_totals *t = &c->a->totals;
     const oxp_op_total *top = c->a->n_by_op > 0 ? &c->a->by_op[0] : NULL;
     oxp_doc_heading(d, 1, "Summary");
+    verdict(d, c);
     const char *bound = assumed_text(c, true, a), *free = assumed_text(c, false, a);
     if (*free || *bound)
         oxp_doc_para(d, "Dimensions: %s%s%s%s.", bound, *bound && *free ? "; " : "", free,
@@ -278,6 +295,8 @@ static void by_operator(oxp_doc *d, const oxp_card *c) {
     }
 }
 
+static const uint8_t node_align[] = {0, 0, 0, 1, 1, 1, 1, 0};
+
 typedef struct ranked {
     oxp_id node;
     double seconds;
@@ -307,22 +326,23 @@ static size_t costliest(const oxp_card *c, ranked *top, size_t max) {
     return n < max ? n : max;
 }
 
-static void node_row(oxp_doc *d, const oxp_card *c, oxp_id id) {
+static void node_row(oxp_doc *d, const oxp_card *c, oxp_id id, bool exact) {
     oxp_arena *a = d->arena;
     const oxp_node *node = oxp_node_at(c->a->model, id);
     const oxp_node_info *info = &c->a->nodes[id];
     oxp_id out = oxp_out(node, 0);
-    double work = (double)info->flops + (double)info->int_ops;
-    bool ratio = info->bytes_moved != UINT64_MAX && info->bytes_moved > 0;
-    oxp_doc_row(d, (const char *[]){
-                       oxp_node_label(c->a->model, id, a), node->op,
-                       out == OXP_NONE ? "" : oxp_shape_text(c, &c->a->values[out].type, a),
-                       info->known ? oxp_human_count(a, oxp_sat_add(info->flops, info->int_ops))
-                                   : "unknown",
-                       oxp_human_bytes(a, info->bytes_moved),
-                       ratio ? oxp_sprintf(a, "%.3g", work / (double)info->bytes_moved) : "-",
-                       oxp_human_seconds(a, c->nodes[id].seconds),
-                       c->nodes[id].compute_bound && work > 0 ? "compute" : "memory"});
+    uint64_t work = info->known ? oxp_sat_add(info->flops, info->int_ops) : UINT64_MAX;
+    bool ratio = work != UINT64_MAX && info->bytes_moved != UINT64_MAX && info->bytes_moved > 0;
+    double seconds = c->nodes[id].seconds;
+    oxp_doc_row(
+        d, (const char *[]){
+               oxp_node_label(c->a->model, id, a), node->op,
+               out == OXP_NONE ? "" : oxp_shape_text(c, &c->a->values[out].type, a),
+               exact ? oxp_thousands(a, work) : oxp_human_count(a, work),
+               exact ? oxp_thousands(a, info->bytes_moved) : oxp_human_bytes(a, info->bytes_moved),
+               ratio ? oxp_sprintf(a, "%.3g", (double)work / (double)info->bytes_moved) : "-",
+               exact ? oxp_sprintf(a, "%.3f", 1e6 * seconds) : oxp_human_seconds(a, seconds),
+               c->nodes[id].compute_bound && work > 0 ? "compute" : "memory"});
 }
 
 /* Work against intensity: where each node stands under the device's roof. */
@@ -348,26 +368,33 @@ static void roofline_chart(oxp_doc *d, const oxp_card *c, const ranked *top, siz
     b->cells = OXP_NEWS(d->arena, 2 * points, const char *);
 }
 
-static void hot_nodes(oxp_doc *d, const oxp_card *c) {
+static void hot_nodes(oxp_doc *d, const oxp_card *c, const ranked *top, size_t n) {
     static const char *const header[] = {"Node",    "Operator",  "Output", "FLOPs",
                                          "Traffic", "Intensity", "Time",   "Bound"};
-    static const uint8_t align[] = {0, 0, 0, 1, 1, 1, 1, 0};
-    ranked *top = OXP_NEWS(d->arena, 2 * (size_t)NODES_MAX, ranked);
-    size_t n = costliest(c, top, NODES_MAX);
     if (n == 0)
         return;
     oxp_doc_heading(d, 2, "Costliest nodes on %s", c->device->name);
-    for (int all = 0; all < 2; all++) { /* the first rows everywhere, the whole table in browsers */
-        if (all && n <= ROWS_MAX)
-            break;
-        oxp_block *b = oxp_doc_block(d, OXP_TABLE, 8);
-        b->header = header;
-        b->align = align;
-        b->level = all ? OXP_PAGE_ONLY : 0;
-        for (size_t i = 0; i < n && (all || i < ROWS_MAX); i++)
-            node_row(d, c, top[i].node);
-    }
+    oxp_block *b = oxp_doc_block(d, OXP_TABLE, 8);
+    b->header = header;
+    b->align = node_align;
+    for (size_t i = 0; i < n && i < ROWS_MAX; i++)
+        node_row(d, c, top[i].node, false);
     roofline_chart(d, c, top, n);
+}
+
+/* Plain numbers, so that the browser can sort them. */
+static void all_nodes(oxp_doc *d, const oxp_card *c, const ranked *top, size_t n) {
+    static const char *const header[] = {
+        "Node",      "Operator", "Output", "Operations", "Bytes of traffic",
+        "Intensity", "Time, us", "Bound"};
+    if (n <= ROWS_MAX)
+        return;
+    oxp_block *b = oxp_doc_block(d, OXP_TABLE, 8);
+    b->header = header;
+    b->align = node_align;
+    b->level = OXP_PAGE_ONLY;
+    for (size_t i = 0; i < n; i++)
+        node_row(d, c, top[i].node, true);
 }
 
 static void operator_bars(oxp_doc *d, const oxp_card *c) {
@@ -551,7 +578,9 @@ oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
     complexity(d, c);
     by_operator(d, c);
     operator_bars(d, c);
-    hot_nodes(d, c);
+    ranked *top = OXP_NEWS(arena, 2 * (size_t)NODES_MAX, ranked);
+    size_t n_top = costliest(c, top, NODES_MAX);
+    hot_nodes(d, c, top, n_top);
     memory(d, c);
     architecture(d, c);
     cache(d, c);
@@ -559,5 +588,6 @@ oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
     risks(d, c);
     graph(d, c);
     metadata(d, c);
+    all_nodes(d, c, top, n_top);
     return d;
 }
