@@ -2,10 +2,10 @@
  *
  * Constants are exact, operators with a bounded result (Sigmoid, Clip, Softmax) are exact, the rest
  * rests on an assumption: a float input of the graph, and what a layer with ordinary weights makes,
- * lies within +-8.  Arithmetic with constants moves that estimate; squares assume 256 and
- * exponentials 12, since there an ordinary outlier is already too much.  An estimate that grows by
- * less than a factor of 4 (a sum of two activations) does not grow at all, or depth alone would
- * make every network overflow. */
+ * lies within +-8.  Arithmetic with constants moves that estimate; squares that are summed assume
+ * 256, sums 64 and exponentials 12, since there an ordinary outlier is already too much.  An
+ * estimate that grows by less than a factor of 4 (a sum of two activations) does not grow at all,
+ * or depth alone would make every network overflow. */
 #include "rewrite/precision/precision.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@
 #define NOMINAL        8.0
 #define NOMINAL_SQUARE 256.0
 #define NOMINAL_EXP    12.0
+#define NOMINAL_SUM    64.0
 #define LARGE_WEIGHT   16.0 /* weights beyond this enlarge what goes through them */
 #define LARGE_INPUT    1024.0
 
@@ -118,6 +119,8 @@ static uint32_t inputs_of(oxp_precision *p, oxp_id id, oxp_interval *in) {
             in[i] = widen(in[i], NOMINAL_SQUARE);
         if (rule & OXP_RULE_EXP)
             in[i] = widen(in[i], NOMINAL_EXP);
+        if (rule & OXP_RULE_SUM)
+            in[i] = widen(in[i], NOMINAL_SUM);
     }
     return count;
 }
@@ -199,6 +202,8 @@ static oxp_interval product(oxp_precision *p, oxp_id id) {
         m = mag * other;
     if (weight > LARGE_WEIGHT)
         m = fmax(m, fmin(fmax(mag, NOMINAL), 64) * weight * sqrt(depth));
+    const oxp_tensor_stats *bias = n->n_in > 2 ? oxp_precision_stats(p, n->in[2]) : NULL;
+    m += bias && bias->abs_max > LARGE_INPUT ? bias->abs_max : 0;
     return (oxp_interval){-m, m, true, true};
 }
 
