@@ -332,6 +332,39 @@ static void add_sweep(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     }
 }
 
+static void add_blocks(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
+    const oxp_insight *in = f->insight;
+    size_t decomposed[OXP_BLOCK_TYPE_COUNT] = {0};
+    if (!in)
+        return;
+    put_text(e, "family", in->family);
+    if (in->layers)
+        put_u64(e, "layers", in->layers);
+    if (in->heads)
+        put_u64(e, "heads", in->heads);
+    put_flag(e, "decoder", in->decoder);
+    for (size_t i = 0; i < in->n_blocks; i++)
+        decomposed[in->blocks[i].type] += in->blocks[i].decomposed;
+    for (int t = 0; t < OXP_BLOCK_TYPE_COUNT; t++) {
+        if (!in->counts[t])
+            continue;
+        xmlNodePtr x = xmlNewDocNode(doc, NULL, BAD_CAST "block", NULL);
+        xmlAddChild(e, x);
+        put_text(x, "kind", oxp_block_type_name((oxp_block_type)t));
+        put_u64(x, "count", in->counts[t]);
+        put_u64(x, "decomposed", decomposed[t]);
+    }
+    if (!in->decoder)
+        return;
+    xmlNodePtr kv = xmlNewDocNode(doc, NULL, BAD_CAST "kv_cache", NULL);
+    xmlAddChild(e, kv);
+    put_flag(kv, "in_graph", in->kv.in_graph);
+    put_u64(kv, "layers", in->kv.layers);
+    put_u64(kv, "kv_heads", in->kv.kv_heads);
+    put_u64(kv, "head_dim", in->kv.head_dim);
+    put_u64(kv, "bytes_per_token", in->kv.bytes_per_token);
+}
+
 static void add_ops(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     for (size_t i = 0; i < f->a->n_by_op && i < OPS_MAX; i++) {
         const oxp_op_total *o = &f->a->by_op[i];
@@ -394,6 +427,7 @@ xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     add_io(f, doc, e);
     add_dtypes(f, doc, e);
     add_ops(f, doc, e);
+    add_blocks(f, doc, e);
     add_sweep(f, doc, e);
     oxp_arena_rewind(f->scratch, mark);
     return e;
@@ -428,6 +462,7 @@ static void do_dump(void *p) {
     oxp_ctx *ctx = oxp_model_ctx(d->a->model);
     oxp_arena *arena = oxp_arena_new(ctx);
     oxp_facts *f = oxp_facts_new(d->a, NULL, arena);
+    f->insight = oxp_insight_of(d->a, arena);
     xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
     size_t token = oxp_defer(ctx, free_doc, doc);
     oxp_puts(d->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<facts version=\"1\">\n");

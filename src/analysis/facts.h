@@ -6,6 +6,7 @@
 
 #include <libxml/tree.h>
 
+#include "analysis/insight.h"
 #include "analysis/latency.h"
 #include "onnxpert/analyze.h"
 
@@ -15,6 +16,7 @@ typedef struct oxp_facts {
     const oxp_node_latency *latency; /* by node; NULL without a device */
     double seconds;                  /* their sum */
     const oxp_batch_sweep *sweep;    /* NULL: none */
+    const oxp_insight *insight;      /* NULL: none */
     oxp_arena *scratch;              /* labels; the caller rewinds it */
 } oxp_facts;
 

@@ -284,7 +284,7 @@ static void item(page *p, const oxp_item *it, size_t number) {
     const char *badges =
         oxp_sprintf(p->a, "%s impact; %s effort; %s risk%s", it->impact,
                     oxp_level_name(it->rule->effort), oxp_level_name(it->rule->risk), needs);
-    if (!it->projected)
+    if (!it->projected && !(it->result->gain > 1))
         badges = oxp_sprintf(p->a, "%s effort; %s risk%s", oxp_level_name(it->rule->effort),
                              oxp_level_name(it->rule->risk), needs);
     oxp_doc_heading(p->d, 3, "%zu. %s (%s)", number, it->rule->title, it->rule->id);
@@ -292,6 +292,11 @@ static void item(page *p, const oxp_item *it, size_t number) {
     oxp_doc_para(p->d, "%s", it->result->message);
     if (it->projected)
         changes(p, &it->before, &it->after);
+    if (!it->projected && it->result->gain > 1)
+        oxp_doc_para(p->d,
+                     "Estimated by formula, not by analysing a patched graph: %.3gx (`onnxpert "
+                     "rules explain %s` has it).",
+                     it->result->gain, it->rule->id);
     if (it->alone)
         oxp_doc_para(p->d, "Left out of the combination below: together with the other items it "
                            "gains nothing more on this device.");

@@ -94,6 +94,10 @@ static void item(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_aren
         projection(j, "projection", &it->before, &it->after);
     else
         oxp_json_null(j, "projection");
+    if (it->result->gain > 1)
+        oxp_json_double(j, "estimated_factor", it->result->gain);
+    else
+        oxp_json_null(j, "estimated_factor");
     oxp_json_bool(j, "in_combination", it->projected && !it->alone);
     oxp_json_string(j, "fix", it->rule->fix);
     oxp_json_string(j, "command", it->command);

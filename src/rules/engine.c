@@ -112,6 +112,7 @@ static bool receive_result(engine *e, size_t expected, bool *late) {
     r->matched = head.matched && !head.failed;
     r->failed = head.failed ? texts[0] : NULL;
     r->message = texts[0];
+    r->gain = head.gain > 1 && head.gain < 1e6 ? head.gain : 0;
     r->nodes = nodes;
     r->n_nodes = head.n_nodes;
     r->details = texts + 1;

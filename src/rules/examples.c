@@ -285,7 +285,10 @@ static void run_example(const oxp_rule *r, const oxp_example *x, oxp_arena *pare
     if (an->totals.partial)
         bad(&b, x->line, "inconsistent:",
             oxp_diag_count(ctx) > told ? oxp_diag_at(ctx, oxp_diag_count(ctx) - 1)->text : "");
-    oxp_facts *f = oxp_facts_new(an, oxp_device_find(a, "t4"), a);
+    if (!oxp_device_find(a, x->device))
+        bad(&b, x->line, "no such device:", x->device);
+    oxp_facts *f = oxp_facts_new(an, oxp_device_find(a, x->device), a);
+    f->insight = oxp_insight_of(an, a);
     f->sweep = oxp_sweep_batch(an, &opts, f->device, OXP_UNDEFINED, NULL, 0, a);
     const oxp_rule *one[] = {r};
     oxp_rules set = {one, 1};

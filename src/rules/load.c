@@ -95,6 +95,9 @@ static void read_projection(const load *l, oxp_rule *r, xmlNodePtr e) {
     const char *precision = oxp_xml_attr(l->a, e, "precision");
     if (precision && !(r->projection.precision = oxp_dtype_from_name(precision)))
         bad(l, e, "no such data type:", precision);
+    const char *weights = oxp_xml_attr(l->a, e, "weights");
+    if (weights && !(r->projection.weights = oxp_dtype_from_name(weights)))
+        bad(l, e, "no such data type:", weights);
     if (r->projection.pass && !oxp_pass_find(r->projection.pass))
         bad(l, e, "no such pass:", r->projection.pass);
     for (xmlNodePtr p = e->children; p; p = p->next)
@@ -108,6 +111,7 @@ static void read_example(const load *l, oxp_example *x, xmlNodePtr e) {
     x->line = (int)xmlGetLineNo(e);
     x->triggers = !strcmp(attr(l, e, "triggers", "yes"), "yes");
     x->opset = strtol(attr(l, e, "opset", "17"), NULL, 10);
+    x->device = attr(l, e, "device", "t4");
     size_t n = 0;
     for (xmlNodePtr c = e->children; c; c = c->next)
         n += c->type == XML_ELEMENT_NODE;
@@ -164,7 +168,10 @@ static void read_children(const load *l, oxp_rule *r, xmlNodePtr rule) {
             r->how = oxp_xml_text(l->a, e);
         else if (oxp_xml_is(e, "needs"))
             r->n_needs = words(l->a, oxp_xml_text(l->a, e), &r->needs);
-        else if (oxp_xml_is(e, "projection"))
+        else if (oxp_xml_is(e, "gain")) {
+            r->gain = attr(l, e, "select", "");
+            r->gain_line = (int)xmlGetLineNo(e);
+        } else if (oxp_xml_is(e, "projection"))
             read_projection(l, r, e);
         else if (oxp_xml_is(e, "fix")) {
             r->fix = oxp_xml_attr(l->a, e, "pass");
@@ -294,8 +301,9 @@ static void load_folder(oxp_rule_list *list, const char *path) {
         names[n++] = oxp_sprintf(list->arena, "%s/%s", path, e->d_name);
     }
     oxp_undefer(ctx, token, true);
-    if (n)
-        qsort(names, n, sizeof *names, by_name);
+    if (!n)
+        oxp_raise(ctx, OXP_E_RULE, "%s: no *.xml in this folder", path);
+    qsort(names, n, sizeof *names, by_name);
     for (size_t i = 0; i < n; i++)
         load_file(list, names[i]);
 }

@@ -101,16 +101,16 @@ static const char *command_of(const advice *a, const oxp_rule *r) {
 /* False: the what-if found nothing to do, so the advice would be empty. */
 static bool project(advice *a, oxp_item *it) {
     const oxp_rule_projection *p = &it->rule->projection;
-    if (!p->pass && !p->precision)
+    if (!p->pass && !p->precision && !p->weights)
         return true;
-    oxp_dtype precision = OXP_UNDEFINED;
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
     const char *why;
     oxp_model *copy = oxp_model_clone(a->m);
-    bool changed = oxp_whatif_apply(&a->w, copy, it->result, &precision, &why);
+    bool changed = oxp_whatif_apply(&a->w, copy, it->result, &types, &why);
     if (changed) {
         it->projected = true;
         it->before = a->r->baseline;
-        it->after = oxp_whatif_measure(&a->w, copy, precision);
+        it->after = oxp_whatif_measure(&a->w, copy, types);
         it->summary = p->pass ? why : NULL;
     } else {
         oxp_skip *s = &a->dropped[a->r->n_dropped++];
@@ -122,7 +122,9 @@ static bool project(advice *a, oxp_item *it) {
 }
 
 static void rank(const advice *a, oxp_item *it) {
-    it->gain = it->projected ? gain_of(a, &it->before, &it->after) : 0;
+    it->gain = it->projected          ? gain_of(a, &it->before, &it->after)
+               : it->result->gain > 1 ? log(it->result->gain)
+                                      : 0;
     it->priority = it->gain * it->rule->confidence * risk_factor[it->rule->risk] /
                    effort_cost[it->rule->effort];
     it->impact = impact_of(it->gain);
@@ -184,13 +186,13 @@ static int stage(const oxp_item *it) {
 /* All the items of `set` on one copy, analysed again. */
 static oxp_metrics together(const advice *a, const bool *set) {
     oxp_model *copy = oxp_model_clone(a->m);
-    oxp_dtype precision = OXP_UNDEFINED;
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
     const char *why;
     for (int k = 0; k < 4; k++)
         for (size_t i = 0; i < a->n_items; i++)
             if (set[i] && stage(&a->items[i]) == k)
-                oxp_whatif_apply(&a->w, copy, a->items[i].result, &precision, &why);
-    oxp_metrics m = oxp_whatif_measure(&a->w, copy, precision);
+                oxp_whatif_apply(&a->w, copy, a->items[i].result, &types, &why);
+    oxp_metrics m = oxp_whatif_measure(&a->w, copy, types);
     oxp_close(copy);
     return m;
 }
@@ -271,7 +273,7 @@ static void baseline(advice *a) {
     r->nodes = nodes;
     size_t told = oxp_diag_count(a->ctx);
     r->sweep = oxp_sweep_batch(an, &a->base, r->device, OXP_UNDEFINED, NULL, 0, a->arena);
-    r->baseline = oxp_measure(&a->w, an, OXP_UNDEFINED);
+    r->baseline = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED});
     oxp_diag_truncate(a->ctx, told);
 }
 
@@ -287,6 +289,7 @@ static void do_advise(void *p) {
     const oxp_rules *rules = a->opts->rules ? a->opts->rules : oxp_rules_builtin(a->arena, false);
     oxp_facts *facts = oxp_facts_new(a->r->analysis, a->r->device, a->arena);
     facts->sweep = a->r->sweep;
+    facts->insight = oxp_insight_of(a->r->analysis, a->arena);
     collect(a, rules, oxp_rules_run(rules, facts, a->arena));
     phases(a);
 }

@@ -93,13 +93,19 @@ typedef struct oxp_whatif {
     oxp_arena *arena;
 } oxp_whatif;
 
-oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype precision);
+/* Types that are imagined without a patch. */
+typedef struct oxp_imagined {
+    oxp_dtype precision; /* of all floats */
+    oxp_dtype weights;   /* of stored weights of matrix products */
+} oxp_imagined;
+
+oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types);
 /* Applies an item's projection to `copy` (a clone, patched so far); false: it changed nothing, *why
- * says so.  *precision is replaced when the projection sets one. */
+ * says so.  *types is changed where the projection sets one. */
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
-                      oxp_dtype *precision, const char **why);
+                      oxp_imagined *types, const char **why);
 /* The copy measured under the bindings that still hold. */
-oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_dtype precision);
+oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types);
 
 oxp_doc *oxp_doc_roadmap(const void *roadmap, oxp_arena *arena);
 void oxp_emit_roadmap(const void *roadmap, oxp_json *json);

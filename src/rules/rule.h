@@ -18,6 +18,7 @@ typedef struct oxp_rule_projection {
     const char *pass;          /* NULL: none */
     const char *const *params; /* "key=value" */
     size_t n_params;
+    oxp_dtype weights;   /* of stored weights of products only; OXP_UNDEFINED: as they are */
     oxp_dtype precision; /* OXP_UNDEFINED: the types of the patched model */
 } oxp_rule_projection;
 
@@ -37,6 +38,7 @@ typedef struct oxp_example {
     bool triggers;
     int line;
     long opset;
+    const char *device;
     const oxp_example_item *items;
     size_t n_items;
 } oxp_example;
@@ -56,7 +58,8 @@ typedef struct oxp_rule {
     const oxp_rule_step *steps;
     size_t n_steps;
     const char *message, *detail; /* templates; detail NULL = none */
-    int message_line, detail_line;
+    const char *gain; /* expression: a factor on the latency where no what-if can tell; or NULL */
+    int message_line, detail_line, gain_line;
     const char *why, *how;
     oxp_rule_projection projection;
     const char *fix, *fix_options; /* pass and further options for the command, or NULL */

@@ -47,7 +47,40 @@ static uint64_t scaled(uint64_t bytes, const oxp_analysis *a, oxp_dtype precisio
     return (uint64_t)((double)bytes * ((double)after / (double)before));
 }
 
-oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype precision) {
+/* Weight-only quantization: stored weights of products are read in `t` with a float16 scale for
+ * each block of 32 and widened on the way in; the arithmetic stays as it is. */
+static void shrink_weights(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype t,
+                           oxp_metrics *m) {
+    oxp_mark mark = oxp_arena_mark(w->arena);
+    size_t n = oxp_node_count(a->model);
+    oxp_node_latency *l = OXP_NEWS(w->arena, n + 1, oxp_node_latency);
+    oxp_latency(a, w->device, OXP_UNDEFINED, NULL, l);
+    double bits = (double)oxp_dtype_bits(t) + 16.0 / 32, saved_bytes = 0;
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(a->model, i);
+        const oxp_node_info *info = &a->nodes[i];
+        if (!node->live || oxp_class_of(a, i) != OXP_CLASS_MATMUL || !info->params ||
+            info->params == UINT64_MAX || info->weight_bytes == UINT64_MAX)
+            continue;
+        double saved = (double)info->weight_bytes - (double)info->params * bits / 8;
+        if (saved <= 0)
+            continue;
+        saved_bytes += saved;
+        if (!info->bytes_moved || info->bytes_moved == UINT64_MAX)
+            continue;
+        double memory = l[i].memory * fmax(0, 1 - saved / (double)info->bytes_moved);
+        m->latency -= fmax(l[i].compute, l[i].memory) - fmax(l[i].compute, memory);
+    }
+    oxp_arena_rewind(w->arena, mark);
+    if (saved_bytes > (double)m->weight_bytes)
+        return; /* weights that are shared many times: nothing can be said */
+    m->weight_bytes -= (uint64_t)saved_bytes;
+    if (m->memory != UINT64_MAX && m->memory > saved_bytes)
+        m->memory -= (uint64_t)saved_bytes;
+}
+
+oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types) {
+    oxp_dtype precision = types.precision;
     const oxp_totals *t = &a->totals;
     oxp_metrics m = {.flops = t->flops,
                      .int_ops = t->int_ops,
@@ -57,8 +90,10 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype pr
     m.weight_bytes = weights_as(a, precision);
     m.peak_activation_bytes = scaled(t->peak_activation_bytes, a, precision);
     m.latency = seconds_of(w, a, precision);
-    m.throughput = m.latency > 0 ? 1 / m.latency : 0;
     m.memory = oxp_memory_needed(a, precision);
+    if (types.weights)
+        shrink_weights(w, a, types.weights, &m);
+    m.throughput = m.latency > 0 ? 1 / m.latency : 0;
     m.size = oxp_sat_add(m.weight_bytes, w->overhead);
     if (w->batch > 1) {
         const oxp_batch_sweep *s =
@@ -66,7 +101,7 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype pr
         const oxp_batch_point *p = s && s->n_points && s->points[0].valid ? &s->points[0] : NULL;
         if (p && s->dim) {
             m.throughput = p->throughput;
-            m.memory = p->memory_bytes;
+            m.memory = types.weights ? m.memory : p->memory_bytes;
         }
     }
     return m;
@@ -109,16 +144,18 @@ static const oxp_binding *bindings_of(const oxp_whatif *w, const oxp_rule_projec
 }
 
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
-                      oxp_dtype *precision, const char **why) {
+                      oxp_imagined *types, const char **why) {
     const oxp_rule_projection *p = &r->rule->projection;
     oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
     const oxp_pass_result *done;
     size_t n_done;
     *why = "";
     if (p->precision)
-        *precision = p->precision;
+        types->precision = p->precision;
+    if (p->weights)
+        types->weights = p->weights;
     if (!p->pass)
-        return p->precision != OXP_UNDEFINED;
+        return p->precision != OXP_UNDEFINED || p->weights != OXP_UNDEFINED;
     const char **params = OXP_NEWS(w->arena, p->n_params + 1, const char *);
     for (size_t i = 0; i < p->n_params; i++)
         params[i] = p->params[i];
@@ -145,8 +182,8 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     return changed > 0;
 }
 
-oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_dtype precision) {
+oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types) {
     const oxp_analysis *a =
         oxp_analyze_remaining(copy, w->base->bindings, w->base->n_bindings, w->arena);
-    return oxp_measure(w, a, precision);
+    return oxp_measure(w, a, types);
 }

@@ -203,6 +203,13 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
     s->xp->doc = out->doc;
     s->xp->node = out->root;
     out->texts[0] = fill_template(w, s, parts, exprs, n);
+    if (!r->gain)
+        return;
+    xmlXPathObjectPtr o = oxp_scratch_eval(s, compile(w, s, r->gain));
+    if (!o)
+        fail(w, s->error);
+    out->head.gain = xmlXPathCastToNumber(o);
+    xmlXPathFreeObject(o);
 }
 
 static void run_rule(worker *w, const oxp_rule *r, result *out) {
@@ -283,11 +290,11 @@ static void work(void *p) {
     number_ops(w);
     for (size_t i = w->first; i < w->rules->n; i++) {
         w->arena = oxp_arena_new(w->ctx);
-        result out = {{(uint32_t)i, 0, 0, 0, 0}, NULL, 0, {NULL}, NULL, NULL, 0};
+        result out = {.head = {.rule = (uint32_t)i}};
         rule_call c = {w, w->rules->items[i], &out};
         oxp_error_clear(w->ctx);
         if (oxp_try(w->ctx, call_rule, &c) != OXP_OK) {
-            oxp_rule_record failed = {(uint32_t)i, 1, 0, 0, 1};
+            oxp_rule_record failed = {.rule = (uint32_t)i, .failed = 1, .n_texts = 1};
             out.head = failed;
             out.texts[0] = oxp_error_text(w->ctx);
         }

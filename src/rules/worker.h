@@ -7,6 +7,7 @@
 /* What the child writes for each rule; then n_nodes ids, then n_texts texts of (length, bytes): the
  * message (or the reason of the failure) first, then details. */
 typedef struct oxp_rule_record {
+    double gain; /* factor; 0: none */
     uint32_t rule, failed, matched, n_nodes, n_texts;
 } oxp_rule_record;
 

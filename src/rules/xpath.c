@@ -219,6 +219,8 @@ void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
             vars[n++] = r->steps[i].name;
     }
     check_template(arena, r, r->message_line, r->message, none);
+    if (r->gain)
+        check_expr(arena, r, r->gain_line, r->gain, none);
     if (r->detail)
         check_template(arena, r, r->detail_line, r->detail, vars);
     oxp_arena_rewind(arena, mark);
