@@ -35,6 +35,7 @@ typedef struct record {
     oxp_dim *dims;
     oxp_elem *elems; /* NULL: too long or of a type that is not decoded */
     uint32_t n_elems;
+    uint64_t given; /* elements of the odd type it was replaced by */
     bool empty; /* an optional without a value, a sequence without items */
     oxp_type type, of;
     oxp_type symbolic; /* the same with a name for each size but 0 and 1, equal sizes alike */
@@ -47,7 +48,8 @@ typedef struct job {
     oxp_model *model;
     record in[MAX_IO], out[MAX_IO];
     uint32_t n_in, n_out;
-    bool values, symbolic;
+    bool values, symbolic, hostile;
+    uint64_t seed;
     int bad, unknown, unnamed;
     const oxp_inferred *got;
 } job;
@@ -246,9 +248,76 @@ static const record *record_of(const job *j, oxp_id value) {
     return NULL;
 }
 
+static uint64_t next(job *j) {
+    j->seed = j->seed * 6364136223846793005u + 1442695040888963407u;
+    return j->seed >> 33;
+}
+
+/* Numbers that no sane file holds beside some that it may. */
+static int64_t odd(job *j) {
+    static const int64_t v[] = {0, 1,         -1,        2,         3,    -2,        64,
+                                7, INT64_MAX, INT64_MIN, INT32_MAX, 4096, INT32_MIN, 1LL << 40};
+    return v[next(j) % (sizeof v / sizeof *v)];
+}
+
+/* A type of any rank with any sizes, sometimes of another kind. */
+static const oxp_type *odd_type(job *j, const record *r) {
+    oxp_type *t = OXP_NEW(j->arena, oxp_type);
+    oxp_dim *d = OXP_NEWS(j->arena, 10, oxp_dim);
+    *t = (oxp_type){OXP_KIND_TENSOR, r ? r->elem : OXP_FLOAT, (int)(next(j) % 8) - 1, d, NULL};
+    if (next(j) % 4 == 0)
+        t->elem = (oxp_dtype)(next(j) % OXP_DTYPE_COUNT);
+    if (next(j) % 2 && r && r->kind == OXP_KIND_TENSOR && r->rank < 9)
+        t->rank = r->rank;
+    for (int i = 0; i < t->rank; i++) {
+        int64_t v = odd(j);
+        d[i] = v < 0 ? OXP_DIM_UNKNOWN : v;
+        if (r && t->rank == r->rank && next(j) % 2)
+            d[i] = r->dims[i];
+        if (next(j) % 8 == 0)
+            d[i] = oxp_dim_symbol(oxp_model_dims(j->model), "N");
+    }
+    if (next(j) % 16 == 0)
+        t->kind = (oxp_kind)(next(j) % (OXP_KIND_OPAQUE + 1));
+    return t;
+}
+
+/* Some attributes of integers get odd values. */
+static void spoil(job *j) {
+    for (oxp_id n = 0; n < j->model->n_nodes; n++) {
+        oxp_node *node = &j->model->nodes[n];
+        oxp_attr *a = OXP_NEWS(j->arena, node->n_attr + 1, oxp_attr);
+        for (uint32_t i = 0; i < node->n_attr; i++) {
+            a[i] = node->attrs[i];
+            if (next(j) % 2)
+                continue;
+            if (a[i].type == OXP_ATTR_INT)
+                a[i].u.i = odd(j);
+            else if (a[i].type == OXP_ATTR_FLOAT)
+                a[i].u.f = (float)odd(j);
+            else if (a[i].type == OXP_ATTR_INTS) {
+                int64_t *v = OXP_NEWS(j->arena, a[i].n + 2, int64_t);
+                a[i].n = next(j) % 3 ? a[i].n : a[i].n + 1;
+                for (size_t k = 0; k < a[i].n; k++)
+                    v[k] = odd(j);
+                a[i].u.ints = v;
+            }
+        }
+        node->attrs = a;
+    }
+}
+
 static const oxp_type *input_type(const void *arg, oxp_id value) {
     const job *j = arg;
     const record *r = record_of(j, value);
+    if (j->hostile) {
+        const oxp_type *t = odd_type((job *)(uintptr_t)arg, r);
+        oxp_fact f = {.type = *t};
+        uint64_t n;
+        if (r)
+            ((record *)(uintptr_t)r)->given = oxp_elements_literal(&f, &n) ? n : UINT64_MAX;
+        return t;
+    }
     if (j->symbolic && r && r->symbolic.kind)
         return &r->symbolic;
     return r && r->type.kind && !r->empty ? &r->type : NULL;
@@ -284,6 +353,14 @@ static oxp_type evaluated(job *j, const oxp_type *t) {
 static const oxp_elem *input_elems(const void *arg, oxp_id value, uint32_t *n) {
     const job *j = arg;
     const record *r = record_of(j, value);
+    if (j->hostile && r && r->elems && r->given == r->n_elems &&
+        next((job *)(uintptr_t)arg) % 2) {
+        oxp_elem *e = OXP_NEWS(j->arena, r->n_elems + 1, oxp_elem);
+        for (uint32_t i = 0; i < r->n_elems; i++)
+            e[i] = oxp_elem_int(oxp_dim_literal(odd((job *)(uintptr_t)arg)));
+        *n = r->n_elems;
+        return e;
+    }
     if (!j->values || !r || !r->elems)
         return NULL;
     *n = r->n_elems;
@@ -409,8 +486,20 @@ static void read_records(job *j) {
             j->model->values[i].declared = NULL;
 }
 
+/* Walks with odd types, values and attributes: whatever comes out, nothing may break. */
+static void run_hostile(job *j) {
+    for (int pass = 0; pass < 4; pass++) {
+        j->seed = j->seed * 31 + (uint64_t)pass;
+        spoil(j);
+        if (oxp_try(j->ctx, infer, j) != OXP_OK) {
+            print_error("%s: %s\n", j->name, oxp_error_text(j->ctx));
+            j->bad++;
+        }
+    }
+}
+
 /* Number of disagreements of one model, -1 when the folder holds none. */
-static int run(const char *dir, const char *name, int unknown[2]) {
+static int run(const char *dir, const char *name, bool hostile, int unknown[2]) {
     char path[600];
     snprintf(path, sizeof path, "%s/model.onnx", dir);
     FILE *f = fopen(path, "rb");
@@ -427,7 +516,12 @@ static int run(const char *dir, const char *name, int unknown[2]) {
         j->bad++;
     } else {
         read_records(j);
-        for (int pass = 0; pass < 3; pass++) {
+        j->hostile = hostile;
+        for (const char *p = name; *p; p++)
+            j->seed = j->seed * 131 + (uint64_t)*p;
+        if (hostile)
+            run_hostile(j);
+        for (int pass = 0; pass < 3 && !hostile; pass++) {
             j->values = pass == 1;
             j->symbolic = pass == 2;
             if (oxp_try(j->ctx, infer, j) != OXP_OK) {
@@ -437,7 +531,7 @@ static int run(const char *dir, const char *name, int unknown[2]) {
             }
             check_outputs(j);
         }
-        for (size_t i = 0; i < oxp_diag_count(j->ctx); i++) {
+        for (size_t i = 0; i < oxp_diag_count(j->ctx) && !hostile; i++) {
             const oxp_diag *d = oxp_diag_at(j->ctx, i);
             if (d->severity == OXP_ERROR) {
                 print_error("%s: %s: %s: %s\n", name, d->code, d->where, d->text);
@@ -454,7 +548,7 @@ static int run(const char *dir, const char *name, int unknown[2]) {
 }
 
 /* All models below a folder; number of them. */
-static int run_all(const char *from, int *bad) {
+static int run_all(const char *from, bool hostile, int *bad) {
     static const char *const folders[] = {"node", "simple", "pytorch-converted",
                                           "pytorch-operator"};
     int models = 0, unknown[2] = {0, 0};
@@ -466,7 +560,7 @@ static int run_all(const char *from, int *bad) {
             if (e->d_name[0] == '.')
                 continue;
             snprintf(dir, sizeof dir, "%s/%.100s", top, e->d_name);
-            int n = run(dir, e->d_name, unknown);
+            int n = run(dir, e->d_name, hostile, unknown);
             models += n >= 0;
             *bad += n > 0;
         }
@@ -482,7 +576,7 @@ static void test_installed(void **state) {
     const char *other = getenv("ONNXPERT_TESTDATA"), *from = other ? other : ONNXPERT_TESTDATA;
     int bad = 0;
     (void)state;
-    if (run_all(from, &bad) == 0) {
+    if (run_all(from, false, &bad) == 0) {
         print_message("libonnx-testdata is not installed: nothing to compare with\n");
         skip();
     }
@@ -493,12 +587,22 @@ static void test_installed(void **state) {
 static void test_runtime(void **state) {
     int bad = 0;
     (void)state;
-    assert_true(run_all("fixtures/runtime", &bad) > 100);
+    assert_true(run_all("fixtures/runtime", false, &bad) > 100);
+    assert_int_equal(bad, 0);
+}
+
+static void test_odd(void **state) {
+    int bad = 0;
+    (void)state;
+    assert_true(run_all("fixtures/runtime", true, &bad) > 100);
+    run_all(ONNXPERT_TESTDATA, true, &bad);
+    if (getenv("ONNXPERT_TESTDATA"))
+        run_all(getenv("ONNXPERT_TESTDATA"), true, &bad);
     assert_int_equal(bad, 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_installed),
-                                       cmocka_unit_test(test_runtime)};
+                                       cmocka_unit_test(test_runtime), cmocka_unit_test(test_odd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

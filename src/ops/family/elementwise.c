@@ -16,8 +16,10 @@ static bool set_broadcast(oxp_call *c, uint32_t n, oxp_dtype t, int64_t numpy_si
     }
     int rank;
     const oxp_dim *dims;
-    if (!oxp_broadcast(c, c->in, n, &rank, &dims))
+    if (!oxp_broadcast(c, c->in, n, &rank, &dims)) {
+        oxp_set_unknown_rank(c, 0, t);
         return false;
+    }
     oxp_set(c, 0, t, rank, dims);
     return true;
 }

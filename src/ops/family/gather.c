@@ -367,7 +367,7 @@ static void infer_top_k(oxp_call *c) {
     oxp_dim *out = oxp_dims_dup(c, x, 0);
     out[axis] = k;
     oxp_set(c, 0, oxp_elem_type(x), rank, out);
-    oxp_set(c, 1, OXP_INT64, rank, c->out[0].type.dims);
+    oxp_set(c, 1, OXP_INT64, rank, out);
 }
 
 /* Comparisons of a selection by a heap: n log2 k, here one per element read. */

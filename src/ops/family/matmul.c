@@ -50,8 +50,10 @@ static void product(oxp_call *c, oxp_dtype t, const operand *a, const operand *b
     const oxp_fact *batch[2] = {&a->batch, &b->batch};
     int rank;
     const oxp_dim *dims;
-    if (!oxp_broadcast(c, batch, 2, &rank, &dims))
+    if (!oxp_broadcast(c, batch, 2, &rank, &dims)) {
+        oxp_set_unknown_rank(c, 0, t);
         return;
+    }
     oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank + 2, oxp_dim);
     if (rank)
         memcpy(d, dims, (size_t)rank * sizeof *d);

@@ -40,6 +40,8 @@ static void infer_binary(oxp_call *c) {
     const oxp_dim *dims;
     if (c->n_out && oxp_broadcast(c, f, 2, &rank, &dims))
         oxp_set(c, 0, oxp_elem_type(f[0]), rank, dims);
+    else
+        oxp_set_unknown_rank(c, 0, oxp_elem_type(f[0]));
 }
 
 static void infer_where(oxp_call *c) {
@@ -48,6 +50,8 @@ static void infer_where(oxp_call *c) {
     const oxp_dim *dims;
     if (c->n_out && oxp_broadcast(c, f, 3, &rank, &dims))
         oxp_set(c, 0, oxp_elem_type(f[1]), rank, dims);
+    else
+        oxp_set_unknown_rank(c, 0, oxp_elem_type(f[1]));
 }
 
 /* Scale and zero point of the result, then triples of tensor, scale, zero point. */
@@ -97,6 +101,8 @@ static void infer_int32(oxp_call *c) {
     const oxp_dim *dims;
     if (c->n_out && oxp_broadcast(c, f, 2, &rank, &dims))
         oxp_set(c, 0, OXP_INT32, rank, dims);
+    else
+        oxp_set_unknown_rank(c, 0, OXP_INT32);
 }
 
 /* Minimum and maximum, then scaling, rounding and the zero point. */

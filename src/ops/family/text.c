@@ -71,6 +71,8 @@ static void infer_concat(oxp_call *c) {
     const oxp_dim *dims;
     if (c->n_out && oxp_broadcast(c, c->in, c->n_in, &rank, &dims))
         oxp_set(c, 0, OXP_STRING, rank, dims);
+    else
+        oxp_set_unknown_rank(c, 0, OXP_STRING);
 }
 
 static void infer_tokenizer(oxp_call *c) {
