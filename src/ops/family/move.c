@@ -169,9 +169,10 @@ static void infer_split(oxp_call *c) {
     for (uint32_t i = 0; i < c->n_out; i++) {
         out[axis] = size[i];
         oxp_set(c, i, oxp_elem_type(x), rank, out);
-        if (e && oxp_dim_is_literal(size[i]) && size[i] >= 0 && at + size[i] <= x->n_elems)
+        bool fits = size[i] >= 0 && size[i] <= (oxp_dim)x->n_elems - at;
+        if (e && fits)
             oxp_set_elems(c, i, e + at, (uint32_t)size[i]);
-        at = oxp_dim_is_literal(size[i]) && size[i] >= 0 ? at + size[i] : OXP_ELEMS_MAX + 1;
+        at = fits ? at + size[i] : OXP_ELEMS_MAX + 1;
     }
 }
 
