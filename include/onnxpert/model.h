@@ -186,6 +186,7 @@ typedef struct oxp_use {
     oxp_id node;
     uint32_t slot;
     oxp_id next; /* index of the next use record of this value, or OXP_NONE */
+    oxp_id prev; /* of the one before                                       */
 } oxp_use;
 
 typedef struct oxp_value {

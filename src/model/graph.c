@@ -70,8 +70,8 @@ oxp_id oxp_model_add_function(oxp_model *m) {
 void oxp_model_add_use(oxp_model *m, oxp_id value, oxp_id node, uint32_t slot) {
     oxp_id id = next_id(m, m->n_uses, "uses");
     oxp_model_reserve(m, 0, 0, 0, 0, m->n_uses + 1, 0);
-    m->uses[m->n_uses++] = (oxp_use){node, slot, OXP_NONE};
     oxp_value *v = &m->values[value];
+    m->uses[m->n_uses++] = (oxp_use){node, slot, OXP_NONE, v->last_use};
     if (v->last_use == OXP_NONE)
         v->first_use = id;
     else
@@ -80,21 +80,35 @@ void oxp_model_add_use(oxp_model *m, oxp_id value, oxp_id node, uint32_t slot) {
     v->n_uses++;
 }
 
+/* The record of a use, looked for from both ends: whoever drops many nodes goes along the list. */
+static oxp_id find_use(const oxp_model *m, const oxp_value *v, oxp_id node, uint32_t slot) {
+    oxp_id front = v->first_use, back = v->last_use;
+    while (front != OXP_NONE && back != OXP_NONE) {
+        if (m->uses[front].node == node && m->uses[front].slot == slot)
+            return front;
+        if (m->uses[back].node == node && m->uses[back].slot == slot)
+            return back;
+        front = m->uses[front].next;
+        back = m->uses[back].prev;
+    }
+    return OXP_NONE;
+}
+
 void oxp_model_remove_use(oxp_model *m, oxp_id value, oxp_id node, uint32_t slot) {
     oxp_value *v = &m->values[value];
-    oxp_id before = OXP_NONE;
-    for (oxp_id u = v->first_use; u != OXP_NONE; before = u, u = m->uses[u].next) {
-        if (m->uses[u].node != node || m->uses[u].slot != slot)
-            continue;
-        if (before == OXP_NONE)
-            v->first_use = m->uses[u].next;
-        else
-            m->uses[before].next = m->uses[u].next;
-        if (v->last_use == u)
-            v->last_use = before;
-        v->n_uses--;
+    oxp_id id = find_use(m, v, node, slot);
+    if (id == OXP_NONE)
         return;
-    }
+    const oxp_use *u = &m->uses[id];
+    if (u->prev == OXP_NONE)
+        v->first_use = u->next;
+    else
+        m->uses[u->prev].next = u->next;
+    if (u->next == OXP_NONE)
+        v->last_use = u->prev;
+    else
+        m->uses[u->next].prev = u->prev;
+    v->n_uses--;
 }
 
 void oxp_model_link_after(oxp_model *m, oxp_id node, oxp_id after) {
