@@ -60,40 +60,59 @@ static bool passes_through(const oxp_model *m, const oxp_node *n) {
     return true;
 }
 
-/* Recorded types of what now runs in the other order. */
-static void retype(oxp_run *r, oxp_patch *p, oxp_id value, const int64_t *perm, int rank) {
+/* The recorded type of a value as it is in front of the Transpose; NULL: none recorded. */
+static const oxp_type *type_before(oxp_run *r, oxp_id value, const int64_t *perm, int rank) {
     const oxp_type *t = oxp_value_at(oxp_run_model(r), value)->declared;
     if (!t || t->kind != OXP_KIND_TENSOR || t->rank != rank)
-        return;
+        return NULL;
     oxp_type *u = OXP_NEW(oxp_run_arena(r), oxp_type);
     oxp_dim *dims = OXP_NEWS(oxp_run_arena(r), (size_t)rank, oxp_dim);
     for (int i = 0; i < rank; i++)
         dims[perm[i]] = t->dims[i];
     *u = *t;
     u->dims = dims;
-    oxp_patch_type(p, value, u);
+    return u;
 }
 
-/* y = last(first(a)) with perm q after p. */
+/* The elementwise nodes again, on x and in its order; chain[0] is the last of them. */
+static void move_chain(oxp_run *r, oxp_patch *p, oxp_id second, const oxp_id *chain, size_t n_chain,
+                       oxp_id x, const int64_t *perm, int rank) {
+    oxp_model *m = oxp_run_model(r);
+    oxp_id y = oxp_node_at(m, second)->out[0];
+    for (size_t i = n_chain; i-- > 0;) {
+        const oxp_node n = *oxp_node_at(m, chain[i]);
+        oxp_id *in = OXP_NEWS(oxp_run_arena(r), n.n_in, oxp_id), out = y;
+        for (uint32_t k = 0; k < n.n_in; k++)
+            in[k] = k ? n.in[k] : x;
+        if (i > 0)
+            out = oxp_patch_value(p, n.graph, oxp_value_at(m, n.out[0])->name,
+                                  type_before(r, n.out[0], perm, rank));
+        oxp_id copy =
+            oxp_patch_node(p, n.graph, second, n.op, n.domain, n.name, in, n.n_in, &out, 1);
+        for (uint32_t k = 0; k < n.n_attr; k++)
+            oxp_patch_attr_copy(p, copy, &n.attrs[k]);
+        oxp_patch_drop(p, chain[i]);
+        x = out;
+    }
+    oxp_patch_drop(p, second);
+}
+
+/* y = second(chain(first(a))): perm is that of both Transposes together. */
 static void fuse(oxp_run *r, oxp_patch *p, oxp_id second, const oxp_id *chain, size_t n_chain,
                  oxp_id first, const int64_t *first_perm, const int64_t *perm, int rank) {
     oxp_model *m = oxp_run_model(r);
     const oxp_node last = *oxp_node_at(m, second);
-    oxp_id x = oxp_node_at(m, first)->in[0];
-    if (n_chain == 0 && is_identity(perm, rank)) {
-        oxp_patch_replace_uses(p, last.out[0], x);
+    const oxp_node start = *oxp_node_at(m, first);
+    if (n_chain > 0) {
+        move_chain(r, p, second, chain, n_chain, start.in[0], first_perm, rank);
+    } else if (is_identity(perm, rank)) {
+        oxp_patch_replace_uses(p, last.out[0], start.in[0]);
         oxp_patch_drop(p, second);
-    } else if (n_chain == 0) {
-        oxp_patch_input(p, second, 0, x);
-        oxp_patch_attr_ints(p, second, "perm", perm, (size_t)rank);
     } else {
-        oxp_patch_input(p, chain[n_chain - 1], 0, x);
-        for (size_t i = 1; i < n_chain; i++)
-            retype(r, p, oxp_node_at(m, chain[i])->out[0], first_perm, rank);
-        oxp_patch_output(p, chain[0], 0, last.out[0]);
-        oxp_patch_drop(p, second);
+        oxp_patch_input(p, second, 0, start.in[0]);
+        oxp_patch_attr_ints(p, second, "perm", perm, (size_t)rank);
     }
-    const oxp_value *mid = oxp_value_at(m, oxp_node_at(m, first)->out[0]);
+    const oxp_value *mid = oxp_value_at(m, start.out[0]);
     if (mid->n_uses == 1 && mid->outputs == 0)
         oxp_patch_drop(p, first);
 }

@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "onnxpert/pass.h"
@@ -40,7 +42,7 @@ static oxp_id named(const oxp_model *m, const char *name) {
 }
 
 static fixture open_case(const char *name) {
-    char path[256];
+    char path[512];
     fixture f = {oxp_ctx_new(0), NULL, NULL};
     snprintf(path, sizeof path, "fixtures/battery/bn/%s/model.onnx", name);
     assert_int_equal(oxp_open(&f.m, f.ctx, path), OXP_OK);
@@ -185,13 +187,48 @@ static void test_hazard_is_remarked(void **state) {
     oxp_ctx_free(f.ctx);
 }
 
+/* Number behind a key of a case.json; -1 when the key is not there. */
+static long number_in(const char *text, const char *key) {
+    const char *at = strstr(text, key);
+    return at ? strtol(at + strlen(key) + 3, NULL, 10) : -1; /* `": ` */
+}
+
+/* The patterns of bn_more: each case says how many BatchNormalizations, or nodes, may be left. */
+static void test_more_patterns(void **state) {
+    DIR *dir = opendir("fixtures/battery/bn_more");
+    size_t seen = 0;
+    (void)state;
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        char path[600], text[1024] = "", name[300];
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "fixtures/battery/bn_more/%s/case.json", e->d_name);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+        fclose(file);
+        snprintf(name, sizeof name, "../bn_more/%s", e->d_name);
+        fixture f = open_case(name);
+        fold(&f, strstr(text, "--allow-overridable") != NULL);
+        long left = number_in(text, "batch_norms"), nodes = number_in(text, "max_nodes");
+        if (left >= 0 && count(f.m, "BatchNormalization") != (size_t)left)
+            fail_msg("%s: %zu left: %s", e->d_name, count(f.m, "BatchNormalization"),
+                     f.result->n_skipped ? f.result->skipped[0].reason : "no reason");
+        if (nodes >= 0 && oxp_graph_at(f.m, OXP_MAIN_GRAPH)->n_nodes > (size_t)nodes)
+            fail_msg("%s: %u nodes", e->d_name, oxp_graph_at(f.m, OXP_MAIN_GRAPH)->n_nodes);
+        seen++;
+        oxp_ctx_free(f.ctx);
+    }
+    closedir(dir);
+    assert_true(seen >= 80);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_shared_weight_is_duplicated),
-        cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_hazard_is_remarked),
+        cmocka_unit_test(test_counts),  cmocka_unit_test(test_more_patterns),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_shared_weight_is_duplicated),
+        cmocka_unit_test(test_reasons), cmocka_unit_test(test_hazard_is_remarked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
