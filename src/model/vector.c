@@ -3,6 +3,7 @@
  * Each is plain C, compiled a second time for AVX2 / F16C on x86 and chosen at run time. */
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "model/convert.h"
@@ -15,9 +16,18 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #ifdef HAVE_X86
+/* Asked once: cpuid leaves a virtual machine, which takes as long as scaling a thousand floats. */
 static bool has_avx2(void) {
-    unsigned a, b, c = 0, d; /* clang 14 has no name for f16c */
-    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    static atomic_int known; /* 0: not asked, 1: no, 2: yes */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!answer) {
+        unsigned a, b, c = 0, d; /* clang 14 has no name for f16c in __builtin_cpu_supports */
+        bool yes =
+            __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+        answer = yes ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
 }
 #endif
 
