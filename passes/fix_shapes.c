@@ -31,7 +31,7 @@ static void run(oxp_run *r) {
     }
     oxp_shape_types(&j);
     open_shapes(&j);
-    oxp_run_changed(r, 1 + j.folded + j.inlined + j.repaired);
+    oxp_run_changed(r, j.folded + j.inlined + j.repaired + (j.retyped > 0));
     oxp_run_summary(
         r,
         "%zu of %zu tensors have a fixed shape; %zu shape computations folded, %zu nodes "

@@ -177,6 +177,21 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
     oxp_diag_truncate(cli->ctx, told); /* said already, of the source */
 }
 
+/* Is the model wrong for every size, not only for those that were asked for or assumed?  Sizes that
+ * cannot be are fix-shapes' to refuse, with the reason. */
+static bool inconsistent(oxp_cli *cli, const oxp_model *m) {
+    size_t told = oxp_diag_count(cli->ctx), errors = oxp_diag_errors(cli->ctx);
+    oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
+    const oxp_analysis *a;
+    opts.keep_unbound = true;
+    oxp_status s = oxp_analyze(&a, m, &opts, cli->arena);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    bool bad = oxp_diag_errors(cli->ctx) > errors;
+    oxp_diag_truncate(cli->ctx, told);
+    return bad;
+}
+
 static int run(oxp_cli *cli) {
     const char **names;
     size_t n = pass_names(cli, &names);
@@ -187,7 +202,10 @@ static int run(oxp_cli *cli) {
     if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    size_t told = oxp_diag_count(cli->ctx);
     c.before = oxp_cli_analyze(cli, m);
+    if (oxp_diag_errors(cli->ctx) && !inconsistent(cli, m))
+        oxp_diag_truncate(cli->ctx, told);
     if (oxp_diag_errors(cli->ctx)) {
         oxp_cli_diagnostics(cli, 0);
         oxp_raise(cli->ctx, OXP_E_UNSUPPORTED, "%s: not rewritten: the model is inconsistent",

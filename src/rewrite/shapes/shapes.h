@@ -12,7 +12,7 @@ typedef struct oxp_shape_job {
     oxp_arena *arena;
     oxp_bound *bound;
     const oxp_inferred *facts; /* of the model as it is now, dimensions bound */
-    size_t folded, dropped, inlined, repaired, typed, open;
+    size_t folded, dropped, inlined, repaired, typed, open, retyped;
 } oxp_shape_job;
 
 /* shapes.c: applies a patch or says that the request cannot be met; walks the model as it is. */

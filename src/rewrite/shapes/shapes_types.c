@@ -67,8 +67,10 @@ void oxp_shape_inputs(oxp_shape_job *j) {
                 dims[k] = oxp_dim_is_literal(w->dims[k]) ? w->dims[k] : x->declared->dims[k];
             w->dims = dims;
         }
-        if (!same_type(w, x->declared))
+        if (!same_type(w, x->declared)) {
             oxp_patch_type(p, v, w);
+            j->retyped++;
+        }
     }
     size_t count = oxp_value_count(j->m);
     for (oxp_id v = 0; v < count; v++) {
@@ -108,8 +110,10 @@ void oxp_shape_types(oxp_shape_job *j) {
         const oxp_type *w = written(j, t, &fixed);
         if (x->graph == OXP_MAIN_GRAPH && x->producer != OXP_NONE)
             *(fixed ? &j->typed : &j->open) += 1;
-        if (!same_type(w, x->declared))
+        if (!same_type(w, x->declared)) {
             oxp_patch_type(p, v, w);
+            j->retyped++;
+        }
     }
     oxp_shape_apply(j, p);
 }
