@@ -48,7 +48,10 @@ static json *make(kind k) {
 }
 
 static char *string(reader *r) {
-    char *out = malloc((size_t)(r->end - r->at) + 1);
+    const char *close = r->at + 1;
+    while (close < r->end && *close != '"')
+        close += *close == '\\' ? 2 : 1;
+    char *out = malloc((size_t)(close - r->at) + 1);
     size_t n = 0;
     for (r->at++; r->at < r->end && *r->at != '"'; r->at++) {
         if ((unsigned char)*r->at < 0x20) {
@@ -86,7 +89,7 @@ static char *string(reader *r) {
     }
     r->at++;
     out[n] = '\0';
-    return realloc(out, n + 1);
+    return out;
 }
 
 static json *value(reader *r);
