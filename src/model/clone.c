@@ -11,6 +11,16 @@ static void *copy(oxp_arena *arena, const void *from, size_t n, size_t size) {
     return to;
 }
 
+/* Room for the first additions: growing by doubling would leave the old array in the arena. */
+static void *copy_with_room(oxp_arena *arena, const void *from, size_t n, size_t size,
+                            size_t *cap) {
+    *cap = 0;
+    void *to = oxp_grow(arena, NULL, cap, n + n / 4 + 1, size);
+    if (n)
+        memcpy(to, from, n * size);
+    return to;
+}
+
 oxp_model *oxp_model_clone(const oxp_model *m) {
     oxp_arena *arena = oxp_arena_new(m->ctx);
     oxp_model *c = OXP_NEW(arena, oxp_model);
@@ -18,8 +28,7 @@ oxp_model *oxp_model_clone(const oxp_model *m) {
     c->arena = arena;
     c->is_clone = true;
 #define COPY(array, count, cap)                                                                    \
-    c->array = copy(arena, m->array, m->count, sizeof *m->array);                                  \
-    c->cap = m->count
+    c->array = copy_with_room(arena, m->array, m->count, sizeof *m->array, &c->cap)
     COPY(graphs, n_graphs, cap_graphs);
     COPY(nodes, n_nodes, cap_nodes);
     COPY(values, n_values, cap_values);
