@@ -17,6 +17,7 @@ typedef struct view {
     oxp_run *run;
     oxp_model *m;
     size_t n_typed;
+    bool shapes_may_change; /* by an integer initializer that a caller may override */
     oxp_id id;
     const oxp_node *n;
 } view;
@@ -36,6 +37,8 @@ static const oxp_type *type_of(const view *v, oxp_id value) {
 /* Same element type, rank and dimensions, all of them known. */
 static bool same_type(const view *v, oxp_id a, oxp_id b) {
     const oxp_type *s = type_of(v, a), *t = type_of(v, b);
+    if (v->shapes_may_change)
+        return false;
     if (!s || !t || s->elem != t->elem || s->elem == OXP_UNDEFINED || s->rank < 0 ||
         s->rank != t->rank)
         return false;
@@ -188,6 +191,11 @@ static void run(oxp_run *r) {
     view v = {.run = r, .m = oxp_run_model(r)};
     v.n_typed = oxp_run_analysis(r) ? oxp_value_count(v.m) : 0;
     size_t removed = 0;
+    for (oxp_id i = 0; i < oxp_value_count(v.m) && !oxp_run_opts(r)->allow_overridable; i++) {
+        const oxp_value *value = oxp_value_at(v.m, i);
+        v.shapes_may_change |= value->live && value->overridable && value->tensor != OXP_NONE &&
+                               oxp_dtype_is_integer(oxp_tensor_at(v.m, value->tensor)->dtype);
+    }
     for (oxp_id g = 0; g < oxp_graph_count(v.m); g++) {
         if (!oxp_graph_at(v.m, g)->live)
             continue;

@@ -24,6 +24,7 @@ typedef struct work {
     oxp_model *m;
     const oxp_inferred *known;
     size_t n_known, n_nodes;
+    bool *open;     /* by value: depends on an initializer that a caller may override; or NULL */
     bool *was_used; /* by node: somebody read it when the pass began */
     uint64_t added;
     size_t folded, dropped;
@@ -90,7 +91,7 @@ static bool computed(const work *w, const oxp_node *n) {
     for (uint32_t i = 0; i < n->n_out; i++) {
         if (n->out[i] == OXP_NONE || !oxp_value_at(w->m, n->out[i])->n_uses)
             continue;
-        if (n->out[i] >= w->n_known)
+        if (n->out[i] >= w->n_known || (w->open && w->open[n->out[i]]))
             return false;
         const oxp_fact *f = &w->known->facts[n->out[i]];
         uint64_t count = 1;
@@ -300,10 +301,37 @@ static bool runs_once(const oxp_model *m, oxp_id graph) {
     return false;
 }
 
+/* The engine computes with the default of an input that a caller may override: whatever follows
+ * from it (but for its shape, which is fixed) must not be frozen. */
+static void find_open(work *w) {
+    bool any = false;
+    for (oxp_id v = 0; v < w->n_known; v++)
+        any |= oxp_value_at(w->m, v)->live && oxp_value_at(w->m, v)->overridable;
+    if (!any || oxp_run_opts(w->run)->allow_overridable)
+        return;
+    w->open = OXP_NEWS(oxp_run_arena(w->run), w->n_known, bool);
+    for (oxp_id v = 0; v < w->n_known; v++)
+        w->open[v] = oxp_value_at(w->m, v)->overridable;
+    for (oxp_id g = 0; g < oxp_graph_count(w->m); g++)
+        for (oxp_id id = oxp_graph_at(w->m, g)->live ? oxp_graph_at(w->m, g)->first : OXP_NONE;
+             id != OXP_NONE; id = oxp_node_at(w->m, id)->next) {
+            const oxp_node *n = oxp_node_at(w->m, id);
+            bool open = !n->def || (n->def->flags & OXP_OP_CONTROL);
+            for (uint32_t i = 0; i < n->n_in; i++)
+                open |= n->in[i] != OXP_NONE && w->open[n->in[i]];
+            if (oxp_node_is(n, "Shape") || oxp_node_is(n, "Size"))
+                open = false;
+            for (uint32_t i = 0; i < n->n_out; i++)
+                if (n->out[i] != OXP_NONE)
+                    w->open[n->out[i]] |= open;
+        }
+}
+
 static void run(oxp_run *r) {
     work w = {.run = r, .m = oxp_run_model(r), .n_known = oxp_value_count(oxp_run_model(r))};
     oxp_infer_opts opts = {.quiet = true, .no_costs = true};
     w.known = oxp_infer(w.m, &opts, oxp_run_arena(r));
+    find_open(&w);
     w.n_nodes = oxp_node_count(w.m);
     w.was_used = OXP_NEWS(oxp_run_arena(r), w.n_nodes + 1, bool);
     for (oxp_id n = 0; n < w.n_nodes; n++)

@@ -26,6 +26,8 @@ static const struct {
     {"dead", "eliminate-dead", "Relu", 0},
     {"shape_arithmetic", "fold-constants", "Reshape", 0},
     {"weight_transposed", "fold-constants", "MatMul", 0},
+    {"overridable_shape", "fold-constants", "Add Reshape Relu", 0},
+    {"overridable_shape", "eliminate-no-ops", "Add Reshape Relu", 0},
     {"duplicates", "share-duplicates", "Gemm Relu Add", 0},
     {"random_twice", "share-duplicates", "RandomNormalLike RandomNormalLike Sub", 0},
 };
