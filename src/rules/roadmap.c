@@ -263,7 +263,15 @@ static void baseline(advice *a) {
     r->analysis = an;
     r->device = device(a);
     r->batch = a->opts->batch > 0 ? a->opts->batch : 1;
-    a->w = (oxp_whatif){a->m, an, &a->base, r->device, r->batch, 0, a->arena};
+    a->w = (oxp_whatif){.model = a->m,
+                        .analysis = an,
+                        .base = &a->base,
+                        .device = r->device,
+                        .batch = r->batch,
+                        .arena = a->arena};
+    for (size_t i = 0; i < r->n_targets; i++)
+        if (r->targets[i].batch > 1)
+            a->w.latency_batches[r->targets[i].slot] = r->targets[i].batch;
     uint64_t files = oxp_sat_add(oxp_model_file_bytes(a->m), oxp_model_external_bytes(a->m));
     uint64_t weights = an->totals.weight_bytes;
     /* weights that are absent here still are part of what is shipped */

@@ -6,13 +6,16 @@
 #include "onnxpert/pass.h"
 #include "rules/engine.h"
 
+enum { OXP_LATENCY_BATCHES = 4 }; /* different batches of latency@B targets */
+
 /* What a model costs on the device. */
 typedef struct oxp_metrics {
     uint64_t flops, int_ops, peak_activation_bytes, weight_bytes, params, nodes;
-    double latency;    /* seconds, batch as bound (1 when it is not) */
-    double throughput; /* samples a second at the batch */
-    uint64_t memory;   /* weights + peak activations at the batch; UINT64_MAX unknown */
-    uint64_t size;     /* of the file, with external data */
+    double latency;                         /* seconds, batch as bound (1 when it is not) */
+    double latency_at[OXP_LATENCY_BATCHES]; /* of the batches of latency@B; 0: unknown */
+    double throughput;                      /* samples a second at the batch */
+    uint64_t memory; /* weights + peak activations at the batch; UINT64_MAX unknown */
+    uint64_t size;   /* of the file, with external data */
     bool known;
 } oxp_metrics;
 
@@ -28,6 +31,7 @@ typedef struct oxp_target {
     const char *name; /* "latency", "latency@8", ... */
     oxp_target_kind kind;
     int64_t batch; /* latency@B; 0: as bound */
+    size_t slot;   /* latency@B: index into latency_at */
     double goal;   /* seconds, samples a second, bytes */
     const char *text;
 } oxp_target;
@@ -89,7 +93,8 @@ typedef struct oxp_whatif {
     const oxp_analyze_opts *base;
     const oxp_device *device;
     int64_t batch;
-    uint64_t overhead; /* bytes of the files that are not weights */
+    int64_t latency_batches[OXP_LATENCY_BATCHES]; /* 0: none */
+    uint64_t overhead;                            /* bytes of the files that are not weights */
     oxp_arena *arena;
 } oxp_whatif;
 

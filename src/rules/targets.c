@@ -115,6 +115,15 @@ size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp
         read_file(arena, &l, opts->target_files[i]);
     for (size_t i = 0; i < opts->n_targets; i++)
         append(arena, &l, oxp_target_parse(arena, opts->targets[i]));
+    size_t slots = 0;
+    for (size_t i = 0; i < l.n; i++) {
+        if (l.items[i].batch < 2)
+            continue;
+        if (slots == OXP_LATENCY_BATCHES)
+            oxp_raise(oxp_arena_ctx(arena), OXP_E_USAGE, "more than %d targets latency@B",
+                      OXP_LATENCY_BATCHES);
+        l.items[i].slot = slots++;
+    }
     *out = l.items;
     return l.n;
 }
@@ -122,7 +131,9 @@ size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp
 double oxp_target_value(const oxp_target *t, const oxp_metrics *m) {
     switch (t->kind) {
     case OXP_TARGET_LATENCY:
-        return t->batch > 1 ? NAN : m->latency > 0 ? m->latency : NAN;
+        if (t->batch > 1)
+            return m->latency_at[t->slot] > 0 ? m->latency_at[t->slot] : NAN;
+        return m->latency > 0 ? m->latency : NAN;
     case OXP_TARGET_THROUGHPUT:
         return m->throughput > 0 ? m->throughput : NAN;
     case OXP_TARGET_MEMORY:

@@ -104,6 +104,12 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
             m.memory = types.weights ? m.memory : p->memory_bytes;
         }
     }
+    for (size_t i = 0; i < OXP_LATENCY_BATCHES && w->latency_batches[i]; i++) {
+        const oxp_batch_sweep *s =
+            oxp_sweep_batch(a, w->base, w->device, precision, &w->latency_batches[i], 1, w->arena);
+        if (s && s->n_points && s->points[0].valid && s->dim)
+            m.latency_at[i] = s->points[0].seconds;
+    }
     return m;
 }
 

@@ -12,6 +12,7 @@
 
 #include "onnxpert/onnxpert.h"
 #include "rules/roadmap.h"
+#include "rules/xml.h"
 
 #define RULE(id, when)                                                                             \
     "<rule id=\"" id "\"><title>t</title><when>" when "</when><message>m</message></rule>"
@@ -165,6 +166,61 @@ static void test_upsampling_leads(void **state) {
         assert_true(oxp_target_met(&r->targets[i], oxp_target_value(&r->targets[i], &r->final)));
 }
 
+/* What `dump` prints is what the schema says. */
+static void test_facts_schema(void **state) {
+    static const char *const models[] = {"resnet_mini", "yolov8_mini", "loop_if", "gpt2_kv_mini"};
+    oxp_ctx *c = *state;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        oxp_arena *a = oxp_arena_new(c);
+        oxp_model *m;
+        const oxp_analysis *an;
+        oxp_analyze_opts o = OXP_ANALYZE_OPTS_INIT;
+        oxp_sink *sink = oxp_sink_new(a);
+        size_t n;
+        assert_int_equal(
+            oxp_open(&m, c, oxp_sprintf(a, "fixtures/models/%s/model.onnx", models[i])), OXP_OK);
+        assert_int_equal(oxp_analyze(&an, m, &o, a), OXP_OK);
+        assert_int_equal(oxp_facts_dump(an, sink), OXP_OK);
+        const char *text = oxp_sink_text(sink, &n);
+        xmlDocPtr doc = oxp_xml_parse(a, "dump", text, n);
+        oxp_xml_validate(a, "dump", doc, "facts.rng");
+        xmlFreeDoc(doc);
+    }
+}
+
+/* docs/rules-catalogue.md is made from the rules: ONNXPERT_UPDATE=1 writes it anew. */
+static void test_catalogue(void **state) {
+    oxp_ctx *c = *state;
+    oxp_arena *a = oxp_arena_new(c);
+    oxp_sink *s = oxp_sink_new(a);
+    const oxp_rules *rules = oxp_rules_builtin(a, true);
+    size_t n;
+    oxp_puts(s, "# Rules\n\nMade from rules/ by tests/unit/test_rules.c (ONNXPERT_UPDATE=1).\n");
+    for (size_t i = 0; i < rules->n; i++) {
+        const oxp_rule *r = rules->items[i];
+        oxp_printf(s, "\n## %s\n\n%s. %s phase, %s effort, %s risk.", r->id, r->title,
+                   strcmp(r->phase, "quick") ? "Extra" : "Quick", oxp_level_name(r->effort),
+                   oxp_level_name(r->risk));
+        for (size_t k = 0; k < r->n_needs; k++)
+            oxp_printf(s, "%s%s", k ? ", " : " Needs ", r->needs[k]);
+        oxp_printf(s, "%s\n\n%s\n\nHow: %s\n", r->n_needs ? "." : "", r->why, r->how);
+        for (size_t k = 0; k < r->n_references; k++)
+            oxp_printf(s, "\n- %s: %s", r->references[k].text,
+                       r->references[k].href ? r->references[k].href : "");
+        oxp_puts(s, "\n");
+    }
+    const char *wanted = oxp_sink_text(s, &n);
+    static const char page[] = "docs/rules-catalogue.md";
+    if (getenv("ONNXPERT_UPDATE")) {
+        FILE *f = fopen(page, "w");
+        assert_non_null(f);
+        assert_int_equal(fwrite(wanted, 1, n, f), n);
+        fclose(f);
+    }
+    size_t size;
+    assert_string_equal(oxp_xml_file(a, page, &size), wanted);
+}
+
 /* A rule that never ends is stopped and named; the one after it still speaks. */
 static void test_exploding_rule(void **state) {
     oxp_ctx *c = *state;
@@ -217,6 +273,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shipped_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upsampling_leads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_facts_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_catalogue, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exploding_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_targets, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
