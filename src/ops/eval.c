@@ -399,7 +399,7 @@ void oxp_eval_nary(oxp_call *c, oxp_eval2 fn, uint32_t n, oxp_dtype t) {
     if (count < 0 || n == 0 || n > c->n_in || !oxp_elems_ready(c))
         return;
     const oxp_fact *out = &c->out[0];
-    oxp_elem *e = OXP_NEWS(c->arena, (size_t)count + 1, oxp_elem);
+    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)count + 1, oxp_elem);
     for (uint32_t k = 0; k < n; k++) {
         const oxp_elem *x = oxp_input_elems(c, k);
         const oxp_fact *f = oxp_input(c, k);
@@ -423,7 +423,7 @@ void oxp_eval_unary(oxp_call *c, oxp_eval1 fn, oxp_dtype t) {
     const oxp_elem *x = oxp_input_elems(c, 0);
     if (!x || f->n_elems != (uint64_t)count)
         return;
-    oxp_elem *e = OXP_NEWS(c->arena, (size_t)count + 1, oxp_elem);
+    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)count + 1, oxp_elem);
     for (int64_t i = 0; i < count; i++)
         e[i] = fn(c->dims, x[i], t);
     oxp_set_elems(c, 0, e, (uint32_t)count);

@@ -7,7 +7,7 @@
 oxp_dim *oxp_dims_dup(oxp_call *c, const oxp_fact *f, int extra) {
     int rank = oxp_rank(f);
     size_t n = rank < 0 ? 0 : (size_t)rank;
-    oxp_dim *d = OXP_NEWS(c->arena, n + (size_t)extra + 1, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, n + (size_t)extra + 1, oxp_dim);
     if (n)
         memcpy(d, f->type.dims, n * sizeof *d);
     return d;

@@ -7,7 +7,8 @@
 
 #define OXP_COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* The dims of a fact of known rank, to be changed; room for `extra` more.  In the call's arena. */
+/* The dims of a fact of known rank, to be changed; room for `extra` more.  In the call's scratch
+ * arena: oxp_set copies. */
 oxp_dim *oxp_dims_dup(oxp_call *c, const oxp_fact *f, int extra);
 /* Output `slot` exists (is listed); hooks of optional outputs ask before they compute. */
 static inline bool oxp_has_out(const oxp_call *c, uint32_t slot) {

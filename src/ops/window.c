@@ -12,7 +12,7 @@
 static int64_t *list(oxp_call *c, const char *name, size_t n, int64_t otherwise, int64_t least) {
     size_t have;
     const int64_t *v = oxp_call_ints(c, name, &have);
-    int64_t *out = OXP_NEWS(c->arena, n + 1, int64_t);
+    int64_t *out = OXP_NEWS(c->scratch, n + 1, int64_t);
     if (v && have && have != n) {
         oxp_op_error(c, "%s has %zu values, not %zu", name, have, n);
         return NULL;

@@ -4,7 +4,8 @@
 
 #include "ops/op.h"
 
-/* The attributes of one node, with defaults, for `spatial` axes; all arrays in the call's arena. */
+/* The attributes of one node, with defaults, for `spatial` axes; all arrays in the call's scratch
+ * arena. */
 typedef struct oxp_window {
     int spatial;
     const oxp_dim *kernel;

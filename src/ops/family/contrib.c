@@ -33,7 +33,7 @@ static void infer_expand_dims(oxp_call *c) {
     int a = oxp_axis(c, axis, rank + 1);
     if (a < 0)
         return;
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank + 1, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank + 1, oxp_dim);
     for (int i = 0, k = 0; i <= rank; i++)
         d[i] = i == a ? 1 : x->type.dims[k++];
     oxp_set(c, 0, oxp_elem_type(x), rank + 1, d);
@@ -47,7 +47,7 @@ static void gather(oxp_call *c, oxp_dtype t, const oxp_fact *data, const oxp_fac
         oxp_set_unknown_rank(c, 0, t);
         return;
     }
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)r + (size_t)q, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)r + (size_t)q, oxp_dim);
     for (int i = 0; i < axis; i++)
         d[n++] = data->type.dims[i];
     for (int i = 0; i < q; i++)

@@ -14,7 +14,7 @@ typedef struct layout {
 static const oxp_dim *kernel_of(oxp_call *c, const oxp_fact *w, int spatial) {
     size_t n;
     const int64_t *attr = oxp_call_ints(c, "kernel_shape", &n);
-    oxp_dim *k = OXP_NEWS(c->arena, (size_t)spatial + 1, oxp_dim);
+    oxp_dim *k = OXP_NEWS(c->scratch, (size_t)spatial + 1, oxp_dim);
     for (int i = 0; i < spatial; i++) {
         k[i] = oxp_rank(w) == spatial + 2 ? w->type.dims[i + 2] : OXP_DIM_UNKNOWN;
         if (!attr || n == 0)
@@ -59,7 +59,7 @@ static void infer_forward(oxp_call *c, layout l, oxp_dtype t) {
         oxp_set_unknown_rank(c, 0, t);
         return;
     }
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     d[0] = oxp_dim_of(x, 0);
     d[channel] = oxp_dim_of(w, 0);
     int64_t group = oxp_call_int(c, "group", 1);
@@ -138,7 +138,7 @@ static void infer_transpose(oxp_call *c) {
         return;
     }
     int64_t group = oxp_call_int(c, "group", 1);
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     d[0] = oxp_dim_of(x, 0);
     d[1] = oxp_dim_mul(c->dims, oxp_dim_of(w, 1), oxp_dim_literal(group));
     for (int i = 0; i < spatial; i++) {
@@ -163,7 +163,7 @@ static void infer_transpose_dynamic(oxp_call *c) {
         oxp_infer_rankless(c);
         return;
     }
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     for (int i = 0; i < rank; i++)
         d[i] = OXP_DIM_UNKNOWN;
     d[0] = oxp_dim_of(x, 0);

@@ -43,7 +43,7 @@ static size_t term(const char *s, int *n, bool *dots) {
 
 static void read_dots(oxp_call *c, equation *q, const oxp_dim *d, int n) {
     if (n > q->n_dots) {
-        oxp_dim *wide = OXP_NEWS(c->arena, (size_t)n + 1, oxp_dim);
+        oxp_dim *wide = OXP_NEWS(c->scratch, (size_t)n + 1, oxp_dim);
         for (int i = 0; i < n; i++)
             wide[i] = i < n - q->n_dots ? 1 : q->dots[i - (n - q->n_dots)];
         q->dots = wide;
@@ -90,7 +90,7 @@ static const char *right_side(oxp_call *c, const equation *q) {
     const char *arrow = strstr(q->text, "->");
     if (arrow)
         return arrow + 2;
-    char *out = OXP_NEWS(c->arena, LABELS + 4, char);
+    char *out = OXP_NEWS(c->scratch, LABELS + 4, char);
     size_t n = 0;
     if (q->has_dots) {
         memcpy(out, "...", 3);
@@ -131,7 +131,7 @@ static void infer_einsum(oxp_call *c) {
         return;
     }
     const char *s = right_side(c, &q);
-    oxp_dim *d = OXP_NEWS(c->arena, strlen(s) + (size_t)q.n_dots + 1, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, strlen(s) + (size_t)q.n_dots + 1, oxp_dim);
     int rank = 0;
     for (; *s; s++) {
         int k = label_of(*s);

@@ -139,7 +139,7 @@ static void where_elems(oxp_call *c) {
         if (!x[k])
             return;
     }
-    oxp_elem *e = OXP_NEWS(c->arena, (size_t)n + 1, oxp_elem);
+    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)n + 1, oxp_elem);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at[3];
         for (uint32_t k = 0; k < 3; k++) {
@@ -177,7 +177,7 @@ static void infer_clip(oxp_call *c) {
     if (!v || x->n_elems != n || (oxp_input(c, 1) && !lo) || (oxp_input(c, 2) && !hi))
         return;
     oxp_dtype t = oxp_elem_type(x);
-    oxp_elem *e = OXP_NEWS(c->arena, (size_t)n + 1, oxp_elem);
+    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)n + 1, oxp_elem);
     for (uint32_t i = 0; i < n; i++) {
         e[i] = v[i];
         if (lo && oxp_input(c, 1)->n_elems == 1)

@@ -24,7 +24,7 @@ static void infer_col2im(oxp_call *c) {
         return;
     }
     int rank = (n >= 0 ? n : (int)spatial) + 2;
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     oxp_dim area = m >= 0 ? 1 : OXP_DIM_UNKNOWN;
     for (int i = 0; i < m; i++)
         area = oxp_dim_mul(c->dims, area, block[i]);

@@ -54,7 +54,7 @@ static void product(oxp_call *c, oxp_dtype t, const operand *a, const operand *b
         oxp_set_unknown_rank(c, 0, t);
         return;
     }
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank + 2, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank + 2, oxp_dim);
     if (rank)
         memcpy(d, dims, (size_t)rank * sizeof *d);
     if (!a->vector)

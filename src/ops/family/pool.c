@@ -20,13 +20,13 @@ static void infer_window(oxp_call *c, oxp_dtype t, bool channels_last) {
         return;
     }
     oxp_window w;
-    oxp_dim *kernel = OXP_NEWS(c->arena, n + 1, oxp_dim);
+    oxp_dim *kernel = OXP_NEWS(c->scratch, n + 1, oxp_dim);
     for (size_t i = 0; i < n; i++)
         kernel[i] = oxp_dim_literal(k[i]);
     if (!oxp_window_read(c, &w, rank - 2, kernel))
         return;
     int first = channels_last ? 1 : 2;
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     d[0] = oxp_dim_of(x, 0);
     d[channels_last ? rank - 1 : 1] = oxp_dim_of(x, channels_last ? rank - 1 : 1);
     for (int i = 0; i < rank - 2; i++)
@@ -86,7 +86,7 @@ static void infer_unpool(oxp_call *c) {
         oxp_set_unknown_rank(c, 0, t);
         return;
     }
-    oxp_dim *kernel = OXP_NEWS(c->arena, n + 1, oxp_dim), *d = oxp_dims_dup(c, x, 0);
+    oxp_dim *kernel = OXP_NEWS(c->scratch, n + 1, oxp_dim), *d = oxp_dims_dup(c, x, 0);
     for (size_t i = 0; i < n; i++)
         kernel[i] = oxp_dim_literal(k[i]);
     if (!oxp_window_read(c, &w, rank - 2, kernel))
@@ -160,17 +160,23 @@ static void cost_roi_align(const oxp_call *c, oxp_cost *cost) {
     cost->at_least = cost->known && ratio == 0;
 }
 
+/* Padding counts as zeros. */
+static oxp_range range_average(const oxp_call *c, const oxp_range *in, uint32_t slot) {
+    oxp_range x = oxp_range_same(c, in, slot);
+    return oxp_range_of(x.lo < 0 ? x.lo : 0, x.hi > 0 ? x.hi : 0);
+}
+
 #define P  OXP_OP_POOL
 #define PA (OXP_OP_POOL | OXP_OP_ACCUMULATES)
 static const oxp_op table[] = {
     {"MaxPool", "", P, 0, infer_pool, cost_pool, oxp_range_same},
-    {"AveragePool", "", P, 0, infer_pool, cost_pool, NULL},
+    {"AveragePool", "", P, 0, infer_pool, cost_pool, range_average},
     {"LpPool", "", PA, 0, infer_pool, cost_pool, NULL},
     {"GlobalMaxPool", "", P, 0, infer_global, cost_global, oxp_range_same},
     {"GlobalAveragePool", "", PA, 0, infer_global, cost_global, oxp_range_same},
     {"GlobalLpPool", "", PA, 0, infer_global, cost_global, NULL},
     {"MaxUnpool", "", P | OXP_OP_MOVE, 0, infer_unpool, oxp_cost_move_out, NULL},
-    {"MaxRoiPool", "", P, 0, infer_roi_pool, NULL, oxp_range_same},
+    {"MaxRoiPool", "", P, 0, infer_roi_pool, NULL, range_average},
     {"RoiAlign", "", P, 0, infer_roi_align, cost_roi_align, NULL},
     {"CropAndResize", "com.microsoft", P, 0, infer_crop_resize, NULL, NULL},
     {"NhwcMaxPool", "com.microsoft", P | OXP_OP_QUANT, 0, infer_nhwc_pool, cost_pool, NULL},

@@ -82,7 +82,7 @@ static void infer_reduce_mean(oxp_call *c) {
         oxp_infer_rankless(c);
         return;
     }
-    bool *set = OXP_NEWS(c->arena, (size_t)rank + 1, bool);
+    bool *set = OXP_NEWS(c->scratch, (size_t)rank + 1, bool);
     if (!oxp_axes_mark(c, axes, axes ? count : 0, rank, set))
         return;
     oxp_dim *d = oxp_dims_dup(c, x, 0);

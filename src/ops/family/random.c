@@ -4,7 +4,7 @@
 static void infer_shaped(oxp_call *c) {
     size_t n;
     const int64_t *shape = oxp_call_ints(c, "shape", &n);
-    oxp_dim *d = OXP_NEWS(c->arena, n + 1, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, n + 1, oxp_dim);
     for (size_t i = 0; i < n; i++)
         d[i] = oxp_dim_literal(shape[i]);
     if (n <= INT32_MAX)

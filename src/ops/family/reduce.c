@@ -39,7 +39,7 @@ static bool read_axes(oxp_call *c, axes *a, int rank) {
     }
     if (rank < 0 || !a->known)
         return true;
-    a->set = OXP_NEWS(c->arena, (size_t)rank + 1, bool);
+    a->set = OXP_NEWS(c->scratch, (size_t)rank + 1, bool);
     return oxp_axes_mark(c, list, n, rank, a->set);
 }
 
@@ -93,8 +93,8 @@ static void reduce_elems(oxp_call *c, const axes *a, oxp_eval2 fn) {
     const oxp_elem *v = oxp_input_elems(c, 0);
     if (!v || x->n_elems != n || m > n)
         return;
-    oxp_elem *e = OXP_NEWS(c->arena, (size_t)m + 1, oxp_elem);
-    bool *seen = OXP_NEWS(c->arena, (size_t)m + 1, bool);
+    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)m + 1, oxp_elem);
+    bool *seen = OXP_NEWS(c->scratch, (size_t)m + 1, bool);
     int rank = x->type.rank;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t rest = i, at = 0, step = 1;
@@ -162,7 +162,7 @@ static void infer_arg(oxp_call *c) {
         oxp_set_unknown_rank(c, 0, OXP_INT64);
         return;
     }
-    axes list = {.known = true, .count = 1, .set = OXP_NEWS(c->arena, (size_t)rank, bool)};
+    axes list = {.known = true, .count = 1, .set = OXP_NEWS(c->scratch, (size_t)rank, bool)};
     list.set[a] = true;
     reduce_shape(c, &list, OXP_INT64);
 }
@@ -178,7 +178,7 @@ static void infer_cumsum(oxp_call *c) {
     const oxp_elem *v = oxp_input_elems(c, 0);
     if (!v || x->n_elems != n)
         return;
-    oxp_elem *e = OXP_NEWS(c->arena, (size_t)n + 1, oxp_elem);
+    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)n + 1, oxp_elem);
     for (uint32_t i = 0; i < n; i++)
         e[i] = i ? oxp_eval_add(c->dims, e[i - 1], v[i], x->type.elem) : v[i];
     oxp_set_elems(c, 0, e, (uint32_t)n);

@@ -95,7 +95,7 @@ static void resize(oxp_call *c, uint32_t scale_slot, uint32_t size_slot) {
     const int64_t *listed = oxp_call_ints(c, "axes", &n_axes);
     oxp_dim *d = oxp_dims_dup(c, x, 0);
     int n = listed && n_axes ? (int)n_axes : rank;
-    int *axes = OXP_NEWS(c->arena, (size_t)n + 1, int);
+    int *axes = OXP_NEWS(c->scratch, (size_t)n + 1, int);
     for (int i = 0; i < n; i++) {
         axes[i] = listed && n_axes ? oxp_axis(c, listed[i], rank) : i;
         if (axes[i] < 0) {
@@ -149,7 +149,7 @@ static void infer_grid_sample(oxp_call *c) {
         oxp_infer_rankless(c);
         return;
     }
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     d[0] = oxp_dim_of(x, 0);
     d[1] = oxp_dim_of(x, 1);
     for (int i = 2; i < rank; i++)
@@ -167,7 +167,7 @@ static void infer_affine_grid(oxp_call *c) {
         oxp_infer_rankless(c);
         return;
     }
-    oxp_dim *d = OXP_NEWS(c->arena, (size_t)spatial + 2, oxp_dim);
+    oxp_dim *d = OXP_NEWS(c->scratch, (size_t)spatial + 2, oxp_dim);
     d[0] = n >= 3 ? size[0] : oxp_dim_of(theta, 0);
     for (int i = 0; i < spatial; i++)
         d[i + 1] = n >= 3 ? size[i + 2] : OXP_DIM_UNKNOWN;

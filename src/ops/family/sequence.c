@@ -2,6 +2,8 @@
  * is known; its element type is what all items have in common. */
 #include "ops/util.h"
 
+#include <string.h>
+
 /* What two types have in common: differing dims become fresh, differing ranks unknown. */
 static oxp_type common_type(oxp_call *c, const oxp_type *a, const oxp_type *b) {
     oxp_type t = *a;
@@ -149,7 +151,8 @@ static void infer_split_to(oxp_call *c) {
     uint32_t count = known ? (uint32_t)n : 1;
     oxp_fact *items = oxp_alloc(c->arena, count + 1u, sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
-        oxp_dim *dims = oxp_dims_dup(c, x, 0);
+        oxp_dim *dims = oxp_alloc(c->arena, (size_t)rank + 1, sizeof *dims);
+        memcpy(dims, x->type.dims, (size_t)rank * sizeof *dims);
         oxp_dim left = oxp_dim_sub(c->dims, whole, oxp_dim_mul(c->dims, part, i));
         oxp_dim size = listed   ? (e[i].known ? e[i].i : OXP_DIM_UNKNOWN)
                        : !known ? OXP_DIM_UNKNOWN
