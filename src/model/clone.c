@@ -2,7 +2,7 @@
  * an element points to and never write through, so the original does not see them. */
 #include <string.h>
 
-#include "model/model_impl.h"
+#include "model/payload.h"
 
 static void *copy(oxp_arena *arena, const void *from, size_t n, size_t size) {
     void *to = oxp_alloc(arena, n, size);
@@ -23,6 +23,7 @@ static void *copy_with_room(oxp_arena *arena, const void *from, size_t n, size_t
 
 oxp_model *oxp_model_clone(const oxp_model *m) {
     oxp_arena *arena = oxp_arena_new(m->ctx);
+    oxp_stats_share((oxp_model *)m); /* a memory of what was read: not part of the model's value */
     oxp_model *c = OXP_NEW(arena, oxp_model);
     *c = *m;
     c->arena = arena;

@@ -56,6 +56,7 @@ struct oxp_model {
     oxp_external_file *files;
     size_t n_files;
     struct oxp_externals *externals; /* how to open them; shared by clones */
+    struct oxp_stats_cache *stats;   /* scans of the file's tensors; shared by clones, or NULL */
     bool changed; /* anything differs from the file */
     uint64_t file_bytes;
 };

@@ -35,6 +35,8 @@ void oxp_eval_start(oxp_eval *e, const oxp_payload *p);
 /* Raw bytes of elements [first, first + n), n <= e->elems, first a multiple of 8 for types below a
  * byte.  In the thread's buffers until the next call; NULL when the file cannot be read. */
 const uint8_t *oxp_payload_eval(const oxp_payload *p, oxp_eval *e, uint64_t first, size_t n);
+/* From now on the model and its clones remember the statistics of the file's tensors together. */
+void oxp_stats_share(oxp_model *m);
 _Noreturn void oxp_payload_fail(const oxp_model *m, oxp_id tensor);
 /* "tensor 'conv1.weight'", or "a tensor" for one without a name. */
 const char *oxp_tensor_label(const oxp_model *m, oxp_id tensor);

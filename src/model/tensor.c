@@ -1,6 +1,7 @@
 /* tensor.c - public access to payloads: elements, raw bytes, statistics. */
 #include <string.h>
 
+#include "base/intern.h"
 #include "base/parallel.h"
 #include "model/convert.h"
 #include "model/payload.h"
@@ -103,6 +104,36 @@ void oxp_tensor_raw(const oxp_model *m, oxp_id tensor, uint64_t offset, size_t b
 }
 
 /* ---- statistics ---- */
+/* What was scanned once: tensors of the file never change, and a rewrite is first tried on a clone.
+ */
+struct oxp_stats_cache {
+    oxp_arena *arena;
+    oxp_map *index; /* tensor -> position in `known` */
+    oxp_tensor_stats *known;
+    size_t n, cap;
+};
+
+void oxp_stats_share(oxp_model *m) {
+    if (m->stats)
+        return;
+    m->stats = OXP_NEW(m->arena, struct oxp_stats_cache);
+    m->stats->arena = m->arena;
+    m->stats->index = oxp_map_new(m->arena);
+}
+
+static bool is_of_file(const oxp_tensor *t) {
+    return t->src.len && !t->recipe && t->storage != OXP_STORE_MEMORY;
+}
+
+static void remember(const oxp_model *m, oxp_id tensor, const oxp_tensor_stats *stats) {
+    struct oxp_stats_cache *c = m->stats;
+    if (!c || !is_of_file(&m->tensors[tensor]))
+        return;
+    c->known = oxp_grow(c->arena, c->known, &c->cap, c->n + 1, sizeof *c->known);
+    c->known[c->n] = *stats;
+    oxp_map_set(c->index, tensor, (uint32_t)c->n++);
+}
+
 typedef struct scan {
     oxp_payload p;
     oxp_dtype dtype;
@@ -130,9 +161,14 @@ static bool scan_window(void *arg, uint64_t task, unsigned worker) {
 
 void oxp_tensor_scan(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out) {
     const oxp_tensor *t = &m->tensors[tensor];
+    uint32_t at;
+    if (m->stats && is_of_file(t) && oxp_map_get(m->stats->index, tensor, &at)) {
+        *out = m->stats->known[at];
+        return;
+    }
+    need_numbers(m, tensor, oxp_dtype_convertible(t->dtype), "numbers");
     oxp_arena *arena = oxp_arena_new(m->ctx);
     scan *s = OXP_NEW(arena, scan);
-    need_numbers(m, tensor, oxp_dtype_convertible(t->dtype), "numbers");
     oxp_payload_open(&s->p, m, tensor);
     s->dtype = t->dtype;
     s->count = t->count;
@@ -150,5 +186,6 @@ void oxp_tensor_scan(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out) {
     for (unsigned i = 1; i < workers; i++)
         oxp_stats_merge(out, &s->stats[i]);
     oxp_stats_finish(out);
+    remember(m, tensor, out);
     oxp_arena_free(arena);
 }
