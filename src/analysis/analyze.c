@@ -207,21 +207,41 @@ static void walk_numbers(const oxp_model *m, oxp_bound *bound, bool quiet, keepe
 }
 
 /* The walk with free dimensions, where there are any: types only. */
-static void walk_symbols(const oxp_model *m, oxp_bound *bound, bool wanted, keeper *k,
+/* True when the walk ran and found nothing wrong. */
+static bool walk_symbols(const oxp_model *m, oxp_bound *bound, bool wanted, keeper *k,
                          oxp_analysis *a, oxp_value_info *values) {
     oxp_ctx *ctx = oxp_arena_ctx(a->arena);
     size_t n = oxp_value_count(m);
     if (!wanted || a->n_assumed == 0) {
         for (oxp_id i = 0; i < n; i++)
             values[i].symbolic = values[i].type;
-        return;
+        return false;
     }
     oxp_arena *arena = oxp_arena_new(ctx);
     size_t token = oxp_defer(ctx, free_arena, arena);
     const oxp_inferred *symbols = run(m, bound, false, true, arena);
     for (oxp_id i = 0; i < n; i++)
         values[i].symbolic = keep_type(k, &symbols->facts[i].type);
+    bool sound = !symbols->partial;
     oxp_undefer(ctx, token, true);
+    return sound;
+}
+
+/* What is wrong only with the sizes that we assumed (a window larger than an image of 1 x 1) is no
+ * fault of the model: errors since `told` become one warning. */
+static void blame_assumptions(oxp_ctx *ctx, size_t told) {
+    size_t i = told;
+    while (i < oxp_diag_count(ctx) && oxp_diag_at(ctx, i)->severity != OXP_ERROR)
+        i++;
+    if (i == oxp_diag_count(ctx))
+        return;
+    const oxp_diag *first = oxp_diag_at(ctx, i);
+    oxp_arena *arena = oxp_arena_new(ctx);
+    const char *where = oxp_strdup(arena, first->where), *text = oxp_strdup(arena, first->text);
+    oxp_diag_truncate(ctx, told);
+    oxp_diagnose(ctx, OXP_WARNING, "assumed-sizes", where,
+                 "with the sizes assumed for unbound dimensions: %s; bind them with --dim", text);
+    oxp_arena_free(arena);
 }
 
 static void analyze(void *arg) {
@@ -243,8 +263,10 @@ static void analyze(void *arg) {
     const bool *in_main = oxp_graphs_of_main(m, arena);
     keeper *k = OXP_NEW(arena, keeper);
     k->arena = arena;
+    size_t told = oxp_diag_count(oxp_arena_ctx(arena));
     walk_numbers(m, bound, opts->quiet, k, in_main, a, values, nodes);
-    walk_symbols(m, bound, opts->symbolic, k, a, values);
+    if (walk_symbols(m, bound, opts->symbolic, k, a, values))
+        blame_assumptions(oxp_arena_ctx(arena), told);
     oxp_count_weights(m, values, nodes, in_main, &a->totals, arena);
     oxp_count_by_op(m, values, nodes, in_main, a, arena);
     fill_memory(m, a, nodes);
