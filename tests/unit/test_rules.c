@@ -13,6 +13,7 @@
 #include "onnxpert/onnxpert.h"
 #include "rules/roadmap.h"
 #include "rules/xml.h"
+#include "support/json_check.h"
 
 #define RULE(id, when)                                                                             \
     "<rule id=\"" id "\"><title>t</title><when>" when "</when><message>m</message></rule>"
@@ -166,6 +167,29 @@ static void test_upsampling_leads(void **state) {
         assert_true(oxp_target_met(&r->targets[i], oxp_target_value(&r->targets[i], &r->final)));
 }
 
+static void test_roadmap_schema(void **state) {
+    static const char *const models[] = {"cxr_resnet18", "bert_qa", "mobilenet_v2", "yolov8l_bn"};
+    char why[512];
+    oxp_ctx *c = *state;
+    const json *schema = json_read_file("docs/roadmap.schema.json", why);
+    if (!schema)
+        fail_msg("%s", why);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        oxp_arena *a = oxp_arena_new(c);
+        oxp_sink *sink = oxp_sink_new(a);
+        size_t n;
+        oxp_report r = oxp_report_roadmap(
+            advise(c, oxp_sprintf(a, "fixtures/skeletons/%s/model.onnx", models[i]), NULL));
+        oxp_format_find("json")->render(&r, sink, a, false);
+        const char *text = oxp_sink_text(sink, &n);
+        const json *j = json_parse(text, n, why);
+        if (!j || !json_meets(j, schema, why))
+            fail_msg("%s: %s", models[i], why);
+        for (size_t d = 0; d < oxp_diag_count(c); d++)
+            assert_string_not_equal(oxp_diag_at(c, d)->code, "rule-failed");
+    }
+}
+
 /* What `dump` prints is what the schema says. */
 static void test_facts_schema(void **state) {
     static const char *const models[] = {"resnet_mini", "yolov8_mini", "loop_if", "gpt2_kv_mini"};
@@ -273,6 +297,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shipped_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upsampling_leads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_roadmap_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_facts_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catalogue, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exploding_rule, setup, teardown),
