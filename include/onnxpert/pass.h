@@ -167,7 +167,8 @@ OXP_API void oxp_patch_input(oxp_patch *p, oxp_id node, uint32_t slot, oxp_id va
  */
 OXP_API void oxp_patch_output(oxp_patch *p, oxp_id node, uint32_t slot, oxp_id value);
 /* All uses of `from` by nodes (inner graphs included) become uses of `to`.  Graph outputs keep
- * their value: when `from` is one, use oxp_patch_output to give it a new producer instead. */
+ * their value: when `from` is one, use oxp_patch_output to give it a new producer instead.
+ * Nodes that this patch made keep the inputs they were given: a Cast of `from` stays one. */
 OXP_API void oxp_patch_replace_uses(oxp_patch *p, oxp_id from, oxp_id to);
 /* Drops a node; its outputs must be unused or have a new producer once the patch is applied. */
 OXP_API void oxp_patch_drop(oxp_patch *p, oxp_id node);
