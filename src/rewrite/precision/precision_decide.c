@@ -159,6 +159,8 @@ static const char *hazard(oxp_precision *p, oxp_id id) {
         return "blocked by --fp16-block-node";
     if (listed(p->opts->include_ops, p->opts->n_include_ops, n->op) || !candidate(p, id))
         return NULL;
+    if (oxp_opset_of(p->m, n->graph, "") < 6)
+        return "before opset 6 ONNX Runtime cannot put its own Casts around float16";
     unsigned rule = oxp_precision_rule(n, &why);
     if (rule & (OXP_RULE_WIDE | OXP_RULE_STEP))
         return why;
