@@ -65,7 +65,7 @@ void oxp_cli_help(const oxp_command *c, FILE *f);
 const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n);
 /* Opens the model and prints its warnings on stderr at the end (oxp_cli_diagnostics). */
 oxp_model *oxp_cli_open(oxp_cli *cli, const char *path);
-const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m);
+const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena *arena);
 /* Diagnostics from number `from` on to stderr, unless --quiet (errors always). */
 void oxp_cli_diagnostics(oxp_cli *cli, size_t from);
 /* Renders in --format (default text) to path (NULL or "-": stdout); raises when it cannot. */

@@ -29,11 +29,11 @@ oxp_model *oxp_cli_open(oxp_cli *cli, const char *path) {
     return m;
 }
 
-const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m) {
+const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena *arena) {
     const oxp_analysis *a;
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
-    oxp_status s = oxp_analyze(&a, m, &opts, cli->arena);
+    oxp_status s = oxp_analyze(&a, m, &opts, arena);
     if (s != OXP_OK)
         oxp_reraise(cli->ctx, s);
     return a;

@@ -8,11 +8,23 @@
 
 struct oxp_verification; /* src/verify/verify.h */
 
+/* What the comparison keeps of an analysis, so that model and analysis can go: memory stays that of
+ * one model at a time. */
+typedef struct oxp_side {
+    oxp_totals totals;
+    const oxp_op_total *by_op;
+    size_t n_by_op;
+    double latency; /* seconds on the device; NaN: none was named */
+} oxp_side;
+
+/* A copy of what is needed, in `arena`. */
+const oxp_side *oxp_side_of(const oxp_analysis *a, const oxp_device *device, oxp_arena *arena);
+
 typedef struct oxp_comparison {
     const char *before_path, *after_path; /* after_path NULL: a dry run, nothing was written */
-    const oxp_analysis *before;
-    const oxp_analysis *projected; /* the what-if: the passes on a copy; NULL in `compare` */
-    const oxp_analysis *after;     /* the written file, analysed again; NULL in a dry run   */
+    const oxp_side *before;
+    const oxp_side *projected; /* the what-if: the passes on a copy; NULL in `compare` */
+    const oxp_side *after;     /* the written file, analysed again; NULL in a dry run   */
     const oxp_pass_result *passes;
     size_t n_passes;
     const oxp_saved *saved;   /* NULL: nothing was written by us */

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/latency.h"
 #include "base/intern.h"
 #include "report/comparison.h"
 #include "report/parts.h"
@@ -28,7 +27,7 @@ static const char *change(oxp_arena *a, uint64_t before, uint64_t now) {
 static void metric(page *p, const char *name, const char *(*human)(oxp_arena *, uint64_t),
                    size_t offset) {
     const oxp_comparison *c = p->c;
-    const oxp_analysis *sides[] = {c->before, c->projected, c->after};
+    const oxp_side *sides[] = {c->before, c->projected, c->after};
     const char *cells[5] = {name, "-", "-", "-", "-"};
     uint64_t v[3] = {0, 0, 0};
     for (int i = 0; i < 3; i++)
@@ -43,7 +42,7 @@ static void metric(page *p, const char *name, const char *(*human)(oxp_arena *, 
 
 static void latency_row(page *p) {
     const oxp_comparison *c = p->c;
-    const oxp_analysis *sides[] = {c->before, c->projected, c->after};
+    const oxp_side *sides[] = {c->before, c->projected, c->after};
     const char *cells[5] = {"", "-", "-", "-", "-"};
     double v[3] = {0, 0, 0};
     if (!c->device)
@@ -51,7 +50,7 @@ static void latency_row(page *p) {
     cells[0] = oxp_sprintf(p->a, "latency on %s", c->device->name);
     for (int i = 0; i < 3; i++)
         if (sides[i]) {
-            v[i] = oxp_latency(sides[i], c->device, OXP_UNDEFINED, NULL, NULL);
+            v[i] = sides[i]->latency;
             cells[i + 1] = oxp_human_seconds(p->a, v[i]);
         }
     double now = c->after ? v[2] : v[1];
@@ -129,7 +128,7 @@ static uint64_t op_key(const oxp_op_total *t) {
 }
 
 /* The same operator among the totals of another analysis, by its index; NULL: there is none. */
-static const oxp_op_total *counterpart(const oxp_map *index, const oxp_analysis *a,
+static const oxp_op_total *counterpart(const oxp_map *index, const oxp_side *a,
                                        const oxp_op_total *t) {
     uint32_t at;
     if (!oxp_map_get(index, op_key(t), &at))
@@ -138,7 +137,7 @@ static const oxp_op_total *counterpart(const oxp_map *index, const oxp_analysis 
     return !strcmp(other->op, t->op) && !strcmp(other->domain, t->domain) ? other : NULL;
 }
 
-static oxp_map *index_ops(const oxp_analysis *a, oxp_arena *arena) {
+static oxp_map *index_ops(const oxp_side *a, oxp_arena *arena) {
     oxp_map *index = oxp_map_new(arena);
     for (size_t i = 0; i < a->n_by_op; i++)
         oxp_map_put(index, op_key(&a->by_op[i]), (uint32_t)i);
@@ -149,7 +148,7 @@ static void operators(page *p) {
     static const char *const header[] = {"operator", "before", "after"};
     static const uint8_t align[] = {0, 1, 1};
     enum { MOST = 60 };
-    const oxp_analysis *side[] = {p->c->before, p->c->after ? p->c->after : p->c->projected};
+    const oxp_side *side[] = {p->c->before, p->c->after ? p->c->after : p->c->projected};
     size_t changed = 0;
     if (!side[1])
         return;

@@ -406,7 +406,7 @@ void oxp_emit_analysis(const void *card, oxp_json *j) {
     oxp_json_string(j, "schema", "onnxpert.analysis/1");
     emit_model(c, j);
     oxp_json_object(j, "totals");
-    oxp_emit_totals(j, c->a);
+    oxp_emit_totals(j, &c->a->totals);
     oxp_json_end(j);
     emit_peak(c, j);
     emit_by_op(c, j);

@@ -1,5 +1,7 @@
 /* emit_comparison.c - the comparison as data: onnxpert.comparison/1 (docs/comparison.schema.json).
  */
+#include <math.h>
+
 #include "analysis/latency.h"
 #include "report/comparison.h"
 #include "report/parts.h"
@@ -32,17 +34,15 @@ static void emit_passes(const oxp_comparison *c, oxp_json *j) {
     oxp_json_end(j);
 }
 
-static void emit_side(const oxp_comparison *c, oxp_json *j, const char *key,
-                      const oxp_analysis *a) {
+static void emit_side(const oxp_comparison *c, oxp_json *j, const char *key, const oxp_side *a) {
     if (!a) {
         oxp_json_null(j, key);
         return;
     }
     oxp_json_object(j, key);
-    oxp_emit_totals(j, a);
+    oxp_emit_totals(j, &a->totals);
     if (c->device)
-        oxp_json_double(j, "latency_ms",
-                        1e3 * oxp_latency(a, c->device, OXP_UNDEFINED, NULL, NULL));
+        oxp_json_double(j, "latency_ms", 1e3 * a->latency);
     oxp_json_end(j);
 }
 
@@ -64,6 +64,21 @@ static void emit(const void *source, oxp_json *j) {
         oxp_json_string(j, NULL, c->saved->files[i]);
     oxp_json_end(j);
     oxp_json_end(j);
+}
+
+const oxp_side *oxp_side_of(const oxp_analysis *a, const oxp_device *device, oxp_arena *arena) {
+    oxp_side *s = OXP_NEW(arena, oxp_side);
+    s->totals = a->totals;
+    s->n_by_op = a->n_by_op;
+    oxp_op_total *ops = OXP_NEWS(arena, a->n_by_op + 1, oxp_op_total);
+    for (size_t i = 0; i < a->n_by_op; i++) {
+        ops[i] = a->by_op[i];
+        ops[i].op = oxp_strdup(arena, a->by_op[i].op);
+        ops[i].domain = oxp_strdup(arena, a->by_op[i].domain);
+    }
+    s->by_op = ops;
+    s->latency = device ? oxp_latency(a, device, OXP_UNDEFINED, NULL, NULL) : NAN;
+    return s;
 }
 
 oxp_report oxp_report_comparison(const oxp_comparison *c) {

@@ -1,8 +1,7 @@
 /* parts.c - pieces that several reports share. */
 #include "report/parts.h"
 
-void oxp_emit_totals(oxp_json *j, const oxp_analysis *a) {
-    const oxp_totals *t = &a->totals;
+void oxp_emit_totals(oxp_json *j, const oxp_totals *t) {
     oxp_json_uint(j, "nodes", t->nodes);
     oxp_json_uint(j, "params", t->params);
     oxp_json_object(j, "params_by_dtype");

@@ -8,7 +8,7 @@
 struct oxp_verification;
 
 /* The keys of `totals` into the open object. */
-void oxp_emit_totals(oxp_json *j, const oxp_analysis *a);
+void oxp_emit_totals(oxp_json *j, const oxp_totals *t);
 /* "exact", "rounding", "lossy", "retraining". */
 const char *oxp_fidelity_name(oxp_fidelity f);
 /* The object, or null. */

@@ -41,25 +41,18 @@ const oxp_analysis *oxp_analyze_remaining(const oxp_model *m, const oxp_binding 
     return analyze(m, &opts, arena);
 }
 
-const oxp_analysis *oxp_project(const oxp_model *m, const char *const *passes, size_t n,
-                                const oxp_pass_opts *opts, oxp_arena *arena,
-                                const oxp_pass_result **results, size_t *n_results) {
+oxp_projection oxp_project(const oxp_model *m, const char *const *passes, size_t n,
+                           const oxp_pass_opts *opts, oxp_arena *arena) {
     oxp_ctx *ctx = oxp_model_ctx(m);
     size_t told = oxp_diag_count(ctx);
+    oxp_projection p = {.copy = oxp_model_clone(m)};
     oxp_pass_opts imagined = *opts;
     imagined.assume_weights = true;
     imagined.allow_retraining = true;
-    const oxp_pass_result *done;
-    size_t n_done;
-    oxp_model *copy = oxp_model_clone(m);
-    oxp_status s = oxp_run_passes(copy, passes, n, &imagined, &done, &n_done);
+    oxp_status s = oxp_run_passes(p.copy, passes, n, &imagined, &p.results, &p.n_results);
     if (s != OXP_OK)
         oxp_reraise(ctx, s);
-    const oxp_analysis *a = oxp_analyze_remaining(copy, opts->bindings, opts->n_bindings, arena);
+    p.analysis = oxp_analyze_remaining(p.copy, opts->bindings, opts->n_bindings, arena);
     oxp_diag_truncate(ctx, told);
-    if (results)
-        *results = done;
-    if (n_results)
-        *n_results = n_done;
-    return a; /* the copy lives as long as the context: the analysis points into it */
+    return p;
 }

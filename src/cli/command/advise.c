@@ -54,7 +54,8 @@ static int run(oxp_cli *cli) {
     o.n_target_files = cli->target_files.n;
     oxp_status s = oxp_rules_load(&rules, cli->ctx, &ro, cli->arena);
     if (s != OXP_OK)
-        oxp_reraise(cli->ctx, s);
+        oxp_raise(cli->ctx, s, "%s: %s", cli->args[0],
+                  oxp_strdup(cli->arena, oxp_error_text(cli->ctx)));
     o.rules = rules;
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     const oxp_roadmap *roadmap;

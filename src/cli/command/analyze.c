@@ -37,7 +37,7 @@ static int run(oxp_cli *cli) {
     if (cli->device && !(device = oxp_device_find(cli->arena, cli->device)))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
-    const oxp_analysis *a = oxp_cli_analyze(cli, m);
+    const oxp_analysis *a = oxp_cli_analyze(cli, m, cli->arena);
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
     const oxp_report *r = oxp_report_analysis(cli->arena, a, &opts, device, batches, n_batches);

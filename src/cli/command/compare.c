@@ -14,9 +14,10 @@ static int run(oxp_cli *cli) {
     size_t n;
     const oxp_binding *bindings = oxp_cli_bindings(cli, &n);
     oxp_model *before = oxp_cli_open(cli, cli->args[0]);
-    c.before = oxp_cli_analyze(cli, before);
+    c.before = oxp_side_of(oxp_cli_analyze(cli, before, cli->arena), c.device, cli->arena);
     oxp_model *after = oxp_cli_open(cli, cli->args[1]);
-    c.after = oxp_analyze_remaining(after, bindings, n, cli->arena);
+    c.after =
+        oxp_side_of(oxp_analyze_remaining(after, bindings, n, cli->arena), c.device, cli->arena);
     oxp_cli_diagnostics(cli, 0);
     oxp_report r = oxp_report_comparison(&c);
     oxp_cli_render(cli, &r, cli->output, false);

@@ -138,6 +138,7 @@ static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_op
 /* Writes a draft beside the target and runs it against the source, so that a wrong rewrite never
  * takes the target's place (which may be the source itself). */
 static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
+    size_t told = oxp_diag_count(cli->ctx);
     oxp_verify_opts how = {.library = cli->ort, .runs = 10, .fidelity = fidelity(c)};
     how.bindings = oxp_cli_bindings(cli, &how.n_bindings);
     if (!strcmp(cli->output, "-"))
@@ -147,7 +148,9 @@ static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
     const char *path = oxp_sprintf(cli->arena, "%s.draft-%ld", cli->output, (long)getpid());
     save(cli, m, path, &inside, draft);
     size_t token = oxp_defer(cli->ctx, remove_files, draft);
-    c->verified = oxp_verify(cli->arena, c->before->model, path, &how);
+    oxp_model *original = oxp_cli_open(cli, c->before_path); /* `m` is rewritten by now */
+    oxp_diag_truncate(cli->ctx, told);
+    c->verified = oxp_verify(cli->arena, original, path, &how);
     oxp_undefer(cli->ctx, token, true);
 }
 
@@ -167,29 +170,62 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
     save(cli, m, cli->output, &how, saved);
     c->saved = saved;
     c->after_path = cli->output;
-    if (!strcmp(cli->output, "-")) { /* it is gone: what was written is what is in memory */
-        c->after = oxp_analyze_remaining(m, opts->bindings, opts->n_bindings, cli->arena);
-        return;
-    }
     size_t told = oxp_diag_count(cli->ctx);
-    oxp_model *written = oxp_cli_open(cli, cli->output);
-    c->after = oxp_analyze_remaining(written, opts->bindings, opts->n_bindings, cli->arena);
+    /* What went to standard output is gone: it is what is in memory. */
+    oxp_model *written = strcmp(cli->output, "-") ? oxp_cli_open(cli, cli->output) : m;
+    oxp_arena *scratch = oxp_arena_new(cli->ctx);
+    c->after =
+        oxp_side_of(oxp_analyze_remaining(written, opts->bindings, opts->n_bindings, scratch),
+                    c->device, cli->arena);
+    oxp_arena_free(scratch);
     oxp_diag_truncate(cli->ctx, told); /* said already, of the source */
 }
 
 /* Is the model wrong for every size, not only for those that were asked for or assumed?  Sizes that
  * cannot be are fix-shapes' to refuse, with the reason. */
-static bool inconsistent(oxp_cli *cli, const oxp_model *m) {
+static bool inconsistent(oxp_cli *cli, const oxp_model *m, oxp_arena *scratch) {
     size_t told = oxp_diag_count(cli->ctx), errors = oxp_diag_errors(cli->ctx);
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     const oxp_analysis *a;
     opts.keep_unbound = true;
-    oxp_status s = oxp_analyze(&a, m, &opts, cli->arena);
+    oxp_status s = oxp_analyze(&a, m, &opts, scratch);
     if (s != OXP_OK)
         oxp_reraise(cli->ctx, s);
     bool bad = oxp_diag_errors(cli->ctx) > errors;
     oxp_diag_truncate(cli->ctx, told);
     return bad;
+}
+
+/* The source as it is; a model that cannot run is refused. */
+static const oxp_side *before(oxp_cli *cli, const oxp_model *m, const oxp_device *device) {
+    size_t told = oxp_diag_count(cli->ctx);
+    oxp_arena *scratch = oxp_arena_new(cli->ctx);
+    const oxp_side *side = oxp_side_of(oxp_cli_analyze(cli, m, scratch), device, cli->arena);
+    if (oxp_diag_errors(cli->ctx) && !inconsistent(cli, m, scratch))
+        oxp_diag_truncate(cli->ctx, told);
+    oxp_arena_free(scratch);
+    if (oxp_diag_errors(cli->ctx)) {
+        oxp_cli_diagnostics(cli, 0);
+        oxp_raise(cli->ctx, OXP_E_UNSUPPORTED, "%s: not rewritten: the model is inconsistent",
+                  cli->args[0]);
+    }
+    return side;
+}
+
+/* The what-if; in a dry run its passes are the report's. */
+static void project(oxp_cli *cli, const oxp_model *m, const char *const *names, size_t n,
+                    const oxp_pass_opts *opts, oxp_comparison *c) {
+    oxp_arena *scratch = oxp_arena_new(cli->ctx);
+    oxp_projection p = oxp_project(m, names, n, opts, scratch);
+    c->projected = oxp_side_of(p.analysis, c->device, cli->arena);
+    c->weights_assumed = cli->dry_run && !oxp_model_has_weights(m);
+    oxp_arena_free(scratch);
+    if (cli->dry_run) {
+        c->passes = p.results;
+        c->n_passes = p.n_results;
+    } else {
+        oxp_close(p.copy);
+    }
 }
 
 static int run(oxp_cli *cli) {
@@ -202,20 +238,10 @@ static int run(oxp_cli *cli) {
     if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
-    size_t told = oxp_diag_count(cli->ctx);
-    c.before = oxp_cli_analyze(cli, m);
-    if (oxp_diag_errors(cli->ctx) && !inconsistent(cli, m))
-        oxp_diag_truncate(cli->ctx, told);
-    if (oxp_diag_errors(cli->ctx)) {
-        oxp_cli_diagnostics(cli, 0);
-        oxp_raise(cli->ctx, OXP_E_UNSUPPORTED, "%s: not rewritten: the model is inconsistent",
-                  cli->args[0]);
-    }
-    c.projected = oxp_project(m, names, n, &opts, cli->arena, cli->dry_run ? &c.passes : NULL,
-                              cli->dry_run ? &c.n_passes : NULL);
-    c.weights_assumed = cli->dry_run && !oxp_model_has_weights(m);
-    if (!cli->dry_run) /* on a copy: `before` keeps pointing at what it analysed */
-        rewrite(cli, oxp_model_clone(m), names, n, &opts, &c);
+    c.before = before(cli, m, c.device);
+    project(cli, m, names, n, &opts, &c);
+    if (!cli->dry_run)
+        rewrite(cli, m, names, n, &opts, &c);
     oxp_cli_diagnostics(cli, 0);
     oxp_report r = oxp_report_comparison(&c);
     bool model_on_stdout = !cli->dry_run && !strcmp(cli->output, "-");
