@@ -57,12 +57,13 @@ struct oxp_model {
     size_t n_files;
     struct oxp_externals *externals; /* how to open them; shared by clones */
     struct oxp_stats_cache *stats;   /* scans of the file's tensors; shared by clones, or NULL */
-    bool changed; /* anything differs from the file */
+    bool changed;                    /* anything differs from the file */
     uint64_t file_bytes;
 };
 
-/* The open external file; raises OXP_E_IO or OXP_E_UNSUPPORTED when it is missing.  Opened on demand:
- * the source of another file may be closed by it, as there may be more files than descriptors. */
+/* The open external file; raises OXP_E_IO or OXP_E_UNSUPPORTED when it is missing.  Opened on
+ * demand: the source of another file may be closed by it, as there may be more files than
+ * descriptors. */
 oxp_source *oxp_model_external(const oxp_model *m, uint32_t file);
 
 /* Appends an element and returns its id; pointers into the array become stale.  Zeroed, but for the

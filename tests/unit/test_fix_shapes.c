@@ -163,10 +163,8 @@ static void test_dynamic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_static),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_repair),
-        cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_static),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_repair),  cmocka_unit_test(test_partial),
         cmocka_unit_test(test_dynamic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ typedef struct record {
     oxp_elem *elems; /* NULL: too long or of a type that is not decoded */
     uint32_t n_elems;
     uint64_t given; /* elements of the odd type it was replaced by */
-    bool empty; /* an optional without a value, a sequence without items */
+    bool empty;     /* an optional without a value, a sequence without items */
     oxp_type type, of;
     oxp_type symbolic; /* the same with a name for each size but 0 and 1, equal sizes alike */
 } record;
@@ -353,8 +353,7 @@ static oxp_type evaluated(job *j, const oxp_type *t) {
 static const oxp_elem *input_elems(const void *arg, oxp_id value, uint32_t *n) {
     const job *j = arg;
     const record *r = record_of(j, value);
-    if (j->hostile && r && r->elems && r->given == r->n_elems &&
-        next((job *)(uintptr_t)arg) % 2) {
+    if (j->hostile && r && r->elems && r->given == r->n_elems && next((job *)(uintptr_t)arg) % 2) {
         oxp_elem *e = OXP_NEWS(j->arena, r->n_elems + 1, oxp_elem);
         for (uint32_t i = 0; i < r->n_elems; i++)
             e[i] = oxp_elem_int(oxp_dim_literal(odd((job *)(uintptr_t)arg)));
