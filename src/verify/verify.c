@@ -142,9 +142,11 @@ static void time_both(job *j, oxp_ort *ort, bool optimize, const oxp_array *in, 
     oxp_session_opts how = {optimize, j->opts->threads};
     size_t runs = j->opts->runs < RUNS_MAX ? j->opts->runs : RUNS_MAX;
     double start = now();
+    stage(j, optimize ? "optimizing" : "loading", j->before);
     oxp_session *x = oxp_ort_session(ort, j->before, &how);
     t->load_before = now() - start;
     start = now();
+    stage(j, optimize ? "optimizing" : "loading", j->after);
     oxp_session *y = oxp_ort_session(ort, j->after, &how);
     t->load_after = now() - start;
     const oxp_array *ix = order_inputs(j, x, in, n, j->before);
