@@ -107,4 +107,4 @@ const oxp_pass oxp_pass_remove_upsampling = {
     .fidelity = OXP_RETRAINING,
     .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_MAY_RESHAPE_IO | OXP_PASS_RETRAINING,
     .run = run_pass,
-    .caveat = "the network sees smaller images now: fine-tune it before use"};
+    .caveat = "The network sees smaller images now: fine-tune it before use."};
