@@ -168,8 +168,8 @@ static void cannot_open(oxp_model *m, oxp_external_file *f, int error) {
     case ENOTDIR:
     case EACCES:
         f->problem = error == EACCES ? "no permission to read it" : "no such file";
-        oxp_diagnose(m->ctx, OXP_WARNING, "external-data-missing", f->location, "external data: %s; what needs its values is refused",
-                     f->problem);
+        oxp_diagnose(m->ctx, OXP_WARNING, "external-data-missing", f->location,
+                     "external data: %s; what needs its values is refused", f->problem);
         break;
     case ELOOP:
         refuse(m, f->location, OXP_E_FORMAT,
