@@ -9,6 +9,7 @@
 #ifndef ONNXPERT_STATUS_H
 #define ONNXPERT_STATUS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -105,6 +106,7 @@ OXP_API void *oxp_grow(oxp_arena *arena, void *old, size_t *cap, size_t need, si
 OXP_API char *oxp_strdup(oxp_arena *arena, const char *s);
 OXP_API char *oxp_memdup0(oxp_arena *arena, const void *p, size_t n); /* NUL added behind */
 OXP_API char *oxp_sprintf(oxp_arena *arena, const char *fmt, ...) OXP_PRINTF(2, 3);
+OXP_API char *oxp_vsprintf(oxp_arena *arena, const char *fmt, va_list ap) OXP_PRINTF(2, 0);
 /* Rewinds: everything allocated after the mark is gone (its memory is reused, zeroed again). */
 typedef struct oxp_mark {
     void *block;

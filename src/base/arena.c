@@ -159,16 +159,22 @@ char *oxp_strdup(oxp_arena *a, const char *s) {
     return oxp_memdup0(a, s, strlen(s));
 }
 
-char *oxp_sprintf(oxp_arena *a, const char *fmt, ...) {
-    va_list ap, again;
-    va_start(ap, fmt);
+char *oxp_vsprintf(oxp_arena *a, const char *fmt, va_list ap) {
+    va_list again;
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
     char *p = oxp_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
     if (n > 0)
         vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
+    return p;
+}
+
+char *oxp_sprintf(oxp_arena *a, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    char *p = oxp_vsprintf(a, fmt, ap);
+    va_end(ap);
     return p;
 }
 

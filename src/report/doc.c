@@ -33,21 +33,10 @@ oxp_block *oxp_doc_block(oxp_doc *d, oxp_block_kind kind, size_t columns) {
     return b;
 }
 
-static const char *format(oxp_arena *arena, const char *fmt, va_list ap) {
-    va_list again;
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *s = oxp_alloc(arena, (size_t)(n < 0 ? 0 : n) + 1, 1);
-    if (n > 0)
-        vsnprintf(s, (size_t)n + 1, fmt, again);
-    va_end(again);
-    return s;
-}
-
 void oxp_doc_heading(oxp_doc *d, int level, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    const char *text = format(d->arena, fmt, ap);
+    const char *text = oxp_vsprintf(d->arena, fmt, ap);
     va_end(ap);
     oxp_block *b = oxp_doc_block(d, OXP_HEADING, 0);
     b->level = level;
@@ -57,7 +46,7 @@ void oxp_doc_heading(oxp_doc *d, int level, const char *fmt, ...) {
 void oxp_doc_para(oxp_doc *d, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    const char *text = format(d->arena, fmt, ap);
+    const char *text = oxp_vsprintf(d->arena, fmt, ap);
     va_end(ap);
     oxp_doc_block(d, OXP_PARAGRAPH, 0)->text = text;
 }
@@ -87,7 +76,7 @@ void oxp_doc_bar(oxp_doc *d, const char *label, const char *text, double value) 
 void oxp_doc_fact(oxp_doc *d, const char *key, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    const char *cells[] = {key, format(d->arena, fmt, ap)};
+    const char *cells[] = {key, oxp_vsprintf(d->arena, fmt, ap)};
     va_end(ap);
     if (!d->last || d->last->kind != OXP_FACTS)
         oxp_doc_block(d, OXP_FACTS, 2);

@@ -92,17 +92,6 @@ void oxp_run_changed(oxp_run *run, size_t n) {
     run->changed += n;
 }
 
-static char *format(oxp_arena *arena, const char *fmt, va_list ap) {
-    va_list again;
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *s = oxp_alloc(arena, (size_t)(n < 0 ? 0 : n) + 1, 1);
-    if (n > 0)
-        vsnprintf(s, (size_t)n + 1, fmt, again);
-    va_end(again);
-    return s;
-}
-
 static void add(oxp_run *run, oxp_skip_list *l, oxp_id node, const char *text) {
     l->items = oxp_grow(run->kept, l->items, &l->cap, l->n + 1, sizeof *l->items);
     l->items[l->n++] =
@@ -112,7 +101,7 @@ static void add(oxp_run *run, oxp_skip_list *l, oxp_id node, const char *text) {
 void oxp_run_skip(oxp_run *run, oxp_id node, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    const char *text = format(run->kept, fmt, ap);
+    const char *text = oxp_vsprintf(run->kept, fmt, ap);
     va_end(ap);
     add(run, &run->skips, node, text);
 }
@@ -120,7 +109,7 @@ void oxp_run_skip(oxp_run *run, oxp_id node, const char *fmt, ...) {
 void oxp_run_note(oxp_run *run, oxp_id node, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    const char *text = format(run->kept, fmt, ap);
+    const char *text = oxp_vsprintf(run->kept, fmt, ap);
     va_end(ap);
     add(run, &run->notes, node, text);
 }
@@ -128,14 +117,14 @@ void oxp_run_note(oxp_run *run, oxp_id node, const char *fmt, ...) {
 void oxp_run_summary(oxp_run *run, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    run->summary = format(run->kept, fmt, ap);
+    run->summary = oxp_vsprintf(run->kept, fmt, ap);
     va_end(ap);
 }
 
 void oxp_run_impossible(oxp_run *run, oxp_id node, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    const char *text = format(run->kept, fmt, ap);
+    const char *text = oxp_vsprintf(run->kept, fmt, ap);
     va_end(ap);
     const char *label = node == OXP_NONE ? "" : oxp_node_label(run->model, node, run->arena);
     oxp_raise(run->ctx, OXP_E_UNSUPPORTED, "%s: %s: %s%s%s", oxp_model_path(run->model),
