@@ -265,6 +265,8 @@ OXP_API uint64_t oxp_model_file_bytes(const oxp_model *m); /* the .onnx file its
 OXP_API uint64_t
 oxp_model_external_bytes(const oxp_model *m);           /* size of the external files found */
 OXP_API bool oxp_model_has_weights(const oxp_model *m); /* no external data is missing */
+/* Is this path one of the external data files that were found? */
+OXP_API bool oxp_model_is_data_file(const oxp_model *m, const char *path);
 OXP_API int64_t oxp_model_ir_version(const oxp_model *m);
 OXP_API const char *oxp_model_producer(const oxp_model *m);
 OXP_API const char *oxp_model_producer_version(const oxp_model *m);

@@ -68,6 +68,10 @@ oxp_model *oxp_cli_open(oxp_cli *cli, const char *path);
 const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena *arena);
 /* Diagnostics from number `from` on to stderr, unless --quiet (errors always). */
 void oxp_cli_diagnostics(oxp_cli *cli, size_t from);
+/* Before any work: --format exists and makes sense for this kind of report, and `path` (NULL: none)
+ * would not overwrite an argument, OUT or, when m is given, a data file of the model.  Raises
+ * OXP_E_USAGE. */
+void oxp_cli_check_report(oxp_cli *cli, const char *kind, const char *path, const oxp_model *m);
 /* Renders in --format (default text) to path (NULL or "-": stdout); raises when it cannot. */
 void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr);
 /* Splits "a,b,c"; empty parts are usage errors named after `what`. */

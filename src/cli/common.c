@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/atomic_file.h"
@@ -69,14 +70,44 @@ static bool use_color(oxp_cli *cli, int fd) {
     return isatty(fd) && !(no && *no);
 }
 
-void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr) {
+/* The format asked for; raises when there is none or it does not fit this kind of report. */
+static const oxp_format *format_for(oxp_cli *cli, const char *kind) {
     const char *name = cli->format ? cli->format : "text";
     const oxp_format *f = oxp_format_find(name);
     if (!f)
         oxp_raise(cli->ctx, OXP_E_USAGE, "--format: there is no format '%s'", name);
-    if (!f->accepts(r->kind))
+    if (!f->accepts(kind))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--format: '%s' does not make sense for the %s report",
-                  name, r->kind);
+                  name, kind);
+    return f;
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    if (!strcmp(a, b))
+        return true;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+void oxp_cli_check_report(oxp_cli *cli, const char *kind, const char *path, const oxp_model *m) {
+    format_for(cli, kind);
+    if (!path || !strcmp(path, "-"))
+        return;
+    bool taken = cli->output && cli->output != path && same_file(path, cli->output);
+    for (size_t i = 0; i < cli->n_args; i++)
+        taken = taken || same_file(path, cli->args[i]);
+    if (taken || (m && oxp_model_is_data_file(m, path)))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "%s: the report would overwrite a file of the model",
+                  path);
+    /* A report that cannot be written is told before anything else is. */
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? oxp_memdup0(cli->arena, path, (size_t)(slash - path) + 1) : ".";
+    if (access(folder, W_OK | X_OK) != 0)
+        oxp_raise(cli->ctx, OXP_E_IO, "%s: %s", path, strerror(errno));
+}
+
+void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr) {
+    const oxp_format *f = format_for(cli, r->kind);
     bool to_file = path && strcmp(path, "-") != 0;
     FILE *stream = to_stderr ? stderr : stdout;
     oxp_sink *out = oxp_sink_new(cli->arena);

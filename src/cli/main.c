@@ -1,5 +1,6 @@
 /* main.c - finds the command, runs it, turns failures into one line and an exit code. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,11 @@ static int run_command(const oxp_command *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+#ifdef M_MMAP_THRESHOLD
+    /* The large blocks of an arena go back to the system as soon as it is freed; by default glibc
+     * stops doing that after the first one. */
+    mallopt(M_MMAP_THRESHOLD, 512 << 10);
+#endif
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message */
 #ifdef SIGXFSZ
     signal(SIGXFSZ, SIG_IGN); /* so is a file size limit */

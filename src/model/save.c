@@ -25,7 +25,7 @@ static _Noreturn void refuse(const save *s, const char *what, const char *why) {
 }
 
 /* ---- what may be written ---- */
-static bool is_source_data(const oxp_model *m, const char *path) {
+bool oxp_model_is_data_file(const oxp_model *m, const char *path) {
     struct stat st;
     if (stat(path, &st) != 0)
         return false;
@@ -46,7 +46,7 @@ static void split_path(save *s) {
     s->standard_output = !strcmp(s->path, "-");
     s->base = slash ? slash + 1 : s->path;
     s->folder = oxp_memdup0(s->arena, s->path, (size_t)(s->base - s->path));
-    if (!s->standard_output && is_source_data(s->m, s->path))
+    if (!s->standard_output && oxp_model_is_data_file(s->m, s->path))
         refuse(s, s->path, "it is a data file of the model that is saved: choose another name");
 }
 
@@ -69,7 +69,7 @@ static const char *name_data(save *s, const char *wanted) {
             refuse(s, name, "too many data files of that name are there already");
     }
     s->data_path = oxp_sprintf(s->arena, "%s%s", s->folder, name);
-    if (wanted && is_source_data(s->m, s->data_path))
+    if (wanted && oxp_model_is_data_file(s->m, s->data_path))
         refuse(s, s->data_path,
                "it is a data file of the model that is saved: choose another name");
     if (wanted && exists(s->data_path))

@@ -274,6 +274,10 @@ static void changes(page *p, const oxp_metrics *b, const oxp_metrics *n) {
         change_line(p, oxp_sprintf(p->a, "memory at batch %lld", (long long)p->r->batch),
                     oxp_human_bytes(p->a, b->memory), oxp_human_bytes(p->a, n->memory),
                     (double)b->memory, (double)n->memory);
+    if (!p->d->last->rows) {
+        const char *none = "no figure of the graph changes";
+        oxp_doc_row(p->d, &none);
+    }
 }
 
 static void item(page *p, const oxp_item *it, size_t number) {
@@ -327,7 +331,7 @@ static void phase(page *p, size_t k, const oxp_metrics *before) {
         return;
     oxp_doc_heading(p->d, 3, "Combined effect of phase %zu", k + 1);
     oxp_doc_para(p->d, "All of its items applied together%s, analysed again:",
-                 k ? " on top of the phase before" : "");
+                 k && p->r->phases[k - 1].n_items ? " on top of the phase before" : "");
     changes(p, before, &ph->combined);
     target_table(p, &ph->combined, "Targets after this phase:");
 }

@@ -1,6 +1,7 @@
 /* advise.c - the prioritized roadmap of a model. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
 
@@ -57,7 +58,13 @@ static int run(oxp_cli *cli) {
         oxp_raise(cli->ctx, s, "%s: %s", cli->args[0],
                   oxp_strdup(cli->arena, oxp_error_text(cli->ctx)));
     o.rules = rules;
+    oxp_cli_check_report(cli, "roadmap", cli->output, NULL);
+    if (cli->fail_on && strcmp(cli->fail_on, "high") && strcmp(cli->fail_on, "medium") &&
+        strcmp(cli->fail_on, "low"))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--fail-on: '%s' is none of high, medium, low",
+                  cli->fail_on);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    oxp_cli_check_report(cli, "roadmap", cli->output, m);
     const oxp_roadmap *roadmap;
     if ((s = oxp_advise(&roadmap, m, &o, cli->arena)) != OXP_OK)
         oxp_reraise(cli->ctx, s);

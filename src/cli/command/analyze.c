@@ -36,7 +36,9 @@ static int run(oxp_cli *cli) {
     const oxp_device *device = NULL;
     if (cli->device && !(device = oxp_device_find(cli->arena, cli->device)))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    oxp_cli_check_report(cli, "analysis", cli->output, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    oxp_cli_check_report(cli, "analysis", cli->output, m);
     const oxp_analysis *a = oxp_cli_analyze(cli, m, cli->arena);
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);

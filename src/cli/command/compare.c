@@ -13,7 +13,9 @@ static int run(oxp_cli *cli) {
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
     size_t n;
     const oxp_binding *bindings = oxp_cli_bindings(cli, &n);
+    oxp_cli_check_report(cli, "comparison", cli->output, NULL);
     oxp_model *before = oxp_cli_open(cli, cli->args[0]);
+    oxp_cli_check_report(cli, "comparison", cli->output, before);
     c.before = oxp_side_of(oxp_cli_analyze(cli, before, cli->arena), c.device, cli->arena);
     oxp_model *after = oxp_cli_open(cli, cli->args[1]);
     c.after =

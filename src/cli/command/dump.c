@@ -16,6 +16,7 @@ static const oxp_option *const groups[] = {options, oxp_opts_dims, oxp_opts_comm
 
 static int run(oxp_cli *cli) {
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    oxp_cli_check_report(cli, "analysis", cli->output, m);
     const oxp_analysis *a = oxp_cli_analyze(cli, m, cli->arena);
     oxp_sink *out = oxp_sink_new(cli->arena);
     oxp_status s = oxp_facts_dump(a, out);

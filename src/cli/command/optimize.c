@@ -135,6 +135,19 @@ static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_op
         oxp_reraise(cli->ctx, s);
 }
 
+typedef struct verify_job {
+    oxp_arena *arena;
+    const oxp_model *original;
+    const char *path;
+    const oxp_verify_opts *how;
+    const oxp_verification *result;
+} verify_job;
+
+static void run_verify(void *arg) {
+    verify_job *j = arg;
+    j->result = oxp_verify(j->arena, j->original, j->path, j->how);
+}
+
 /* Writes a draft beside the target and runs it against the source, so that a wrong rewrite never
  * takes the target's place (which may be the source itself). */
 static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
@@ -150,7 +163,14 @@ static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
     size_t token = oxp_defer(cli->ctx, remove_files, draft);
     oxp_model *original = oxp_cli_open(cli, c->before_path); /* `m` is rewritten by now */
     oxp_diag_truncate(cli->ctx, told);
-    c->verified = oxp_verify(cli->arena, original, path, &how);
+    verify_job j = {cli->arena, original, path, &how, NULL};
+    oxp_status s = oxp_try(cli->ctx, run_verify, &j);
+    if (s == OXP_E_UNSUPPORTED && strstr(oxp_error_text(cli->ctx), path))
+        oxp_raise(cli->ctx, OXP_E_VERIFY, "%s: not written: the rewritten model does not run: %s",
+                  cli->output, oxp_strdup(cli->arena, oxp_error_text(cli->ctx)));
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+    c->verified = j.result;
     oxp_undefer(cli->ctx, token, true);
 }
 
@@ -237,7 +257,9 @@ static int run(oxp_cli *cli) {
     oxp_comparison c = {.before_path = cli->args[0]};
     if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    oxp_cli_check_report(cli, "comparison", cli->report, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    oxp_cli_check_report(cli, "comparison", cli->report, m);
     c.before = before(cli, m, c.device);
     project(cli, m, names, n, &opts, &c);
     if (!cli->dry_run)

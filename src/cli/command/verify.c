@@ -50,7 +50,9 @@ static int run(oxp_cli *cli) {
                          .threads = (unsigned)(cli->threads < 1024 ? cli->threads : 1024),
                          .fidelity = cli->lossy ? OXP_LOSSY : OXP_ROUNDING};
     o.bindings = oxp_cli_bindings(cli, &o.n_bindings);
+    oxp_cli_check_report(cli, "verification", cli->output, NULL);
     oxp_model *before = oxp_cli_open(cli, cli->args[0]);
+    oxp_cli_check_report(cli, "verification", cli->output, before);
     (void)oxp_cli_open(cli, cli->args[1]); /* our own checks come before the runtime's */
     const oxp_verification *v = oxp_verify(cli->arena, before, cli->args[1], &o);
     oxp_report r = oxp_report_verification(cli->arena, v, cli->args[0], cli->args[1]);
