@@ -13,27 +13,12 @@
 #include "base/intern.h"
 #include "base/safe_math.h"
 
-typedef struct walk {
-    oxp_bound *bound;
-    bool literal;
-} walk;
-
-static const oxp_type *input_type(const void *arg, oxp_id value) {
-    const walk *w = arg;
-    return oxp_bound_input(w->bound, value, w->literal);
-}
-
-static oxp_dim declared_dim(const void *arg, oxp_dim d) {
-    const walk *w = arg;
-    return oxp_bound_dim(w->bound, d, w->literal);
-}
-
 static const oxp_inferred *run(const oxp_model *m, oxp_bound *b, bool literal, bool quiet,
                                oxp_arena *arena) {
-    walk *w = OXP_NEW(arena, walk);
-    *w = (walk){b, literal};
-    oxp_infer_opts opts = {.input = input_type,
-                           .bind = declared_dim,
+    oxp_bound_view *w = OXP_NEW(arena, oxp_bound_view);
+    *w = (oxp_bound_view){b, literal};
+    oxp_infer_opts opts = {.input = oxp_bound_view_input,
+                           .bind = oxp_bound_view_dim,
                            .arg = w,
                            .quiet = quiet || !literal,
                            .no_costs = !literal};

@@ -258,3 +258,41 @@ oxp_dim oxp_bound_dim(oxp_bound *b, oxp_dim d, bool literal) {
     oxp_map_set(b->seen[which], (uint64_t)d, (uint32_t)b->n_results[which]++);
     return r;
 }
+
+/* Does some input of the main graph still have what this binding binds? */
+static bool binds(const oxp_model *m, const oxp_binding *b) {
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    oxp_dim symbol = b->rank < 0 ? oxp_dim_symbol(oxp_model_dims(m), b->name) : OXP_DIM_UNKNOWN;
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const oxp_value *v = oxp_value_at(m, g->inputs[i]);
+        if (b->rank >= 0) {
+            if (!strcmp(v->name, b->name))
+                return true;
+            continue;
+        }
+        for (int k = 0; v->declared && k < v->declared->rank; k++)
+            if (v->declared->dims[k] == symbol)
+                return true;
+    }
+    return false;
+}
+
+const oxp_binding *oxp_bindings_left(const oxp_model *m, const oxp_binding *bindings, size_t n,
+                                     size_t *n_left, oxp_arena *arena) {
+    oxp_binding *left = OXP_NEWS(arena, n + 1, oxp_binding);
+    *n_left = 0;
+    for (size_t i = 0; i < n; i++)
+        if (binds(m, &bindings[i]))
+            left[(*n_left)++] = bindings[i];
+    return left;
+}
+
+const oxp_type *oxp_bound_view_input(const void *view, oxp_id value) {
+    const oxp_bound_view *w = view;
+    return oxp_bound_input(w->bound, value, w->literal);
+}
+
+oxp_dim oxp_bound_view_dim(const void *view, oxp_dim d) {
+    const oxp_bound_view *w = view;
+    return oxp_bound_dim(w->bound, d, w->literal);
+}

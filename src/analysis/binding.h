@@ -18,4 +18,17 @@ const oxp_type *oxp_bound_input(oxp_bound *b, oxp_id value, bool literal);
  * nothing: OXP_DIM_UNKNOWN. */
 oxp_dim oxp_bound_dim(oxp_bound *b, oxp_dim d, bool literal);
 
+/* Those of the bindings that still bind something: a pass may have made the others part of the
+ * model.  *n_left of them, in `arena`. */
+const oxp_binding *oxp_bindings_left(const oxp_model *m, const oxp_binding *bindings, size_t n,
+                                     size_t *n_left, oxp_arena *arena);
+
+/* The bindings as a walk sees them: argument and callbacks of oxp_infer_opts. */
+typedef struct oxp_bound_view {
+    oxp_bound *bound;
+    bool literal;
+} oxp_bound_view;
+const oxp_type *oxp_bound_view_input(const void *view, oxp_id value);
+oxp_dim oxp_bound_view_dim(const void *view, oxp_dim d);
+
 #endif

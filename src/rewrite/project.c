@@ -1,7 +1,7 @@
 /* project.c - what-ifs: patch a copy, analyse it again. */
-#include <string.h>
-
 #include "rewrite/project.h"
+
+#include "analysis/binding.h"
 
 static const oxp_analysis *analyze(const oxp_model *m, const oxp_analyze_opts *opts,
                                    oxp_arena *arena) {
@@ -12,32 +12,10 @@ static const oxp_analysis *analyze(const oxp_model *m, const oxp_analyze_opts *o
     return a;
 }
 
-/* Does some input of the main graph still have what this binding binds? */
-static bool binds(const oxp_model *m, const oxp_binding *b) {
-    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
-    oxp_dim symbol = b->rank < 0 ? oxp_dim_symbol(oxp_model_dims(m), b->name) : OXP_DIM_UNKNOWN;
-    for (uint32_t i = 0; i < g->n_inputs; i++) {
-        const oxp_value *v = oxp_value_at(m, g->inputs[i]);
-        if (b->rank >= 0) {
-            if (!strcmp(v->name, b->name))
-                return true;
-            continue;
-        }
-        for (int k = 0; v->declared && k < v->declared->rank; k++)
-            if (v->declared->dims[k] == symbol)
-                return true;
-    }
-    return false;
-}
-
 const oxp_analysis *oxp_analyze_remaining(const oxp_model *m, const oxp_binding *bindings, size_t n,
                                           oxp_arena *arena) {
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
-    oxp_binding *left = OXP_NEWS(arena, n + 1, oxp_binding);
-    for (size_t i = 0; i < n; i++)
-        if (binds(m, &bindings[i]))
-            left[opts.n_bindings++] = bindings[i];
-    opts.bindings = left;
+    opts.bindings = oxp_bindings_left(m, bindings, n, &opts.n_bindings, arena);
     return analyze(m, &opts, arena);
 }
 

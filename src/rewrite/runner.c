@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "analysis/binding.h"
 #include "model/model_impl.h"
 #include "rewrite/run_impl.h"
 
@@ -42,35 +43,10 @@ oxp_arena *oxp_run_arena(oxp_run *run) {
     return run->arena;
 }
 
-/* The bindings that still bind something: an earlier pass may have made the others part of the
- * model.  A name that no input ever had is for the caller's first analysis to refuse. */
-static size_t live_bindings(oxp_run *run, oxp_binding *out) {
-    const oxp_graph *g = oxp_graph_at(run->model, OXP_MAIN_GRAPH);
-    size_t n = 0;
-    for (size_t i = 0; i < run->opts->n_bindings; i++) {
-        const oxp_binding *b = &run->opts->bindings[i];
-        bool found = false;
-        for (uint32_t k = 0; k < g->n_inputs && !found; k++) {
-            const oxp_value *v = oxp_value_at(run->model, g->inputs[k]);
-            if (b->rank >= 0) {
-                found = !strcmp(v->name, b->name);
-                continue;
-            }
-            oxp_dim symbol = oxp_dim_symbol(oxp_model_dims(run->model), b->name);
-            for (int a = 0; v->declared && a < v->declared->rank && !found; a++)
-                found = v->declared->dims[a] == symbol;
-        }
-        if (found)
-            out[n++] = *b;
-    }
-    return n;
-}
-
 const oxp_analysis *oxp_run_reanalyze(oxp_run *run) {
     oxp_analyze_opts how = OXP_ANALYZE_OPTS_INIT;
-    oxp_binding *bindings = OXP_NEWS(run->arena, run->opts->n_bindings + 1, oxp_binding);
-    how.n_bindings = live_bindings(run, bindings);
-    how.bindings = bindings;
+    how.bindings = oxp_bindings_left(run->model, run->opts->bindings, run->opts->n_bindings,
+                                     &how.n_bindings, run->arena);
     how.keep_unbound = true;
     how.quiet = true;
     run->analysed_values = oxp_value_count(run->model);

@@ -3,25 +3,11 @@
 
 #include "rewrite/shapes/shapes.h"
 
-typedef struct walk {
-    oxp_bound *bound;
-    bool literal;
-} walk;
-
-static const oxp_type *input_type(const void *arg, oxp_id value) {
-    const walk *w = arg;
-    return oxp_bound_input(w->bound, value, w->literal);
-}
-
-static oxp_dim declared_dim(const void *arg, oxp_dim d) {
-    const walk *w = arg;
-    return oxp_bound_dim(w->bound, d, w->literal);
-}
-
 static const oxp_inferred *walk_model(oxp_shape_job *j, bool literal) {
-    walk *w = OXP_NEW(j->arena, walk);
-    *w = (walk){j->bound, literal};
-    oxp_infer_opts o = {.input = input_type, .bind = declared_dim, .arg = w, .no_costs = true};
+    oxp_bound_view *w = OXP_NEW(j->arena, oxp_bound_view);
+    *w = (oxp_bound_view){j->bound, literal};
+    oxp_infer_opts o = {
+        .input = oxp_bound_view_input, .bind = oxp_bound_view_dim, .arg = w, .no_costs = true};
     return oxp_infer(j->m, &o, j->arena);
 }
 
