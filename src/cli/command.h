@@ -35,7 +35,7 @@ typedef enum oxp_opt_kind { OXP_OPT_FLAG, OXP_OPT_TEXT, OXP_OPT_LIST, OXP_OPT_NU
 
 typedef struct oxp_option {
     const char *name;    /* "--dim"; a short form follows a comma: "--output,-o" */
-    const char *metavar; /* "NAME=VALUE"; NULL for flags */
+    const char *metavar; /* "NAME=VALUE"; NULL for flags; cli/values.h says what it means */
     const char *help;
     oxp_opt_kind kind;
     size_t offset; /* in oxp_cli */

@@ -9,12 +9,12 @@
 
 const oxp_option oxp_opts_common[] = {
     {"--quiet", NULL, "no notes and warnings on stderr", OXP_OPT_FLAG, AT(quiet)},
-    {"--color", "WHEN", "auto, always or never (default auto; NO_COLOR is honoured)", OXP_OPT_TEXT,
-     AT(color)},
+    {"--color", "auto|always|never", "colours in the report (default auto; NO_COLOR is honoured)",
+     OXP_OPT_TEXT, AT(color)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
 const oxp_option oxp_opts_report[] = {
-    {"--format", "NAME", "how the report is written; `onnxpert --help` lists the formats",
+    {"--format", "FORMAT", "how the report is written; `onnxpert --help` lists the formats",
      OXP_OPT_TEXT, AT(format)},
     {"--output,-o", "FILE", "where the report goes (default: standard output)", OXP_OPT_TEXT,
      AT(output)},
@@ -28,7 +28,7 @@ const oxp_option oxp_opts_dims[] = {
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
 const oxp_option oxp_opts_device[] = {
-    {"--device", "ID", "device to project for; `onnxpert devices` lists them", OXP_OPT_TEXT,
+    {"--device", "DEVICE", "device to project for; `onnxpert devices` lists them", OXP_OPT_TEXT,
      AT(device)},
     {"--batch", "N,N,...", "batch sizes to look at", OXP_OPT_LIST, AT(batches)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};

@@ -15,9 +15,9 @@ static const oxp_option options[] = {
      OXP_OPT_LIST, AT(rules)},
     {"--disable", "ID", "leave a rule out (repeatable)", OXP_OPT_LIST, AT(disable)},
     {"--profile", "FILE", "use only the rules that this file lists", OXP_OPT_TEXT, AT(profile)},
-    {"--fail-on", "IMPACT", "exit with 1 when an item reaches high, medium or low impact",
-     OXP_OPT_TEXT, AT(fail_on)},
-    {"--device", "ID", "device to project for (default t4); `onnxpert devices` lists them",
+    {"--fail-on", "high|medium|low", "exit with 1 when an item reaches this impact", OXP_OPT_TEXT,
+     AT(fail_on)},
+    {"--device", "DEVICE", "device to project for (default t4); `onnxpert devices` lists them",
      OXP_OPT_TEXT, AT(device)},
     {"--batch", "N", "batch size for throughput and memory (default 1)", OXP_OPT_LIST, AT(batches)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};

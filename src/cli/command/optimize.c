@@ -13,7 +13,7 @@
 static const oxp_option options[] = {
     {"--output,-o", "OUT", "the model to write; - for standard output; may be MODEL itself",
      OXP_OPT_TEXT, AT(output)},
-    {"--passes", "A,B,...", "passes to run; `onnxpert passes` lists them", OXP_OPT_TEXT,
+    {"--passes", "PASS,...", "passes to run; `onnxpert passes` lists them", OXP_OPT_TEXT,
      AT(passes)},
     {"--auto", NULL, "all passes that keep the numbers and need no decision", OXP_OPT_FLAG,
      AT(automatic)},
@@ -23,8 +23,8 @@ static const oxp_option options[] = {
     {"--ort", "FILE", "the ONNX Runtime library for --verify", OXP_OPT_TEXT, AT(ort)},
     {"--report", "FILE", "where the report goes (default: standard output)", OXP_OPT_TEXT,
      AT(report)},
-    {"--format", "NAME", "how the report is written", OXP_OPT_TEXT, AT(format)},
-    {"--device", "ID", "project latencies for this device", OXP_OPT_TEXT, AT(device)},
+    {"--format", "FORMAT", "how the report is written", OXP_OPT_TEXT, AT(format)},
+    {"--device", "DEVICE", "project latencies for this device", OXP_OPT_TEXT, AT(device)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
 static const oxp_option pass_options[] = {
@@ -276,7 +276,7 @@ static int run(oxp_cli *cli) {
 
 const oxp_command oxp_command_optimize = {
     "optimize",
-    "MODEL -o OUT (--passes A,B,... | --auto) [options]",
+    "MODEL -o OUT (--passes PASS,... | --auto) [options]",
     "rewrites the model; reports before, projected and achieved",
     1,
     1,
