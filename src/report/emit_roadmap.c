@@ -17,7 +17,7 @@ static void pair_double(oxp_json *j, const char *key, double before, double afte
     oxp_json_end(j);
 }
 
-static void projection(oxp_json *j, const char *key, const oxp_metrics *b, const oxp_metrics *n) {
+void oxp_emit_metrics(oxp_json *j, const char *key, const oxp_metrics *b, const oxp_metrics *n) {
     oxp_json_object(j, key);
     pair(j, "flops", b->flops, n->flops);
     pair(j, "int_ops", b->int_ops, n->int_ops);
@@ -91,7 +91,7 @@ static void item(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_aren
     oxp_json_string(j, "message", it->result->message);
     evidence(j, r, it, arena);
     if (it->projected)
-        projection(j, "projection", &it->before, &it->after);
+        oxp_emit_metrics(j, "projection", &it->before, &it->after);
     else
         oxp_json_null(j, "projection");
     if (it->result->gain > 1)
@@ -111,7 +111,7 @@ static void phase(oxp_json *j, const oxp_roadmap *r, const oxp_phase *p, oxp_are
     for (size_t i = 0; i < p->n_items; i++)
         item(j, r, &p->items[i], arena);
     oxp_json_end(j);
-    projection(j, "combined", &r->baseline, &p->combined);
+    oxp_emit_metrics(j, "combined", &r->baseline, &p->combined);
     oxp_json_array(j, "targets");
     for (size_t i = 0; i < r->n_targets; i++)
         target(j, &r->targets[i], &r->baseline, &p->combined);

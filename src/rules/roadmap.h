@@ -114,5 +114,7 @@ oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagine
 
 oxp_doc *oxp_doc_roadmap(const void *roadmap, oxp_arena *arena);
 void oxp_emit_roadmap(const void *roadmap, oxp_json *json);
+/* Each figure as [before, after]. */
+void oxp_emit_metrics(oxp_json *j, const char *key, const oxp_metrics *b, const oxp_metrics *n);
 
 #endif

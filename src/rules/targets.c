@@ -30,47 +30,62 @@ static const struct {
              {"size", OXP_TARGET_SIZE, sizes, "20MB"},
              {"accuracy", OXP_TARGET_ACCURACY, shares, "0.98"}};
 
-oxp_target oxp_target_parse(oxp_arena *arena, const char *text) {
+/* The number and its unit; false when they make no sense. */
+static bool read_goal(const char *text, const unit *units, double *goal) {
+    char *end;
+    if (strspn(text, "0123456789.") == 0) /* no sign, no hexadecimal, no "inf" */
+        return false;
+    *goal = strtod(text, &end);
+    if (memchr(text, 'x', (size_t)(end - text)) || memchr(text, 'X', (size_t)(end - text)))
+        return false;
+    while (*end == ' ')
+        end++;
+    while (units->name && strcmp(units->name, end) != 0)
+        units++;
+    if (!units->name)
+        return false;
+    *goal *= units->factor;
+    return isfinite(*goal) && *goal > 0;
+}
+
+/* `where`: "FILE:LINE: " or "", in front of every complaint. */
+static oxp_target parse(oxp_arena *arena, const char *where, const char *text) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     const char *eq = strchr(text, '='), *at = strchr(text, '@');
     if (!eq)
-        oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": NAME=VALUE is wanted, such as latency=3ms",
-                  text);
+        oxp_raise(ctx, OXP_E_USAGE, "%starget \"%s\": NAME=VALUE is wanted, such as latency=3ms",
+                  where, text);
     size_t n = at && at < eq ? (size_t)(at - text) : (size_t)(eq - text);
-    oxp_target t = {.name = oxp_memdup0(arena, text, (size_t)(eq - text)), .text = eq + 1};
+    oxp_target t = {.name = oxp_memdup0(arena, text, (size_t)(eq - text)),
+                    .text = oxp_strdup(arena, eq + 1)};
     size_t k = 0;
     while (k < sizeof kinds / sizeof *kinds &&
            (strlen(kinds[k].name) != n || memcmp(kinds[k].name, text, n) != 0))
         k++;
     if (k == sizeof kinds / sizeof *kinds)
         oxp_raise(ctx, OXP_E_USAGE,
-                  "target \"%s\": only latency, throughput, memory, size and accuracy are known",
-                  text);
+                  "%starget \"%s\": only latency, throughput, memory, size and accuracy are known",
+                  where, text);
     t.kind = kinds[k].kind;
     if (at && at < eq) {
         char *stop;
         t.batch = strtoll(at + 1, &stop, 10);
         if (t.kind != OXP_TARGET_LATENCY || stop != eq || t.batch < 1 || t.batch > 1000000)
-            oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": a batch is wanted, such as latency@8=5ms",
+            oxp_raise(ctx, OXP_E_USAGE,
+                      "%starget \"%s\": only latency takes a batch, such as latency@8=5ms", where,
                       text);
     }
-    char *end;
-    double v = strtod(eq + 1, &end);
-    while (*end == ' ')
-        end++;
-    const unit *u = kinds[k].units;
-    while (u->name && strcmp(u->name, end) != 0)
-        u++;
-    if (end == eq + 1 || !isfinite(v) || v <= 0 || !u->name)
+    if (!read_goal(eq + 1, kinds[k].units, &t.goal))
         oxp_raise(ctx, OXP_E_USAGE,
-                  "target \"%s\": a number above 0 with its unit is wanted, "
-                  "such as %s=%s",
+                  "%starget \"%s\": a number above 0 with its unit is wanted, such as %s=%s", where,
                   text, kinds[k].name, kinds[k].example);
-    t.goal = v * u->factor;
-    t.text = oxp_strdup(arena, eq + 1);
     if (t.kind == OXP_TARGET_ACCURACY && t.goal > 1)
-        oxp_raise(ctx, OXP_E_USAGE, "target \"%s\": an accuracy is at most 1", text);
+        oxp_raise(ctx, OXP_E_USAGE, "%starget \"%s\": an accuracy is at most 1", where, text);
     return t;
+}
+
+oxp_target oxp_target_parse(oxp_arena *arena, const char *text) {
+    return parse(arena, "", text);
 }
 
 static void free_doc(void *doc) {
@@ -82,14 +97,24 @@ typedef struct target_list {
     size_t n, cap;
 } target_list;
 
-static void append(oxp_arena *arena, target_list *l, oxp_target t) {
+/* A goal given twice in one place is a mistake; the command line overrides a file. */
+static void append(oxp_arena *arena, target_list *l, size_t from, const char *where, oxp_target t) {
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->items[i].name, t.name) != 0)
+            continue;
+        if (i >= from)
+            oxp_raise(oxp_arena_ctx(arena), OXP_E_USAGE, "%starget \"%s\": it is given twice",
+                      where, t.name);
+        l->items[i] = t;
+        return;
+    }
     l->items = oxp_grow(arena, l->items, &l->cap, l->n + 1, sizeof *l->items);
     l->items[l->n++] = t;
 }
 
 static void read_file(oxp_arena *arena, target_list *l, const char *path) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
-    size_t size;
+    size_t size, from = l->n;
     const char *text = oxp_xml_file(arena, path, &size);
     xmlDocPtr doc = oxp_xml_parse(arena, path, text, size);
     size_t token = oxp_defer(ctx, free_doc, doc);
@@ -101,10 +126,11 @@ static void read_file(oxp_arena *arena, target_list *l, const char *path) {
         if (e->type != XML_ELEMENT_NODE)
             continue;
         const char *name = oxp_xml_attr(arena, e, "name"), *goal = oxp_xml_attr(arena, e, "goal");
-        if (!oxp_xml_is(e, "target") || !name || !goal)
-            oxp_raise(ctx, OXP_E_RULE, "%s:%ld: <target name=\"latency\" goal=\"3ms\"/> is wanted",
-                      path, xmlGetLineNo(e));
-        append(arena, l, oxp_target_parse(arena, oxp_sprintf(arena, "%s=%s", name, goal)));
+        const char *where = oxp_sprintf(arena, "%s:%ld: ", path, xmlGetLineNo(e));
+        if (!oxp_xml_is(e, "target") || !name || !goal || e->properties->next->next || e->children)
+            oxp_raise(ctx, OXP_E_RULE, "%s<target name=\"latency\" goal=\"3ms\"/> is wanted",
+                      where);
+        append(arena, l, from, where, parse(arena, where, oxp_sprintf(arena, "%s=%s", name, goal)));
     }
     oxp_undefer(ctx, token, true);
 }
@@ -113,8 +139,11 @@ size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp
     target_list l = {NULL, 0, 0};
     for (size_t i = 0; i < opts->n_target_files; i++)
         read_file(arena, &l, opts->target_files[i]);
+    target_list given = {NULL, 0, 0};
     for (size_t i = 0; i < opts->n_targets; i++)
-        append(arena, &l, oxp_target_parse(arena, opts->targets[i]));
+        append(arena, &given, 0, "", parse(arena, "", opts->targets[i]));
+    for (size_t i = 0; i < given.n; i++)
+        append(arena, &l, SIZE_MAX, "", given.items[i]);
     size_t slots = 0;
     for (size_t i = 0; i < l.n; i++) {
         if (l.items[i].batch < 2)

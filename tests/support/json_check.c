@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,12 +224,17 @@ static bool wrong(char *why, const char *at, const char *reason) {
 }
 
 static bool same(const json *a, const json *b) {
-    if (a->kind != b->kind)
+    if (a->kind != b->kind || (a->kind >= ARRAY && a->n != b->n))
         return false;
+    for (size_t i = 0; a->kind >= ARRAY && i < a->n; i++) {
+        const json *other = a->kind == ARRAY ? b->items[i] : json_get(b, a->keys[i]);
+        if (other == NULL || !same(a->items[i], other))
+            return false;
+    }
     return a->kind == STRING    ? strcmp(a->text, b->text) == 0
            : a->kind == NUMBER  ? a->number == b->number
            : a->kind == BOOLEAN ? a->truth == b->truth
-                                : a->kind == NUL;
+                                : true;
 }
 
 static bool is_of(const json *d, const char *type) {
@@ -267,37 +273,130 @@ static bool meets_object(const json *d, const json *s, const json *root, const c
     return true;
 }
 
+/* "#/definitions/run" in the document that holds it. */
+static const json *pointed(const json *root, const char *ref) {
+    char key[100];
+    if (strncmp(ref, "#/", 2) != 0)
+        return NULL;
+    for (ref += 2; root != NULL; ref += *ref == '/') {
+        size_t n = strcspn(ref, "/");
+        snprintf(key, sizeof key, "%.*s", (int)n, ref);
+        root = json_get(root, key);
+        if (*(ref += n) == '\0')
+            break;
+    }
+    return root;
+}
+
+/* A keyword that is not checked would make the check worthless: it is an error. */
+static const char *unknown_keyword(const json *s) {
+    static const char *const known[] = {"type",        "const",
+                                        "enum",        "anyOf",
+                                        "oneOf",       "$ref",
+                                        "properties",  "required",
+                                        "items",       "minItems",
+                                        "maxItems",    "uniqueItems",
+                                        "minimum",     "maximum",
+                                        "pattern",     "format",
+                                        "$schema",     "$id",
+                                        "id",          "title",
+                                        "description", "default",
+                                        "$defs",       "$comment",
+                                        "definitions", "additionalProperties"};
+    for (size_t i = 0; i < s->n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            found = found || strcmp(known[k], s->keys[i]) == 0;
+        if (!found)
+            return s->keys[i];
+    }
+    return NULL;
+}
+
+static bool meets_string(const json *d, const json *s, const char *at, char *why) {
+    const json *pattern = json_get(s, "pattern"), *format = json_get(s, "format");
+    if (pattern != NULL) {
+        regex_t re;
+        if (regcomp(&re, pattern->text, REG_EXTENDED | REG_NOSUB) != 0)
+            return wrong(why, at, "a pattern that the checker cannot read");
+        bool fits = regexec(&re, d->text, 0, NULL, 0) == 0;
+        regfree(&re);
+        if (!fits)
+            return wrong(why, at, "does not match the pattern");
+    }
+    bool uri = format != NULL && strncmp(format->text, "uri", 3) == 0;
+    for (const char *c = d->text; uri && *c != '\0'; c++) { /* RFC 3986, appendix A */
+        if (strchr("-._~:/?#[]@!$&'()*+,;=", *c) == NULL && !isalnum((unsigned char)*c) &&
+            !(*c == '%' && isxdigit((unsigned char)c[1]) && isxdigit((unsigned char)c[2])))
+            return wrong(why, at, "not a URI");
+    }
+    if (uri && strcmp(format->text, "uri") == 0 && strchr(d->text, ':') == NULL)
+        return wrong(why, at, "not an absolute URI");
+    return true;
+}
+
+static bool meets_array(const json *d, const json *s, const json *root, const char *at, char *why) {
+    const json *items = json_get(s, "items"), *least = json_get(s, "minItems"),
+               *most = json_get(s, "maxItems"), *unique = json_get(s, "uniqueItems");
+    if (least != NULL && (double)d->n < least->number)
+        return wrong(why, at, "too few elements");
+    if (most != NULL && (double)d->n > most->number)
+        return wrong(why, at, "too many elements");
+    for (size_t i = 0; i < d->n; i++) {
+        char place[200];
+        snprintf(place, sizeof place, "%.150s[%zu]", at, i);
+        if (items != NULL && !meets(d->items[i], items, root, place, why))
+            return false;
+        for (size_t k = 0; unique != NULL && unique->truth && k < i; k++) {
+            if (same(d->items[i], d->items[k]))
+                return wrong(why, place, "twice");
+        }
+    }
+    return true;
+}
+
+/* anyOf, oneOf, enum, const */
+static bool meets_one(const json *d, const json *s, const json *root, const char *at, char *why) {
+    const json *any = json_get(s, "anyOf"), *one = json_get(s, "oneOf"),
+               *values = json_get(s, "enum"), *constant = json_get(s, "const");
+    size_t met = 0;
+    for (size_t i = 0; i < json_count(any); i++)
+        met += meets(d, any->items[i], root, at, why);
+    if (any != NULL && met == 0)
+        return false;
+    met = 0;
+    for (size_t i = 0; i < json_count(one); i++)
+        met += meets(d, one->items[i], root, at, why);
+    if (one != NULL && met != 1)
+        return wrong(why, at, "not exactly one of the forms allowed");
+    bool ok = values == NULL;
+    for (size_t i = 0; i < json_count(values) && !ok; i++)
+        ok = same(d, values->items[i]);
+    if (!ok || (constant != NULL && !same(d, constant)))
+        return wrong(why, at, "not one of the values allowed");
+    return true;
+}
+
 static bool meets(const json *d, const json *s, const json *root, const char *at, char *why) {
-    const json *ref = json_get(s, "$ref"), *type = json_get(s, "type"), *any = json_get(s, "anyOf"),
-               *one = json_get(s, "enum"), *constant = json_get(s, "const"),
-               *items = json_get(s, "items"), *least = json_get(s, "minimum");
+    if (s == NULL || unknown_keyword(s) != NULL)
+        return wrong(why, at, s == NULL ? "a $ref that leads nowhere" : unknown_keyword(s));
+    const json *ref = json_get(s, "$ref"), *type = json_get(s, "type"),
+               *least = json_get(s, "minimum"), *most = json_get(s, "maximum");
     if (ref != NULL)
-        return meets(d, json_get(json_get(root, "$defs"), strrchr(ref->text, '/') + 1), root, at,
-                     why);
+        return meets(d, pointed(root, ref->text), root, at, why);
     bool ok = type == NULL || (type->kind == STRING && is_of(d, type->text));
     for (size_t i = 0; type != NULL && type->kind == ARRAY && i < type->n; i++)
         ok = ok || is_of(d, type->items[i]->text);
     if (!ok)
         return wrong(why, at, "wrong type");
-    ok = any == NULL;
-    for (size_t i = 0; i < json_count(any) && !ok; i++)
-        ok = meets(d, any->items[i], root, at, why);
-    if (!ok)
+    if (!meets_one(d, s, root, at, why))
         return false;
-    ok = one == NULL;
-    for (size_t i = 0; i < json_count(one) && !ok; i++)
-        ok = same(d, one->items[i]);
-    if (!ok || (constant != NULL && !same(d, constant)))
-        return wrong(why, at, "not one of the values allowed");
-    if (least != NULL && d->kind == NUMBER && d->number < least->number)
-        return wrong(why, at, "too small");
-    for (size_t i = 0; items != NULL && d->kind == ARRAY && i < d->n; i++) {
-        char place[200];
-        snprintf(place, sizeof place, "%.150s[%zu]", at, i);
-        if (!meets(d->items[i], items, root, place, why))
-            return false;
-    }
-    return d->kind != OBJECT || meets_object(d, s, root, at, why);
+    if (d->kind == NUMBER && ((least != NULL && d->number < least->number) ||
+                              (most != NULL && d->number > most->number)))
+        return wrong(why, at, "out of range");
+    return d->kind == STRING  ? meets_string(d, s, at, why)
+           : d->kind == ARRAY ? meets_array(d, s, root, at, why)
+                              : d->kind != OBJECT || meets_object(d, s, root, at, why);
 }
 
 bool json_meets(const json *document, const json *schema, char *why) {

@@ -1,5 +1,7 @@
-/* json_check.h - a JSON reader and the part of JSON Schema that the schemas in docs/ use: type,
- * const, enum, anyOf, $ref to $defs, properties, required, additionalProperties, items, minimum. */
+/* json_check.h - a JSON reader and the part of JSON Schema that the schemas in docs/ and SARIF's
+ * use: type, const, enum, anyOf, oneOf, $ref within the schema, properties, required,
+ * additionalProperties, items, minItems, maxItems, uniqueItems, minimum, maximum, pattern, format
+ * of URIs.  A keyword that it does not know fails the check. */
 #ifndef OXP_TESTS_JSON_CHECK_H
 #define OXP_TESTS_JSON_CHECK_H
 

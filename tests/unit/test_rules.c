@@ -190,6 +190,76 @@ static void test_roadmap_schema(void **state) {
     }
 }
 
+/* Against the official schema, and what GitHub's code scanning asks for beyond it. */
+static void test_sarif(void **state) {
+    static const char *const models[] = {"skeletons/cxr_resnet18", "skeletons/bert_qa",
+                                         "skeletons/yolov8l", "models/loop_if"};
+    char why[512];
+    oxp_ctx *c = *state;
+    const json *schema = json_read_file("fixtures/schemas/sarif-schema-2.1.0.json", why);
+    if (!schema)
+        fail_msg("%s", why);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        oxp_arena *a = oxp_arena_new(c);
+        oxp_sink *sink = oxp_sink_new(a);
+        const char *file_path = oxp_sprintf(a, "./fixtures/%s/model.onnx", models[i]);
+        const oxp_roadmap *map = advise(c, file_path, NULL);
+        oxp_report r = oxp_report_roadmap(map);
+        size_t n;
+        oxp_format_find("sarif")->render(&r, sink, a, false);
+        const char *text = oxp_sink_text(sink, &n);
+        const json *j = json_parse(text, n, why);
+        if (!j || !json_meets(j, schema, why))
+            fail_msg("%s: %s", models[i], why);
+        const json *run = json_at(json_get(j, "runs"), 0);
+        const json *rules = json_get(json_get(json_get(run, "tool"), "driver"), "rules");
+        const json *results = json_get(run, "results");
+        assert_int_equal(json_count(results), map->phases[0].n_items + map->phases[1].n_items);
+        assert_int_equal(json_count(rules), json_count(results));
+        for (size_t k = 0; k < json_count(results); k++) {
+            const json *x = json_at(results, k);
+            const json *rule = json_at(rules, (size_t)json_number(json_get(x, "ruleIndex")));
+            const json *place = json_at(json_get(x, "locations"), 0);
+            const json *file = json_get(place, "physicalLocation");
+            assert_string_equal(json_text(json_get(x, "ruleId")), json_text(json_get(rule, "id")));
+            assert_non_null(json_text(json_get(json_get(rule, "help"), "text")));
+            assert_string_equal(json_text(json_get(json_get(file, "artifactLocation"), "uri")),
+                                file_path + 2);
+            assert_true(json_number(json_get(json_get(file, "region"), "startLine")) == 1);
+            assert_non_null(
+                json_text(json_get(json_get(x, "partialFingerprints"), "primaryLocationLineHash")));
+        }
+    }
+    assert_false(oxp_format_find("sarif")->accepts("analysis"));
+}
+
+/* The checker finds what is wrong: a schema test that cannot fail proves nothing. */
+static void test_sarif_wrong(void **state) {
+    static const char *const bad[] = {
+        "{\"version\":\"2.1.0\"}",
+        "{\"version\":\"2.0.0\",\"runs\":[]}",
+        "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"x\"}},\"x\":1}]}",
+        "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"x\"}},\"results\":["
+        "{\"message\":{}}]}]}",
+        "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"x\"}},\"results\":["
+        "{\"message\":{\"text\":\"x\"},\"level\":\"high\"}]}]}",
+        "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"x\"}},\"results\":["
+        "{\"message\":{\"text\":\"x\"},\"rank\":101}]}]}",
+        "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"x\"}},\"artifacts\":["
+        "{\"location\":{\"uri\":\"a b\"}}]}]}",
+        "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{\"name\":\"x\"}},\"artifacts\":["
+        "{\"location\":{\"uri\":\"a\"}},{\"location\":{\"uri\":\"a\"}}]}]}"};
+    char why[512];
+    (void)state;
+    const json *schema = json_read_file("fixtures/schemas/sarif-schema-2.1.0.json", why);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const json *j = json_parse(bad[i], strlen(bad[i]), why);
+        assert_non_null(j);
+        if (json_meets(j, schema, why))
+            fail_msg("accepted: %s", bad[i]);
+    }
+}
+
 /* What `dump` prints is what the schema says. */
 static void test_facts_schema(void **state) {
     static const char *const models[] = {"resnet_mini", "yolov8_mini", "loop_if", "gpt2_kv_mini"};
@@ -298,6 +368,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_shipped_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upsampling_leads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_roadmap_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sarif, setup, teardown),
+        cmocka_unit_test(test_sarif_wrong),
         cmocka_unit_test_setup_teardown(test_facts_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catalogue, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exploding_rule, setup, teardown),
