@@ -9,6 +9,17 @@
 
 enum { UP_MAX = 12 };
 
+/* Convolutions along channels only, as in state-space models: not what makes a network an MLP. */
+static bool all_depthwise(const oxp_scan *s) {
+    size_t depthwise = 0, n = oxp_node_count(s->m);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(s->m, i);
+        if (node->live && s->in_main[node->graph] && (oxp_flags(node) & OXP_OP_CONV))
+            depthwise += oxp_attr_int(node, "group", 1) > 1;
+    }
+    return depthwise > 0 && depthwise == s->out->convolutions;
+}
+
 static void find_family(oxp_scan *s) {
     oxp_insight *o = s->out;
     uint64_t conv = 0, product = 0;
@@ -33,12 +44,12 @@ static void find_family(oxp_scan *s) {
         o->family = "transformer";
     else if (o->recurrent > 0)
         o->family = convolutional ? "hybrid" : "rnn";
-    else if (o->convolutions > 0)
+    else if (o->convolutions > 0 && (share >= 0.3 || o->products < 4 * o->convolutions))
         o->family = "cnn";
     else if (trees > 0)
         o->family = "tree";
     else
-        o->family = o->products > 0 ? "mlp" : "other";
+        o->family = o->products > 0 && !all_depthwise(s) ? "mlp" : "other";
     o->why = oxp_sprintf(s->arena,
                          "%zu convolution%s, %zu attention block%s, %zu recurrent layer%s and %zu "
                          "matrix product%s with weights",
@@ -79,21 +90,45 @@ static void find_repeats(oxp_scan *s) {
     s->out->n_repeats = kept;
 }
 
-/* Longest axis-1 extent of an integer input of rank 2: the sequence as it was assumed. */
+/* Longest axis-1 extent of an integer input of rank 2: the sequence as it was assumed; else what
+ * the attention saw. */
 static int64_t sequence_length(const oxp_scan *s) {
     const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
     int64_t longest = 0;
     for (uint32_t i = 0; i < g->n_inputs; i++) {
         oxp_id v = g->inputs[i];
         if (oxp_value_at(s->m, v)->tensor == OXP_NONE && oxp_value_rank(s, v) == 2 &&
-            oxp_size(s, v, 1) > longest)
+            oxp_dtype_is_integer(s->a->values[v].type.elem) && oxp_size(s, v, 1) > longest)
             longest = oxp_size(s, v, 1);
     }
-    return longest;
+    return longest > 0 ? longest : s->out->attended;
+}
+
+static bool has_token_table(const oxp_scan *s, int64_t rows) {
+    for (size_t i = 0; i < s->n_blocks; i++) {
+        const oxp_found *b = &s->blocks[i];
+        if (b->type == OXP_BLOCK_EMBEDDING && !b->c && (rows == 0 || b->a == rows))
+            return true;
+    }
+    return false;
+}
+
+/* What generates gives something for each token, or scores over the vocabulary; a causal encoder
+ * that ends in one vector (a text tower, a classifier) has no use for a cache. */
+static bool generates(const oxp_scan *s) {
+    const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_outputs; i++) {
+        oxp_id v = g->outputs[i];
+        int64_t width = oxp_size(s, v, -1);
+        if (oxp_value_rank(s, v) >= 3 || (width > 0 && has_token_table(s, width)))
+            return true;
+    }
+    return false;
 }
 
 static void find_cache(oxp_scan *s) {
     oxp_kv_cache *kv = &s->out->kv;
+    s->out->decoder = s->out->decoder && (kv->in_graph || generates(s));
     if (!s->out->decoder)
         return;
     kv->kv_heads = s->out->kv_heads;
@@ -104,7 +139,8 @@ static void find_cache(oxp_scan *s) {
         elements > 0 && bits > 0 ? oxp_dtype_bytes(kv->dtype, elements) : UINT64_MAX;
     for (size_t i = 0; i < s->n_blocks; i++) {
         const oxp_found *b = &s->blocks[i];
-        if (b->type == OXP_BLOCK_EMBEDDING && b->c && b->a > 0) {
+        if (b->type == OXP_BLOCK_EMBEDDING && b->c && b->a > 0 &&
+            (s->out->hidden == 0 || (uint64_t)b->b == s->out->hidden)) {
             kv->context = (uint64_t)b->a;
             kv->context_from_table = true;
         }
@@ -118,35 +154,51 @@ static void find_cache(oxp_scan *s) {
 
 /* ---- task ---- */
 
-/* The last layer in front of an output, through bias, softmax and what moves nothing around. */
-static const oxp_node *last_layer(const oxp_scan *s, oxp_id value, bool *split) {
+/* What lies between the last layer and an output. */
+typedef struct tail {
+    const oxp_node *layer; /* NULL: something that is no head */
+    bool split;            /* the layer's columns are parted */
+    bool scores;           /* bias, softmax, sigmoid or the like: not just a projection */
+} tail;
+
+/* The last layer in front of an output, through bias, softmax and what moves nothing around; not
+ * through a normalization or a residual addition: what ends in these are features. */
+static tail last_layer(const oxp_scan *s, oxp_id value) {
+    tail t = {.layer = NULL};
     for (int hop = 0; hop < UP_MAX && value != OXP_NONE; hop++) {
         const oxp_node *n = oxp_made_by(s, value);
-        if (n == NULL || oxp_is_layer(s, n))
-            return n;
+        if (n == NULL || oxp_is_layer(s, n)) {
+            t.layer = n;
+            t.scores = t.scores || (n != NULL && n->n_in > 2 && n->in[2] != OXP_NONE);
+            return t;
+        }
         oxp_letter l = oxp_letter_of(s, n);
-        if (!(oxp_flags(n) & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_VIEW | OXP_OP_ACTIVATION |
-                              OXP_OP_NORM)) &&
-            l != OXP_L_CAST && l != OXP_L_SLICE && l != OXP_L_TRANSPOSE)
-            return NULL;
-        *split = *split || l == OXP_L_SLICE;
+        bool passes = (oxp_flags(n) &
+                       (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_VIEW | OXP_OP_ACTIVATION)) ||
+                      l == OXP_L_SOFTMAX || l == OXP_L_CAST || l == OXP_L_SLICE ||
+                      l == OXP_L_TRANSPOSE;
+        if (!passes || oxp_data_inputs(s, n) > 1)
+            return t;
+        t.split = t.split || l == OXP_L_SLICE;
+        t.scores = t.scores || l == OXP_L_SOFTMAX || l == OXP_L_SIGMOID || l == OXP_L_ADD;
         value = oxp_main_input(s, n);
     }
-    return NULL;
+    return t;
+}
+
+/* By what was found, or as the file declares it (found under sizes that do not fit, perhaps). */
+static bool same_size(const oxp_scan *s, oxp_id a, oxp_id b, int axis) {
+    int64_t size = oxp_size(s, a, axis);
+    const oxp_type *x = oxp_value_at(s->m, a)->declared, *y = oxp_value_at(s->m, b)->declared;
+    if (size >= 0 && size == oxp_size(s, b, axis))
+        return true;
+    return x != NULL && y != NULL && x->rank > axis && y->rank > axis &&
+           !oxp_dim_is_unknown(x->dims[axis]) && x->dims[axis] == y->dims[axis];
 }
 
 static bool is_image(const oxp_scan *s, oxp_id v) {
     int64_t first = oxp_size(s, v, 1), last = oxp_size(s, v, 3);
     return oxp_value_rank(s, v) == 4 && (first == 1 || first == 3 || last == 1 || last == 3);
-}
-
-static bool has_token_table(const oxp_scan *s, int64_t rows) {
-    for (size_t i = 0; i < s->n_blocks; i++) {
-        const oxp_found *b = &s->blocks[i];
-        if (b->type == OXP_BLOCK_EMBEDDING && !b->c && (rows == 0 || b->a == rows))
-            return true;
-    }
-    return false;
 }
 
 /* [batch, 4 + classes, cells] where the cells are those of the head's maps */
@@ -158,6 +210,35 @@ static void detection_classes(oxp_scan *s, const oxp_found *head, oxp_id out) {
     }
     if (oxp_value_rank(s, out) == 3 && oxp_size(s, out, 2) == cells && oxp_size(s, out, 1) > 4)
         s->out->classes = (uint64_t)(oxp_size(s, out, 1) - 4);
+}
+
+/* Of a matrix product at the end. */
+static void task_of_scores(oxp_scan *s, const oxp_graph *g, const tail *tails) {
+    oxp_insight *o = s->out;
+    const tail *t = &tails[0];
+    oxp_id out = g->outputs[0];
+    int rank = oxp_value_rank(s, out);
+    int64_t width = oxp_size(s, oxp_out(t->layer, 0), -1);
+    if (width < 1)
+        return;
+    bool vocabulary = has_token_table(s, width) && oxp_size(s, out, -1) == width;
+    /* as wide as the features: more features; without bias or softmax: an embedding */
+    bool classes = (uint64_t)width != o->hidden && t->scores;
+    if (width == 2 && t->split && g->n_outputs > 1 && tails[1].layer == t->layer &&
+        has_token_table(s, 0)) {
+        o->task = OXP_TASK_SPAN;
+    } else if (vocabulary && o->decoder) {
+        o->task = OXP_TASK_LANGUAGE;
+    } else if (vocabulary && rank == 3 && o->counts[OXP_BLOCK_ATTENTION] > 0) {
+        o->task = OXP_TASK_MASKED;
+    } else if (rank == 3 && oxp_size(s, out, 2) == width && has_token_table(s, 0) && classes) {
+        o->task = OXP_TASK_TOKENS;
+        o->classes = (uint64_t)width;
+    } else if (rank == 2 && g->n_outputs == 1 && !t->split && oxp_size(s, out, 1) == width &&
+               width > 1 && classes) {
+        o->task = OXP_TASK_CLASSIFY;
+        o->classes = (uint64_t)width;
+    }
 }
 
 static void find_task(oxp_scan *s) {
@@ -172,35 +253,19 @@ static void find_task(oxp_scan *s) {
             return;
         }
     }
-    const oxp_node *layers[8] = {NULL};
-    bool split[8] = {false};
+    tail tails[8] = {{.layer = NULL}};
     for (uint32_t i = 0; i < g->n_outputs && i < 8; i++)
-        layers[i] = last_layer(s, g->outputs[i], &split[i]);
-    oxp_id out = g->outputs[0];
-    const oxp_node *l = layers[0];
-    int rank = oxp_value_rank(s, out);
-    int64_t width = l != NULL ? oxp_size(s, oxp_out(l, 0), -1) : -1;
-    if (l == NULL || (!(oxp_flags(l) & OXP_OP_CONV) && width < 1))
+        tails[i] = last_layer(s, g->outputs[i]);
+    if (tails[0].layer == NULL)
         return;
-    if (oxp_flags(l) & OXP_OP_CONV) {
-        oxp_id in = g->n_inputs > 0 ? g->inputs[0] : OXP_NONE;
-        if (rank == 4 && is_image(s, in) && oxp_size(s, out, 2) == oxp_size(s, in, 2) &&
-            oxp_size(s, out, 3) == oxp_size(s, in, 3))
+    if (oxp_flags(tails[0].layer) & OXP_OP_CONV) {
+        oxp_id in = g->n_inputs > 0 ? g->inputs[0] : OXP_NONE, out = g->outputs[0];
+        if (oxp_value_rank(s, out) == 4 && is_image(s, in) && same_size(s, in, out, 2) &&
+            same_size(s, in, out, 3))
             o->task = OXP_TASK_DENSE;
         return;
     }
-    if (width == 2 && split[0] && g->n_outputs > 1 && layers[1] == l && has_token_table(s, 0)) {
-        o->task = OXP_TASK_SPAN;
-    } else if (rank == 3 && o->decoder && has_token_table(s, width)) {
-        o->task = OXP_TASK_LANGUAGE;
-    } else if (rank == 3 && oxp_size(s, out, 2) == width && has_token_table(s, 0)) {
-        o->task = OXP_TASK_TOKENS;
-        o->classes = (uint64_t)width;
-    } else if (rank == 2 && g->n_outputs == 1 && !split[0] && oxp_size(s, out, 1) == width &&
-               width > 1) {
-        o->task = OXP_TASK_CLASSIFY;
-        o->classes = (uint64_t)width;
-    }
+    task_of_scores(s, g, tails);
 }
 
 void oxp_find_architecture(oxp_scan *s) {

@@ -118,6 +118,26 @@ static int64_t positive(int64_t v) {
     return v > 0 ? v : 0;
 }
 
+/* Do queries and keys come from the same activations?  One of them may have gone through more:
+ * strided convolutions or pools with their normalization shorten the keys of pyramid networks. */
+static bool same_stream(const oxp_scan *s, oxp_id q, oxp_id k) {
+    if (q == k || oxp_behind(s, q) == oxp_behind(s, k))
+        return true;
+    for (int side = 0; side < 2; side++) {
+        oxp_id from = side ? k : q, to = side ? q : k;
+        const oxp_node *goal = oxp_behind(s, to);
+        for (int hop = 0; hop < UP_MAX && from != OXP_NONE; hop++) {
+            const oxp_node *n = oxp_made_by(s, from);
+            if (from == to || (n != NULL && n == goal))
+                return true;
+            if (n == NULL || oxp_data_inputs(s, n) > 1 || (oxp_flags(n) & OXP_OP_ATTENTION))
+                break;
+            from = oxp_main_input(s, n);
+        }
+    }
+    return false;
+}
+
 static void measure(const oxp_scan *s, attention *t) {
     oxp_id q = oxp_in(t->scores, 0), k = oxp_in(t->scores, 1), out = oxp_out(t->scores, 0);
     int rank = oxp_value_rank(s, out);
@@ -130,7 +150,7 @@ static void measure(const oxp_scan *s, attention *t) {
     t->hidden = pq.projection != NULL ? positive(oxp_size(s, oxp_main_input(s, pq.projection), -1))
                                       : t->heads * t->head_dim;
     t->cross = pq.projection != NULL && pk.projection != NULL && !pk.cached &&
-               oxp_main_input(s, pq.projection) != oxp_main_input(s, pk.projection);
+               !same_stream(s, oxp_main_input(s, pq.projection), oxp_main_input(s, pk.projection));
     t->kv_heads = t->heads;
     if (pk.repeat > 1 && t->heads > 0)
         t->kv_heads = (int64_t)((double)t->heads / pk.repeat + 0.5);
@@ -194,6 +214,8 @@ static void note(oxp_scan *s, const attention *t, const oxp_node *const *nodes, 
     if (t->causal || t->cached) {
         o->decoder = true;
         o->kv.layers++;
+        int64_t seen = t->scores != NULL ? oxp_size(s, oxp_out(t->scores, 0), -1) : 0;
+        o->attended = seen > o->attended ? seen : o->attended;
         o->kv.in_graph = o->kv.in_graph || t->cached;
         oxp_id k = t->scores != NULL ? oxp_in(t->scores, 1) : oxp_in(nodes[0], 0);
         o->kv.dtype = k != OXP_NONE ? s->a->values[k].type.elem : OXP_UNDEFINED;

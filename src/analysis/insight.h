@@ -65,7 +65,8 @@ typedef enum oxp_task {
     OXP_TASK_DETECT,
     OXP_TASK_TOKENS,   /* a class for each token */
     OXP_TASK_SPAN,     /* start and end of a span of the input */
-    OXP_TASK_LANGUAGE, /* scores over the vocabulary */
+    OXP_TASK_LANGUAGE, /* scores over the vocabulary, for the next token */
+    OXP_TASK_MASKED,   /* scores over the vocabulary, for every token at once */
     OXP_TASK_DENSE     /* a map of the size of the input image */
 } oxp_task;
 
@@ -85,6 +86,7 @@ typedef struct oxp_insight {
     size_t n_repeats;
     /* transformers; 0 = unknown */
     uint64_t layers, cross_layers, heads, kv_heads, head_dim, hidden;
+    int64_t attended; /* keys that the longest causal attention looks at; 0: unknown */
     bool causal;
     bool decoder;
     oxp_kv_cache kv;                                              /* valid when decoder */

@@ -147,6 +147,13 @@ oxp_id oxp_main_input(const oxp_scan *s, const oxp_node *n) {
     return OXP_NONE;
 }
 
+int oxp_data_inputs(const oxp_scan *s, const oxp_node *n) {
+    int count = 0;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        count += oxp_is_data(s, n->in[i]);
+    return count;
+}
+
 const oxp_node *oxp_only_reader(const oxp_scan *s, oxp_id value) {
     for (int hop = 0; hop < BEHIND_MAX && value != OXP_NONE; hop++) {
         const oxp_node *reader = NULL;

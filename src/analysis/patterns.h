@@ -85,6 +85,8 @@ oxp_id oxp_main_input(const oxp_scan *s, const oxp_node *n);
 const oxp_node *oxp_only_reader(const oxp_scan *s, oxp_id value);
 /* Does the node multiply by a weight (convolution, matrix product, recurrent)? */
 bool oxp_is_layer(const oxp_scan *s, const oxp_node *n);
+/* Number of the node's inputs that carry data. */
+int oxp_data_inputs(const oxp_scan *s, const oxp_node *n);
 /* Literal dim of a value under the assumed dims, negative axes from the end; -1 unknown. */
 int64_t oxp_size(const oxp_scan *s, oxp_id value, int axis);
 int oxp_value_rank(const oxp_scan *s, oxp_id value);

@@ -31,6 +31,7 @@ bool oxp_window_read(oxp_call *c, oxp_window *w, int spatial, const oxp_dim *ker
     size_t n = spatial < 0 ? 0 : (size_t)spatial;
     const char *mode = oxp_call_string(c, "auto_pad", "NOTSET");
     w->spatial = spatial;
+    w->pool = false;
     w->kernel = kernel;
     w->ceil_mode = oxp_call_int(c, "ceil_mode", 0) != 0;
     w->stride = list(c, "strides", n, 1, 1);
@@ -53,18 +54,38 @@ bool oxp_window_read(oxp_call *c, oxp_window *w, int spatial, const oxp_dim *ker
     return true;
 }
 
+static oxp_dim too_large(oxp_call *c, int i) {
+    oxp_op_error(c, "window of axis %d is larger than its input", i + 2);
+    return OXP_DIM_UNKNOWN;
+}
+
+static oxp_dim same_size(oxp_call *c, const oxp_window *w, int i, oxp_dim x) {
+    oxp_dim out = oxp_dim_ceildiv(c->dims, x, w->stride[i]), k = w->kernel[i];
+    if (!w->pool || w->dilation[i] == 1 || !oxp_dim_is_literal(k) || k < 1 || k > SIZE_MAX_SANE ||
+        w->dilation[i] > ((int64_t)1 << 20))
+        return out;
+    int64_t lost = (w->dilation[i] - 1) * (k - 1);
+    lost = (lost + (w->ceil_mode ? 0 : w->stride[i] - 1)) / w->stride[i];
+    out = oxp_dim_sub(c->dims, out, oxp_dim_literal(lost));
+    return oxp_dim_is_literal(out) && !oxp_dim_is_unknown(out) && out < 0 ? too_large(c, i) : out;
+}
+
+/* The dilated kernel is longer than what it slides over. */
+static oxp_dim sticks_out(oxp_call *c, const oxp_window *w, int i, int64_t span) {
+    int64_t out = span / w->stride[i] + 1;
+    return out < 0 || !w->pool ? too_large(c, i) : oxp_dim_literal(out);
+}
+
 oxp_dim oxp_window_out(oxp_call *c, const oxp_window *w, int i, oxp_dim x) {
     oxp_dims *p = c->dims;
     if (w->mode == OXP_PAD_SAME)
-        return oxp_dim_ceildiv(p, x, w->stride[i]);
+        return same_size(c, w, i, x);
     int64_t begin = w->mode == OXP_PAD_VALID ? 0 : w->pad_begin[i];
     int64_t end = w->mode == OXP_PAD_VALID ? 0 : w->pad_end[i];
     oxp_dim reach = oxp_dim_mul(p, oxp_dim_sub(p, w->kernel[i], 1), w->dilation[i]);
     oxp_dim span = oxp_dim_sub(p, oxp_dim_add(p, x, begin + end), oxp_dim_add(p, reach, 1));
-    if (oxp_dim_is_literal(span) && span < 0 && !oxp_dim_is_unknown(span)) {
-        oxp_op_error(c, "window of axis %d is larger than its input", i + 2);
-        return OXP_DIM_UNKNOWN;
-    }
+    if (oxp_dim_is_literal(span) && span < 0 && !oxp_dim_is_unknown(span))
+        return sticks_out(c, w, i, span);
     oxp_dim steps = w->ceil_mode ? oxp_dim_ceildiv(p, span, w->stride[i])
                                  : oxp_dim_floordiv(p, span, w->stride[i]);
     oxp_dim out = oxp_dim_add(p, steps, 1);

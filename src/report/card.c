@@ -21,6 +21,7 @@ const char *oxp_task_name(oxp_task t) {
         [OXP_TASK_TOKENS] = "token classification",
         [OXP_TASK_SPAN] = "span extraction (question answering)",
         [OXP_TASK_LANGUAGE] = "language modelling",
+        [OXP_TASK_MASKED] = "masked language modelling",
         [OXP_TASK_DENSE] = "dense prediction",
     };
     return (size_t)t < sizeof names / sizeof *names ? names[t] : NULL;

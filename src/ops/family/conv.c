@@ -103,13 +103,16 @@ static void infer_deform(oxp_call *c) {
 
 /* Output size of a transposed convolution:
  *   stride (x - 1) + output_padding + dilation (k - 1) + 1 - pads;  with SAME: x * stride, the
- *   padding follows; with output_shape: what it says. */
+ *   padding follows and is never negative (a kernel shorter than the stride leaves less); with
+ * output_shape: what it says. */
 static oxp_dim transposed(oxp_call *c, const oxp_window *w, int i, oxp_dim x, int64_t extra) {
     oxp_dims *p = c->dims;
-    if (w->mode == OXP_PAD_SAME)
-        return oxp_dim_mul(p, x, w->stride[i]);
-    int64_t pads = w->mode == OXP_PAD_VALID ? 0 : w->pad_begin[i] + w->pad_end[i];
     oxp_dim reach = oxp_dim_mul(p, oxp_dim_sub(p, w->kernel[i], 1), w->dilation[i]);
+    if (w->mode == OXP_PAD_SAME) {
+        int64_t gap = oxp_dim_is_literal(reach) ? w->stride[i] - reach - 1 - extra : 0;
+        return oxp_dim_sub(p, oxp_dim_mul(p, x, w->stride[i]), gap > 0 ? gap : 0);
+    }
+    int64_t pads = w->mode == OXP_PAD_VALID ? 0 : w->pad_begin[i] + w->pad_end[i];
     oxp_dim out = oxp_dim_mul(p, oxp_dim_sub(p, x, 1), w->stride[i]);
     return oxp_dim_add(p, out, oxp_dim_add(p, reach, 1 + extra - pads));
 }

@@ -25,6 +25,7 @@ static void infer_window(oxp_call *c, oxp_dtype t, bool channels_last) {
         kernel[i] = oxp_dim_literal(k[i]);
     if (!oxp_window_read(c, &w, rank - 2, kernel))
         return;
+    w.pool = true;
     int first = channels_last ? 1 : 2;
     oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     d[0] = oxp_dim_of(x, 0);
