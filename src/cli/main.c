@@ -4,8 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/command.h"
+#include "cli/values.h"
 #include "commands.inc"
 
 size_t oxp_command_count(void) {
@@ -47,8 +48,22 @@ typedef struct job {
     int code;
 } job;
 
+static void unknown_command(oxp_cli *cli, const char *given) {
+    if (access(given, F_OK) == 0)
+        oxp_raise(cli->ctx, OXP_E_USAGE,
+                  "'%s' is a file, not a command; did you mean 'onnxpert analyze %s'?", given,
+                  given);
+    const char *words = "";
+    for (size_t i = 0; i < oxp_command_count(); i++)
+        words = oxp_sprintf(cli->arena, "%s %s", oxp_command_at(i)->name, words);
+    oxp_raise(cli->ctx, OXP_E_USAGE, "unknown command '%s'%s (`onnxpert --help` lists them)", given,
+              oxp_cli_suggest(cli->arena, given, words));
+}
+
 static void run(void *arg) {
     job *j = arg;
+    if (!j->cli.command)
+        unknown_command(&j->cli, j->argv[1]);
     oxp_cli_parse(&j->cli, j->argc, j->argv, 2);
     j->code = j->cli.command->run(&j->cli);
     /* A report that did not reach its reader is a failure, not a success. */
@@ -117,13 +132,7 @@ int main(int argc, char **argv) {
         return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
     }
     const oxp_command *c = find_command(argv[1]);
-    if (!c) {
-        fputs("onnxpert: unknown command '", stderr);
-        oxp_cli_print_safe(stderr, argv[1]);
-        fputs("'; `onnxpert --help` lists them\n", stderr);
-        return oxp_exit_code(OXP_E_USAGE);
-    }
-    if (wants_help(argc, argv)) {
+    if (c && wants_help(argc, argv)) {
         oxp_cli_help(c, stdout);
         return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
     }

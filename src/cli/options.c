@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/command.h"
+#include "cli/values.h"
 
 #define AT(field) offsetof(oxp_cli, field)
 
@@ -50,6 +50,33 @@ static const oxp_option *find_option(const oxp_command *c, const char *given, si
     return NULL;
 }
 
+/* One of the words that the option knows? */
+static void check_word(oxp_cli *cli, const oxp_option *o, const char *words, const char *value) {
+    size_t len = strlen(value);
+    for (const char *p = words; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (strcspn(p, " ") == len && !strncmp(p, value, len))
+            return;
+    const char *name = oxp_cli_long_name(cli->arena, o);
+    const char *suggestion = oxp_cli_suggest(cli->arena, value, words);
+    if (*suggestion)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--%s: there is no '%s'%s", name, value, suggestion);
+    oxp_raise(cli->ctx, OXP_E_USAGE, "--%s: '%s' is none of: %s", name, value, words);
+}
+
+static void check_words(oxp_cli *cli, const oxp_option *o, const char *value) {
+    oxp_values v = oxp_cli_values(cli->arena, o);
+    if (v.kind != OXP_VALUE_WORDS)
+        return;
+    if (!v.many) {
+        check_word(cli, o, v.words, value);
+        return;
+    }
+    const char **parts;
+    size_t n = oxp_cli_split(cli, value, o->name, &parts);
+    for (size_t i = 0; i < n; i++)
+        check_word(cli, o, v.words, parts[i]);
+}
+
 static void store(oxp_cli *cli, const oxp_option *o, const char *value) {
     char *base = (char *)cli + o->offset;
     switch (o->kind) {
@@ -84,6 +111,23 @@ static void positional(oxp_cli *cli, const char *arg) {
     cli->args[cli->n_args++] = arg;
 }
 
+typedef struct option_words {
+    oxp_arena *arena;
+    const char *words;
+} option_words;
+
+static void add_option_word(void *arg, const oxp_option *o) {
+    option_words *w = arg;
+    w->words = oxp_sprintf(w->arena, "--%s %s", oxp_cli_long_name(w->arena, o), w->words);
+}
+
+static void unknown_option(oxp_cli *cli, const char *given) {
+    option_words w = {cli->arena, ""};
+    oxp_cli_each_option(cli->command, add_option_word, &w);
+    oxp_raise(cli->ctx, OXP_E_USAGE, "%s: unknown option '%s'%s", cli->command->name, given,
+              oxp_cli_suggest(cli->arena, given, w.words));
+}
+
 void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first) {
     bool only_args = false;
     for (int i = first; i < argc; i++) {
@@ -100,7 +144,7 @@ void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first) {
         size_t len = equals ? (size_t)(equals - a) : strlen(a);
         const oxp_option *o = find_option(cli->command, a, len);
         if (!o)
-            oxp_raise(cli->ctx, OXP_E_USAGE, "%s: unknown option '%s'", cli->command->name, a);
+            unknown_option(cli, a);
         if (o->kind == OXP_OPT_FLAG) {
             if (equals)
                 oxp_raise(cli->ctx, OXP_E_USAGE, "%.*s takes no value", (int)len, a);
@@ -110,6 +154,7 @@ void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first) {
         const char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
         if (!value)
             oxp_raise(cli->ctx, OXP_E_USAGE, "%s needs a value: %s", a, o->metavar);
+        check_words(cli, o, value);
         store(cli, o, value);
     }
     if (cli->n_args < cli->command->min_args)

@@ -23,6 +23,9 @@ typedef struct oxp_values {
 } oxp_values;
 
 oxp_values oxp_cli_values(oxp_arena *arena, const oxp_option *o);
+/* "; did you mean 'x'?" for the nearest of `words` (separated by spaces), or "" when none is near.
+ */
+const char *oxp_cli_suggest(oxp_arena *arena, const char *word, const char *words);
 /* The words that the first argument may be, from the synopsis ("list | explain ID"), separated by
  * spaces; "" where it is a file or nothing. */
 const char *oxp_cli_actions(oxp_arena *arena, const oxp_command *c);
