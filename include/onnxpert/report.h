@@ -32,6 +32,16 @@ OXP_API void oxp_json_double(oxp_json *j, const char *key, double v); /* non-fin
 OXP_API void oxp_json_bool(oxp_json *j, const char *key, bool v);
 OXP_API void oxp_json_null(oxp_json *j, const char *key);
 
+/* ---- rows: one long table as CSV (RFC 4180) ---- */
+/* Unknown is an empty cell.  Text that a spreadsheet could take for a formula gets an apostrophe in
+ * front; control characters and bytes that are no UTF-8 become \\xNN, so that a row is a line. */
+typedef struct oxp_csv oxp_csv;
+OXP_API oxp_csv *oxp_csv_new(oxp_sink *o, oxp_arena *arena);
+OXP_API void oxp_csv_text(oxp_csv *w, const char *v); /* NULL: empty */
+OXP_API void oxp_csv_uint(oxp_csv *w, uint64_t v);    /* UINT64_MAX: empty */
+OXP_API void oxp_csv_double(oxp_csv *w, double v);    /* non-finite: empty */
+OXP_API void oxp_csv_end(oxp_csv *w);                 /* of a row */
+
 /* ---- documents ---- */
 typedef enum oxp_block_kind {
     OXP_HEADING,   /* text, level 1.. */
@@ -92,7 +102,18 @@ typedef struct oxp_report {
     const void *source;
     oxp_doc *(*doc)(const void *source, oxp_arena *arena); /* for human formats */
     void (*emit)(const void *source, oxp_json *json);      /* for data formats  */
+    /* Where they make sense, else NULL: a row a thing, the first with the names of the columns; the
+     * graph as a picture (src/report/picture.h). */
+    void (*rows)(const void *source, oxp_csv *csv);
+    const struct oxp_picture *(*picture)(const void *source, oxp_arena *arena);
+    unsigned part; /* 0: the only report of this output; else its number among several */
 } oxp_report;
+
+typedef enum oxp_parts {
+    OXP_PARTS_NONE,
+    OXP_PARTS_FOLLOW, /* they simply follow each other */
+    OXP_PARTS_HEADER  /* so, but the first line is a header that is wanted once */
+} oxp_parts;
 
 typedef struct oxp_format {
     const char *name; /* "text", "json", "markdown", "html", "sarif", "csv", "dot" */
@@ -100,6 +121,9 @@ typedef struct oxp_format {
     /* False: this format does not make sense for that kind of report. */
     bool (*accepts)(const char *kind);
     void (*render)(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color);
+    /* Several reports in one output.  OXP_PARTS_NONE: a file of this format holds one. */
+    oxp_parts parts;
+    void (*begin)(oxp_sink *o, size_t n), (*end)(oxp_sink *o); /* around several; or NULL */
 } oxp_format;
 
 OXP_API size_t oxp_format_count(void);

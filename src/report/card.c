@@ -3,6 +3,7 @@
 
 #include "analysis/latency_impl.h"
 #include "analysis/weights.h"
+#include "report/picture.h"
 #include "report/reports.h"
 
 static const char *base_name(const char *path, oxp_arena *arena) {
@@ -127,6 +128,11 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
     compare_devices(c);
     c->sweep = oxp_sweep_batch(a, opts, c->device, OXP_UNDEFINED, batches, n_batches, arena);
     oxp_report *r = OXP_NEW(arena, oxp_report);
-    *r = (oxp_report){"analysis", c, oxp_doc_analysis, oxp_emit_analysis};
+    *r = (oxp_report){.kind = "analysis",
+                      .source = c,
+                      .doc = oxp_doc_analysis,
+                      .emit = oxp_emit_analysis,
+                      .rows = oxp_rows_analysis,
+                      .picture = oxp_picture_of};
     return r;
 }

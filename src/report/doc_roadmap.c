@@ -392,6 +392,7 @@ oxp_doc *oxp_doc_roadmap(const void *source, oxp_arena *arena) {
 }
 
 oxp_report oxp_report_roadmap(const oxp_roadmap *r) {
-    oxp_report report = {"roadmap", r, oxp_doc_roadmap, oxp_emit_roadmap};
+    oxp_report report = {
+        .kind = "roadmap", .source = r, .doc = oxp_doc_roadmap, .emit = oxp_emit_roadmap};
     return report;
 }

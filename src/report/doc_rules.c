@@ -46,7 +46,7 @@ static void list_emit(const void *source, oxp_json *j) {
 }
 
 oxp_report oxp_report_rules(const oxp_rules *r) {
-    oxp_report report = {"rules", r, list_doc, list_emit};
+    oxp_report report = {.kind = "rules", .source = r, .doc = list_doc, .emit = list_emit};
     return report;
 }
 
@@ -152,7 +152,7 @@ oxp_status oxp_rules_explain(oxp_report *out, oxp_ctx *ctx, const oxp_rules *r, 
     (void)arena;
     find_args f = {ctx, r, id, NULL};
     oxp_status s = oxp_try(ctx, do_find, &f);
-    oxp_report report = {"rule", f.found, rule_doc, rule_emit};
+    oxp_report report = {.kind = "rule", .source = f.found, .doc = rule_doc, .emit = rule_emit};
     *out = report;
     return s;
 }

@@ -82,5 +82,5 @@ const oxp_side *oxp_side_of(const oxp_analysis *a, const oxp_device *device, oxp
 }
 
 oxp_report oxp_report_comparison(const oxp_comparison *c) {
-    return (oxp_report){"comparison", c, oxp_doc_comparison, emit};
+    return (oxp_report){.kind = "comparison", .source = c, .doc = oxp_doc_comparison, .emit = emit};
 }

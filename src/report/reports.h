@@ -42,6 +42,7 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
 oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena);
 void oxp_doc_hardware(oxp_doc *d, const oxp_card *c); /* devices, requirements, batch scaling */
 void oxp_emit_analysis(const void *card, oxp_json *json);
+void oxp_rows_analysis(const void *card, oxp_csv *csv);
 
 /* Texts that both share. */
 const char *oxp_task_name(oxp_task t);                /* "classification", ...; NULL: unknown */

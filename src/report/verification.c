@@ -137,5 +137,5 @@ oxp_report oxp_report_verification(oxp_arena *arena, const oxp_verification *v, 
                                    const char *after) {
     view *w = OXP_NEW(arena, view);
     *w = (view){v, before, after};
-    return (oxp_report){"verification", w, doc, emit};
+    return (oxp_report){.kind = "verification", .source = w, .doc = doc, .emit = emit};
 }

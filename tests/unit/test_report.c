@@ -84,7 +84,7 @@ static void test_escaping(void **state) {
         oxp_ctx *ctx = oxp_ctx_new(0);
         oxp_arena *a = oxp_arena_new(ctx);
         oxp_sink *o = oxp_sink_new(a);
-        oxp_report r = {"analysis", NULL, nasty_doc, NULL};
+        oxp_report r = {.kind = "analysis", .source = NULL, .doc = nasty_doc, .emit = NULL};
         const oxp_format *f = oxp_format_find(formats[i]);
         assert_non_null(f);
         f->render(&r, o, a, false);

@@ -244,5 +244,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     oxp_puts(o, "</body></html>\n");
 }
 
-const oxp_format oxp_format_html = {"html", "one page for a browser, no network needed", accepts,
-                                    render};
+const oxp_format oxp_format_html = {.name = "html",
+                                    .summary = "one page for a browser, no network needed",
+                                    .accepts = accepts,
+                                    .render = render,
+                                    .parts = OXP_PARTS_FOLLOW};

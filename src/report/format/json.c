@@ -11,5 +11,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     r->emit(r->source, oxp_json_new(o, arena));
 }
 
-const oxp_format oxp_format_json = {"json", "data for programs; keys are documented in docs/",
-                                    accepts, render};
+const oxp_format oxp_format_json = {.name = "json",
+                                    .summary = "data for programs; keys are documented in docs/",
+                                    .accepts = accepts,
+                                    .render = render,
+                                    .parts = OXP_PARTS_FOLLOW};

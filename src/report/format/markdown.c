@@ -117,5 +117,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     }
 }
 
-const oxp_format oxp_format_markdown = {"markdown", "for a pull request or a wiki", accepts,
-                                        render};
+const oxp_format oxp_format_markdown = {.name = "markdown",
+                                        .summary = "for a pull request or a wiki",
+                                        .accepts = accepts,
+                                        .render = render,
+                                        .parts = OXP_PARTS_FOLLOW};

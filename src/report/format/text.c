@@ -257,4 +257,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     }
 }
 
-const oxp_format oxp_format_text = {"text", "for a terminal (the default)", accepts, render};
+const oxp_format oxp_format_text = {.name = "text",
+                                    .summary = "for a terminal (the default)",
+                                    .accepts = accepts,
+                                    .render = render,
+                                    .parts = OXP_PARTS_FOLLOW};
