@@ -18,10 +18,12 @@ typedef struct part {
     uint32_t first, last; /* indices of its nodes */
     uint64_t nodes, work, params, weight_bytes;
     double seconds;
-    uint64_t signature; /* equal parts have equal ones */
-    uint32_t box;       /* where it is drawn */
-    uint32_t blocks[OXP_BLOCK_TYPE_COUNT];
-    const char *detail[OXP_BLOCK_TYPE_COUNT];
+    uint32_t heavy;            /* how many of them are */
+    uint64_t signature, every; /* of heavy nodes, of all; equal parts have equal signatures */
+    uint32_t box;              /* where it is drawn */
+    const char *detail;        /* of the block that gives its title */
+    uint32_t blocks;           /* how many such blocks it holds */
+    uint8_t title, also;       /* 1 + index in block_titles; 0: by its operators */
 } part;
 
 typedef struct builder {
@@ -29,6 +31,7 @@ typedef struct builder {
     const oxp_model *m;
     oxp_arena *a;
     oxp_cuts cuts;
+    uint8_t *small; /* by index: number of the small block it ends, HIDDEN inside one */
     part *parts;
     size_t n_parts;
     oxp_picture *p;
@@ -57,39 +60,6 @@ static uint64_t signature_of(const builder *b, uint64_t h, oxp_id id) {
     return h;
 }
 
-static void collect_parts(builder *b) {
-    b->n_parts = b->cuts.n_parts;
-    b->parts = OXP_NEWS(b->a, b->n_parts + 1, part);
-    for (uint32_t i = 0; i < b->cuts.n; i++) {
-        oxp_id id = b->cuts.node[i];
-        const oxp_node_info *info = &b->c->a->nodes[id];
-        part *p = &b->parts[b->cuts.part[i]];
-        if (p->nodes++ == 0)
-            p->first = i;
-        p->last = i;
-        p->work = info->known ? oxp_sat_add(p->work, oxp_sat_add(info->flops, info->int_ops))
-                              : UINT64_MAX;
-        p->params = oxp_sat_add(p->params, info->params);
-        p->weight_bytes = oxp_sat_add(p->weight_bytes, info->weight_bytes);
-        p->seconds += b->c->nodes[id].seconds;
-        p->signature = signature_of(b, p->signature, id);
-    }
-    for (size_t i = 0; i < b->c->insight->n_blocks; i++) {
-        const oxp_found *f = &b->c->insight->blocks[i];
-        if (f->n_nodes == 0)
-            continue;
-        uint32_t at = oxp_cut_position(b->m, &b->cuts, f->nodes[f->n_nodes - 1]);
-        if (at == UINT32_MAX)
-            continue;
-        part *p = &b->parts[b->cuts.part[at]];
-        p->blocks[f->type]++;
-        if (p->detail[f->type] == NULL)
-            p->detail[f->type] = f->detail;
-    }
-}
-
-/* ---- titles ---- */
-
 /* What a part is called by the block it holds; the first that is there wins. */
 static const struct {
     oxp_block_type type;
@@ -107,76 +77,161 @@ static const struct {
     {OXP_BLOCK_DEPTHWISE_SEPARABLE, "depthwise separable", "depthwise separable convolutions"},
     {OXP_BLOCK_EMBEDDING, "embedding", "embeddings"}};
 
+enum { SIDE_BY_SIDE = 5 }; /* of these, two in one part are both named: attention + MLP */
+
+/* Counts a block for the part that it ends in. */
+static void note_block(part *p, const oxp_found *f) {
+    uint8_t t = 1;
+    while (t <= sizeof block_titles / sizeof *block_titles && block_titles[t - 1].type != f->type)
+        t++;
+    if (t > sizeof block_titles / sizeof *block_titles)
+        return;
+    if (p->title == 0 || t < p->title) {
+        p->also = p->title != 0 && p->title <= SIDE_BY_SIDE ? p->title : p->also;
+        p->title = t;
+        p->detail = f->detail;
+        p->blocks = 1;
+    } else if (t == p->title) {
+        p->blocks++;
+    } else if (t <= SIDE_BY_SIDE) {
+        p->also = t;
+    }
+}
+
+static void collect_parts(builder *b) {
+    b->n_parts = b->cuts.n_parts;
+    b->parts = OXP_NEWS(b->a, b->n_parts + 1, part);
+    for (uint32_t i = 0; i < b->cuts.n; i++) {
+        oxp_id id = b->cuts.node[i];
+        const oxp_node_info *info = &b->c->a->nodes[id];
+        part *p = &b->parts[b->cuts.part[i]];
+        if (p->nodes++ == 0)
+            p->first = i;
+        p->last = i;
+        p->work = info->known ? oxp_sat_add(p->work, oxp_sat_add(info->flops, info->int_ops))
+                              : UINT64_MAX;
+        p->params = oxp_sat_add(p->params, info->params);
+        p->weight_bytes = oxp_sat_add(p->weight_bytes, info->weight_bytes);
+        p->seconds += b->c->nodes[id].seconds;
+        bool heavy = oxp_is_heavy(oxp_node_at(b->m, id));
+        p->heavy += heavy;
+        p->every = signature_of(b, p->every, id);
+        if (heavy)
+            p->signature = signature_of(b, p->signature, id);
+    }
+    /* What is done once beside the first of several equal layers (a mask, positions) makes it no
+     * different from the others. */
+    for (size_t i = 0; i < b->n_parts; i++)
+        if (b->parts[i].heavy < 2)
+            b->parts[i].signature = b->parts[i].every;
+    for (size_t i = 0; i < b->c->insight->n_blocks; i++) {
+        const oxp_found *f = &b->c->insight->blocks[i];
+        if (f->n_nodes == 0)
+            continue;
+        uint32_t at = oxp_cut_position(b->m, &b->cuts, f->nodes[f->n_nodes - 1]);
+        if (at == UINT32_MAX)
+            continue;
+        note_block(&b->parts[b->cuts.part[at]], f);
+    }
+}
+
+/* ---- titles ---- */
+
+/* Small blocks that read better by their name than by their operators. */
+static const struct {
+    oxp_block_type type;
+    const char *name;
+} small_blocks[] = {{OXP_BLOCK_SILU, "SiLU"},
+                    {OXP_BLOCK_HARD_SWISH, "HardSwish"},
+                    {OXP_BLOCK_GELU, "GELU"},
+                    {OXP_BLOCK_LAYER_NORM, "LayerNorm"},
+                    {OXP_BLOCK_RMS_NORM, "RMSNorm"}};
+enum { HIDDEN = 255 }; /* within a small block, which its last node stands for */
+
+static void find_small_blocks(builder *b) {
+    b->small = OXP_NEWS(b->a, b->cuts.n + 1, uint8_t);
+    for (size_t i = 0; i < b->c->insight->n_blocks; i++) {
+        const oxp_found *f = &b->c->insight->blocks[i];
+        size_t t = 0;
+        while (t < sizeof small_blocks / sizeof *small_blocks && small_blocks[t].type != f->type)
+            t++;
+        if (t == sizeof small_blocks / sizeof *small_blocks)
+            continue;
+        for (uint32_t k = 0; k < f->n_nodes; k++) {
+            uint32_t at = b->cuts.pos[f->nodes[k]];
+            if (at != UINT32_MAX)
+                b->small[at] = k + 1 < f->n_nodes ? HIDDEN : (uint8_t)(t + 1);
+        }
+    }
+}
+
 typedef struct op_count {
-    const oxp_node *node;
+    const char *name;
     uint64_t count;
-    bool heavy, moves;
+    int rank; /* 0: does most of the work, 1: computes, 2: moves data */
 } op_count;
 
-/* The operators of parts [first, first + n), those that do the arithmetic before those that move
- * data: "Conv x 3 + Relu x 3". */
-static const char *ops_title(const builder *b, uint32_t first, uint32_t n) {
-    enum { KINDS = 24, LOOK = 4000 };
-    op_count ops[KINDS];
+/* Operators of parts [first, first + n), or the small blocks they make up. */
+static size_t count_ops(const builder *b, uint32_t first, uint32_t n, op_count *ops, size_t most) {
+    enum { LOOK = 4000 };
     size_t kinds = 0, looked = 0;
-    for (uint32_t i = b->parts[first].first; i < b->cuts.n && looked < LOOK; i++) {
-        if (b->cuts.part[i] < first || b->cuts.part[i] >= first + n) {
-            if (i > b->parts[first + n - 1].last)
-                break;
+    for (uint32_t i = b->parts[first].first; i <= b->parts[first + n - 1].last; i++) {
+        if (b->cuts.part[i] < first || b->cuts.part[i] >= first + n || b->small[i] == HIDDEN)
             continue;
-        }
-        const oxp_node *node = oxp_node_at(b->m, b->cuts.node[i]);
+        if (looked++ == LOOK)
+            break;
+        oxp_id id = b->cuts.node[i];
+        const oxp_node *node = oxp_node_at(b->m, id);
+        const oxp_node_info *info = &b->c->a->nodes[id];
+        const char *name = b->small[i] ? small_blocks[b->small[i] - 1].name : node->op;
+        bool moves = !b->small[i] && info->known && info->flops == 0 && info->int_ops == 0;
         size_t k = 0;
-        while (k < kinds && ops[k].node->op != node->op)
+        while (k < kinds && strcmp(ops[k].name, name))
             k++;
-        looked++;
-        if (k == KINDS)
+        if (k == most)
             continue;
-        if (k == kinds) {
-            const oxp_node_info *info = &b->c->a->nodes[b->cuts.node[i]];
-            bool moves = info->known && info->flops == 0 && info->int_ops == 0;
-            ops[kinds++] = (op_count){node, 0, oxp_is_heavy(node), moves};
-        }
+        if (k == kinds)
+            ops[kinds++] = (op_count){name, 0, oxp_is_heavy(node) ? 0 : moves ? 2 : 1};
         ops[k].count++;
     }
+    return kinds;
+}
+
+/* Those that do the arithmetic before those that move data: "3 Conv + 3 SiLU". */
+static const char *ops_title(const builder *b, uint32_t first, uint32_t n) {
+    enum { KINDS = 24 };
+    op_count ops[KINDS];
+    size_t kinds = count_ops(b, first, n, ops, KINDS), shown = 0, rest = 0;
     const char *s = "";
-    size_t shown = 0, rest = 0;
-    for (int round = 0; round < 3; round++)
+    for (int rank = 0; rank < 3; rank++)
         for (size_t k = 0; k < kinds; k++) {
-            int rank = ops[k].heavy ? 0 : ops[k].moves ? 2 : 1;
-            if (rank != round)
+            if (ops[k].rank != rank || (rank == 2 && shown > 0))
                 continue;
-            if (shown == TITLE_OPS || (rank == 2 && shown > 0)) {
+            if (shown == TITLE_OPS) {
                 rest++;
                 continue;
             }
-            s = oxp_sprintf(b->a, "%s%s%.40s", s, shown++ ? " + " : "", ops[k].node->op);
+            s = oxp_sprintf(b->a, "%s%s", s, shown++ ? " + " : "");
             if (ops[k].count > 1)
-                s = oxp_sprintf(b->a, "%s \xc3\x97 %llu", s, (unsigned long long)ops[k].count);
+                s = oxp_sprintf(b->a, "%s%llu ", s, (unsigned long long)ops[k].count);
+            s = oxp_sprintf(b->a, "%s%.40s", s, ops[k].name);
         }
     return rest > 0 ? oxp_sprintf(b->a, "%s + \xe2\x80\xa6", s) : s;
 }
 
 static void name_box(builder *b, oxp_box *box, uint32_t first, uint32_t n) {
+    const part *p = &b->parts[first];
     box->detail = "";
-    box->title = NULL;
-    for (size_t t = 0; n == 1 && t < sizeof block_titles / sizeof *block_titles; t++) {
-        const part *p = &b->parts[first];
-        uint32_t count = p->blocks[block_titles[t].type];
-        if (count == 0)
-            continue;
-        if (box->title == NULL) {
-            box->title = count == 1 ? block_titles[t].one
-                                    : oxp_sprintf(b->a, "%u %s", count, block_titles[t].several);
-            box->detail = p->detail[block_titles[t].type];
-        } else if (t <= 4) { /* parallel branches: attention + MLP */
-            box->title = oxp_sprintf(b->a, "%s + %s", box->title, block_titles[t].one);
-        }
-    }
-    if (box->title == NULL)
+    if (n > 1 || p->title == 0) {
         box->title = ops_title(b, first, n);
-    if (box->detail == NULL)
-        box->detail = "";
+        return;
+    }
+    box->title = p->blocks == 1
+                     ? block_titles[p->title - 1].one
+                     : oxp_sprintf(b->a, "%u %s", p->blocks, block_titles[p->title - 1].several);
+    if (p->also != 0)
+        box->title = oxp_sprintf(b->a, "%s + %s", box->title, block_titles[p->also - 1].one);
+    box->detail = p->detail != NULL ? p->detail : "";
 }
 
 /* ---- boxes ---- */
@@ -391,6 +446,7 @@ const oxp_picture *oxp_picture_of(const void *card, oxp_arena *arena) {
     b.edges = OXP_NEWS(arena, OXP_PICTURE_EDGES, oxp_box_edge);
     b.cuts = oxp_cut_graph(c, arena);
     collect_parts(&b);
+    find_small_blocks(&b);
     oxp_id *inputs = OXP_NEWS(arena, (size_t)g->n_inputs + 1, oxp_id);
     size_t n_inputs = list_inputs(&b, inputs);
     add_ports(&b, OXP_BOX_INPUT, inputs, n_inputs);

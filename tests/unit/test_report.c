@@ -48,6 +48,38 @@ static void test_json(void **state) {
     oxp_ctx_free(ctx);
 }
 
+/* RFC 4180 quoting; nothing that a spreadsheet would compute; one line a row. */
+static void test_csv(void **state) {
+    (void)state;
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_arena *a = oxp_arena_new(ctx);
+    oxp_sink *o = oxp_sink_new(a);
+    oxp_csv *w = oxp_csv_new(o, a);
+    static const char *const cells[] = {"plain",
+                                        "a,b",
+                                        "say \"x\"",
+                                        "=1+1",
+                                        " @SUM(A1)",
+                                        "-2",
+                                        "a\r\nb\x1b",
+                                        "\xef\xbc\x9d"
+                                        "cmd",
+                                        NULL};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        oxp_csv_text(w, cells[i]);
+    oxp_csv_end(w);
+    oxp_csv_uint(w, 7);
+    oxp_csv_uint(w, UINT64_MAX);
+    oxp_csv_double(w, 0.5);
+    oxp_csv_double(w, NAN);
+    oxp_csv_end(w);
+    assert_string_equal(oxp_sink_text(o, NULL),
+                        "plain,\"a,b\",\"say \"\"x\"\"\",\"'=1+1\",\"' @SUM(A1)\",\"'-2\","
+                        "a\\x0d\\x0ab\\x1b,\"'\xef\xbc\x9d"
+                        "cmd\",\r\n7,,0.5,\r\n");
+    oxp_ctx_free(ctx);
+}
+
 static const char nasty[] = "<script>alert(1)</script>\x1b[31m|`*_\xe2\x80\xae&\"'\xff";
 
 static oxp_doc *nasty_doc(const void *source, oxp_arena *arena) {
@@ -100,6 +132,6 @@ static void test_escaping(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_human), cmocka_unit_test(test_json),
-                                       cmocka_unit_test(test_escaping)};
+                                       cmocka_unit_test(test_csv), cmocka_unit_test(test_escaping)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

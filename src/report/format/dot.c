@@ -32,7 +32,7 @@ static void box(oxp_sink *o, const oxp_picture *p, size_t i, double hottest, oxp
     oxp_printf(o, "  b%zu [label=\"", i);
     text(o, b->title, 80);
     if (b->kind == OXP_BOX_WORK && b->times > 1 && b->group == UINT32_MAX)
-        oxp_printf(o, " \xc3\x97 %llu", (unsigned long long)b->times);
+        oxp_printf(o, " (\xc3\x97 %llu)", (unsigned long long)b->times);
     if (*b->detail) {
         oxp_puts(o, "\\n");
         text(o, b->detail, 80);

@@ -292,5 +292,7 @@ static void render(const oxp_report *report, oxp_sink *o, oxp_arena *arena, bool
     oxp_json_end(l.j);
 }
 
-const oxp_format oxp_format_sarif = {"sarif", "SARIF 2.1.0 for code scanning (advise)", accepts,
-                                     render};
+const oxp_format oxp_format_sarif = {.name = "sarif",
+                                     .summary = "SARIF 2.1.0 for code scanning (advise)",
+                                     .accepts = accepts,
+                                     .render = render};

@@ -1,0 +1,12 @@
+/* markup.h - text inside HTML and SVG. */
+#ifndef OXP_REPORT_MARKUP_H
+#define OXP_REPORT_MARKUP_H
+
+#include "onnxpert/report.h"
+
+/* Text with all markup, control and direction characters defused; cut at `most` characters. */
+void oxp_markup(oxp_sink *o, const char *s, size_t most);
+/* Columns that the text takes, at most `most`. */
+size_t oxp_markup_width(const char *s, size_t most);
+
+#endif
