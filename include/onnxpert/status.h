@@ -47,11 +47,12 @@ OXP_API int oxp_exit_code(oxp_status status);
 typedef struct oxp_ctx oxp_ctx;
 typedef struct oxp_arena oxp_arena;
 
-/* A new context.  memory_cap bounds the bytes of all its arenas together; 0 takes the default
- * (2 GiB).  NULL when there is no memory.  Everything made in it is freed by oxp_ctx_free. */
+/* A new context.  memory_cap bounds the bytes of all its arenas together; 0: 256 MiB, and 12 bytes
+ * for each byte of the models that are opened in it (48 for those that are rewritten).  NULL when
+ * there is no memory.  Everything made in it is freed by oxp_ctx_free. */
 OXP_API oxp_ctx *oxp_ctx_new(size_t memory_cap);
 OXP_API void oxp_ctx_free(oxp_ctx *ctx);
-/* Raises the ceiling (never lowers it below what is in use): 256 MiB + 12 x the file is the bar. */
+/* Another ceiling from now on (never below what is in use). */
 OXP_API void oxp_ctx_set_cap(oxp_ctx *ctx, size_t memory_cap);
 
 /* Text of the first failure since the last oxp_error_clear, "" when there was none: one line. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/embed.h"
+#include "base/xml_memory.h"
 
 static const char *const class_names[OXP_CLASS_COUNT] = {"conv", "depthwise", "matmul", "recurrent",
                                                          "norm", "simple",    "move"};
@@ -30,6 +31,10 @@ typedef struct parse {
     oxp_device_source *sources;
     size_t n_sources, cap_sources;
 } parse;
+
+static void quiet(void *arg, xmlErrorPtr e) {
+    (void)arg, (void)e;
+}
 
 static void free_doc(void *doc) {
     xmlFreeDoc(doc);
@@ -136,12 +141,16 @@ const oxp_device *oxp_device_parse(oxp_arena *arena, const char *name, const cha
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     if (size > 1u << 20)
         oxp_raise(ctx, OXP_E_LIMIT, "%s: a device file of %zu bytes", name, size);
+    oxp_xml_begin(ctx, size);
+    xmlSetStructuredErrorFunc(NULL, quiet);
     xmlDoc *doc = xmlReadMemory(xml, (int)size, name, NULL,
                                 XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOERROR |
                                     XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+    xmlSetStructuredErrorFunc(NULL, NULL);
     if (doc == NULL)
         oxp_raise(ctx, OXP_E_RULE, "%s: no well-formed XML", name);
     size_t token = oxp_defer(ctx, free_doc, doc);
+    oxp_xml_check(ctx);
     xmlNode *root = xmlDocGetRootElement(doc);
     if (doc->intSubset != NULL || root == NULL || strcmp((const char *)root->name, "device") != 0)
         oxp_raise(ctx, OXP_E_RULE, "%s: no <device> without a DTD", name);

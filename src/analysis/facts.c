@@ -8,6 +8,7 @@
 
 #include "analysis/weights.h"
 #include "base/utf8.h"
+#include "base/xml_memory.h"
 #include "onnxpert/advise.h"
 #include "ops/op.h"
 #include "ops/schema.h"
@@ -451,6 +452,7 @@ static void dump_element(oxp_ctx *ctx, oxp_sink *out, xmlDocPtr doc, xmlNodePtr 
     xmlFreeNode(e);
     if (n < 0)
         oxp_raise(ctx, OXP_E_NOMEM, "no memory to write the facts");
+    oxp_xml_check(ctx);
 }
 
 static void free_doc(void *doc) {
@@ -463,6 +465,7 @@ static void do_dump(void *p) {
     oxp_arena *arena = oxp_arena_new(ctx);
     oxp_facts *f = oxp_facts_new(d->a, NULL, arena);
     f->insight = oxp_insight_of(d->a, arena);
+    oxp_xml_begin(ctx, 0);
     xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
     size_t token = oxp_defer(ctx, free_doc, doc);
     oxp_puts(d->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<facts version=\"1\">\n");

@@ -237,7 +237,10 @@ void oxp_atomic_publish(oxp_atomic *f) {
         fail(f, "cannot give the file its name", errno);
     unguard(f);
     f->state = PUBLISHED;
-    if (fsync(f->dir) != 0 && errno != EINVAL && errno != EROFS)
+}
+
+void oxp_atomic_sync_folder(oxp_atomic *f) {
+    if (f->state == PUBLISHED && fsync(f->dir) != 0 && errno != EINVAL && errno != EROFS)
         fail(f, "cannot write its folder", errno);
 }
 
@@ -267,6 +270,7 @@ void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len
     }
     oxp_atomic_sync(f);
     oxp_atomic_publish(f);
+    oxp_atomic_sync_folder(f);
     oxp_atomic_done(f);
     oxp_arena_free(arena);
 }

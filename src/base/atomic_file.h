@@ -22,6 +22,8 @@ _Noreturn void oxp_atomic_fail(const oxp_atomic *f);
 void oxp_atomic_sync(oxp_atomic *f);
 /* Under its own name now; still removed (a fresh one) if the try is left by a raise ... */
 void oxp_atomic_publish(oxp_atomic *f);
+/* The name is on the disk, too. */
+void oxp_atomic_sync_folder(oxp_atomic *f);
 /* ... until this. */
 void oxp_atomic_done(oxp_atomic *f);
 

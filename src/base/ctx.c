@@ -4,11 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ceiling.h"
 #include "base/ctx_impl.h"
+#include "base/xml_memory.h"
 
 oxp_arena *oxp_arena_try_new(oxp_ctx *ctx);
 
-#define DEFAULT_CAP ((size_t)2 << 30)
+/* Without a ceiling of the caller's: this, and so much more for each byte of the models that
+ * were opened.  What a file claims never counts, only what it is. */
+#define BASE_CAP   ((size_t)256 << 20)
+#define CAP_A_BYTE ((size_t)12)
 
 int oxp_exit_code(oxp_status status) {
     switch (status) {
@@ -36,7 +41,8 @@ oxp_ctx *oxp_ctx_new(size_t memory_cap) {
     oxp_ctx *ctx = calloc(1, sizeof *ctx);
     if (!ctx)
         return NULL;
-    ctx->cap = memory_cap ? memory_cap : DEFAULT_CAP;
+    ctx->follows_files = memory_cap == 0;
+    ctx->cap = memory_cap ? memory_cap : BASE_CAP;
     ctx->own = oxp_arena_try_new(ctx);
     if (!ctx->own) {
         free(ctx);
@@ -64,6 +70,19 @@ void oxp_ctx_free(oxp_ctx *ctx) {
 
 void oxp_ctx_set_cap(oxp_ctx *ctx, size_t memory_cap) {
     ctx->cap = memory_cap > ctx->used ? memory_cap : ctx->used;
+    ctx->follows_files = false;
+}
+
+static void follow_files(oxp_ctx *ctx) {
+    const uint64_t most = (SIZE_MAX / 2 - BASE_CAP) / CAP_A_BYTE;
+    uint64_t bytes = ctx->file_bytes < most ? ctx->file_bytes : most;
+    if (ctx->follows_files)
+        ctx->cap = BASE_CAP + (size_t)bytes * CAP_A_BYTE;
+}
+
+void oxp_ctx_add_file(oxp_ctx *ctx, uint64_t bytes) {
+    ctx->file_bytes += bytes;
+    follow_files(ctx);
 }
 
 const char *oxp_error_text(const oxp_ctx *ctx) {
@@ -111,6 +130,11 @@ void oxp_raise(oxp_ctx *ctx, oxp_status status, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(ctx->text, sizeof ctx->text, fmt, ap);
     va_end(ap);
+    if (oxp_xml_starved()) { /* what seems wrong with a document is not its fault */
+        ctx->status = OXP_E_NOMEM;
+        snprintf(ctx->text, sizeof ctx->text, "out of memory");
+        oxp_xml_forget();
+    }
     unwind(ctx);
 }
 

@@ -21,9 +21,11 @@ typedef struct oxp_frame {
 #define OXP_DIAG_MAX  1000
 
 struct oxp_ctx {
-    size_t cap, used;  /* bytes of all arenas together */
-    oxp_arena *arenas; /* list of all, newest first */
-    oxp_arena *own;    /* diagnostics and messages */
+    size_t cap, used;    /* bytes of all arenas together */
+    bool follows_files;  /* the ceiling is the default: it grows with every model opened */
+    uint64_t file_bytes; /* of these models */
+    oxp_arena *arenas;   /* list of all, newest first */
+    oxp_arena *own;      /* diagnostics and messages */
     oxp_frame *frame;
     oxp_deferred deferred[OXP_DEFER_MAX];
     size_t n_deferred;

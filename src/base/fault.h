@@ -1,4 +1,4 @@
-/* fault.h - lets tests fail the n-th allocation: ONNXPERT_FAIL_ALLOC=n in the environment of a
+/* fault.h - lets tests fail the n-th allocation: ONNXPERT_FAULT=alloc:n in the environment of a
  * build with OXP_FAULTS; costs nothing elsewhere. */
 #ifndef OXP_BASE_FAULT_H
 #define OXP_BASE_FAULT_H

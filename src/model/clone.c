@@ -2,6 +2,7 @@
  * an element points to and never write through, so the original does not see them. */
 #include <string.h>
 
+#include "base/ceiling.h"
 #include "model/payload.h"
 
 static void *copy(oxp_arena *arena, const void *from, size_t n, size_t size) {
@@ -25,6 +26,7 @@ oxp_model *oxp_model_clone(const oxp_model *m) {
     oxp_arena *arena = oxp_arena_new(m->ctx);
     oxp_stats_share((oxp_model *)m); /* a memory of what was read: not part of the model's value */
     oxp_model *c = OXP_NEW(arena, oxp_model);
+    oxp_ctx_add_file(m->ctx, 3 * m->file_bytes);
     *c = *m;
     c->arena = arena;
     c->is_clone = true;

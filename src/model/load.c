@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ceiling.h"
 #include "model/load.h"
 #include "ops/op.h"
 
@@ -505,6 +506,7 @@ static void open_model(void *arg) {
     m->path = l->path = oxp_strdup(a->arena, a->path);
     m->source = oxp_source_open(a->ctx, a->path);
     m->file_bytes = oxp_source_size(m->source);
+    oxp_ctx_add_file(m->ctx, m->file_bytes);
     m->names = oxp_intern_new(a->arena);
     m->dims = oxp_dims_new(a->arena);
     oxp_reader_init(&l->r, m->source, a->index);

@@ -185,11 +185,14 @@ static void run(void *arg) {
     model = oxp_atomic_open(s->m->ctx, s->arena, s->path, false);
     oxp_write_rope(s->m, s->arena, &e->model, model);
     oxp_atomic_sync(model);
-    if (data)
+    if (data) {
         oxp_atomic_publish(data);
+        oxp_atomic_sync_folder(data);
+    }
     oxp_atomic_publish(model);
-    if (data)
+    if (data) /* the model is there and needs it, whatever fails from here on */
         oxp_atomic_done(data);
+    oxp_atomic_sync_folder(model);
     oxp_atomic_done(model);
     *s->saved = (oxp_saved){.model_bytes = e->model.len, .data_bytes = e->data.len};
     s->saved->files[s->saved->n_files++] = oxp_strdup(kept, s->path);

@@ -23,6 +23,7 @@ typedef struct engine {
     oxp_rule_result *results;
     int fd;
     pid_t pid;
+    int status;       /* how the last one ended */
     int64_t deadline; /* of the rule that runs, in milliseconds */
     int64_t end;      /* of all of them */
     int64_t rule_ms;
@@ -38,7 +39,7 @@ static void stop(void *arg) {
     engine *e = arg;
     if (e->pid > 0) {
         kill(e->pid, SIGKILL);
-        while (waitpid(e->pid, NULL, 0) < 0 && errno == EINTR)
+        while (waitpid(e->pid, &e->status, 0) < 0 && errno == EINTR)
             ;
     }
     if (e->fd >= 0)
@@ -122,7 +123,7 @@ static bool receive_result(engine *e, size_t expected, bool *late) {
 
 const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *facts,
                                      oxp_arena *arena) {
-    engine e = {rules, facts, arena, oxp_arena_ctx(arena), NULL, -1, 0, 0, 0, 0};
+    engine e = {rules, facts, arena, oxp_arena_ctx(arena), NULL, -1, 0, 0, 0, 0, 0};
     e.results = OXP_NEWS(arena, rules->n + 1, oxp_rule_result);
     e.rule_ms = RULE_MS + (int64_t)(oxp_node_count(facts->a->model) / NODES_PER_MS);
     e.end = now_ms() + ALL_RULES * e.rule_ms;
@@ -139,10 +140,12 @@ const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *fa
             start(&e, i);
         e.deadline = now_ms() + e.rule_ms;
         if (!receive_result(&e, i, &late)) {
+            stop(&e);
+            if (WIFEXITED(e.status) && WEXITSTATUS(e.status) == OXP_WORKER_STARVED)
+                oxp_raise(e.ctx, OXP_E_NOMEM, "out of memory while rules were evaluated");
             r->failed = late ? oxp_sprintf(arena, "stopped after %lld ms: it takes too long",
                                            (long long)e.rule_ms)
                              : "its evaluation ended the worker process";
-            stop(&e);
         }
     }
     oxp_undefer(e.ctx, token, true);

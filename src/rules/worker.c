@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/intern.h"
+#include "base/xml_memory.h"
 #include "rules/xpath.h"
 
 typedef struct worker {
@@ -293,7 +294,10 @@ static void work(void *p) {
         result out = {.head = {.rule = (uint32_t)i}};
         rule_call c = {w, w->rules->items[i], &out};
         oxp_error_clear(w->ctx);
-        if (oxp_try(w->ctx, call_rule, &c) != OXP_OK) {
+        oxp_status status = oxp_try(w->ctx, call_rule, &c);
+        if (status == OXP_E_NOMEM)
+            _exit(OXP_WORKER_STARVED);
+        if (status != OXP_OK) {
             oxp_rule_record failed = {.rule = (uint32_t)i, .failed = 1, .n_texts = 1};
             out.head = failed;
             out.texts[0] = oxp_error_text(w->ctx);
@@ -310,6 +314,7 @@ _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_
     setrlimit(RLIMIT_CORE, &no_core);
     setrlimit(RLIMIT_CPU, &cpu); /* should the parent die without a word */
     xmlSetStructuredErrorFunc(NULL, quiet);
+    oxp_xml_exit_when_starved(OXP_WORKER_STARVED);
     oxp_status s = oxp_try(w.ctx, work, &w);
-    _exit(s == OXP_OK ? 0 : 1);
+    _exit(s == OXP_OK ? 0 : s == OXP_E_NOMEM ? OXP_WORKER_STARVED : 1);
 }

@@ -11,6 +11,8 @@ typedef struct oxp_rule_record {
     uint32_t rule, failed, matched, n_nodes, n_texts;
 } oxp_rule_record;
 
+/* How the child ends when there is no memory: not the rule's fault. */
+enum { OXP_WORKER_STARVED = 5 };
 enum { OXP_TEXT_MAX = 16384, OXP_DETAILS_MAX = 64, OXP_RESULT_ELEMENTS = 4096 };
 
 /* Runs rules [first, n) and writes their records to fd; never returns. */

@@ -10,6 +10,7 @@
 #include "base/embed.h"
 #include "base/source.h"
 #include "base/utf8.h"
+#include "base/xml_memory.h"
 
 enum { TAG_BYTES_MAX = 65536, TAG_ATTRS_MAX = 64, DEPTH_MAX = 32 };
 
@@ -249,15 +250,16 @@ xmlDocPtr oxp_xml_parse(oxp_arena *arena, const char *name, const char *bytes, s
     if (size > 2 * OXP_XML_BYTES_MAX)
         oxp_raise(ctx, OXP_E_LIMIT, "%s: more than 8 MB", name);
     scan_markup(ctx, name, text, size);
+    oxp_xml_begin(ctx, size);
     xmlSetExternalEntityLoader(no_entities);
-    xmlParserCtxtPtr p = xmlNewParserCtxt();
-    if (!p)
-        oxp_raise(ctx, OXP_E_NOMEM, "%s: no memory to parse it", name);
     xmlSetStructuredErrorFunc(&error, keep_first);
-    xmlDocPtr doc = xmlCtxtReadMemory(p, text, (int)size, NULL, "UTF-8",
-                                      XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOCDATA);
+    xmlParserCtxtPtr p = xmlNewParserCtxt();
+    xmlDocPtr doc = NULL;
+    if (p)
+        doc = xmlCtxtReadMemory(p, text, (int)size, NULL, "UTF-8",
+                                XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOCDATA);
     xmlSetStructuredErrorFunc(NULL, NULL);
-    bool good = doc && p->wellFormed && !error.text[0];
+    bool good = doc && p->wellFormed && !error.text[0] && !oxp_xml_starved();
     xmlFreeParserCtxt(p);
     if (!good) {
         xmlFreeDoc(doc);
@@ -274,6 +276,7 @@ void oxp_xml_validate(oxp_arena *arena, const char *name, xmlDocPtr doc, const c
     first_error error = {0, ""};
     if (!text)
         oxp_raise(ctx, OXP_E_INTERNAL, "the schema %s is not built in", schema);
+    oxp_xml_begin(ctx, size);
     xmlSetStructuredErrorFunc(&error, keep_first);
     xmlRelaxNGParserCtxtPtr pc = xmlRelaxNGNewMemParserCtxt(text, (int)size);
     xmlRelaxNGPtr rng = pc ? xmlRelaxNGParse(pc) : NULL;
@@ -283,6 +286,7 @@ void oxp_xml_validate(oxp_arena *arena, const char *name, xmlDocPtr doc, const c
     xmlRelaxNGFree(rng);
     xmlRelaxNGFreeParserCtxt(pc);
     xmlSetStructuredErrorFunc(NULL, NULL);
+    oxp_xml_check(ctx);
     if (bad_doc < 0 || !rng)
         oxp_raise(ctx, OXP_E_INTERNAL, "the schema %s:%d does not work: %s", schema, error.line,
                   error.text);

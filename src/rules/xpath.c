@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "base/xml_memory.h"
 
 enum { NESTING_MAX = 64 };
 
@@ -143,18 +144,16 @@ static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char
     else if (!expr[strspn(expr, " \t\r\n")])
         x.why = "an empty expression";
     else if (check_tokens(&x, expr)) {
-        xmlXPathContextPtr c = xmlXPathNewContext(NULL);
-        if (!c)
-            oxp_raise(ctx, OXP_E_NOMEM, "no memory to compile an expression");
-        c->error = keep_error;
-        c->userData = error;
+        oxp_xml_begin(ctx, 0);
         xmlSetStructuredErrorFunc(error, keep_error);
-        xmlXPathCompExprPtr e = xmlXPathCtxtCompile(c, BAD_CAST expr);
+        xmlXPathContextPtr c = xmlXPathNewContext(NULL);
+        xmlXPathCompExprPtr e = c ? xmlXPathCtxtCompile(c, BAD_CAST expr) : NULL;
         xmlSetStructuredErrorFunc(NULL, NULL);
         xmlXPathFreeContext(c);
         if (!e)
             x.why = oxp_sprintf(arena, "%s", *error ? error : "not an XPath expression");
         xmlXPathFreeCompExpr(e);
+        oxp_xml_check(ctx);
     }
     if (x.why)
         oxp_raise(ctx, OXP_E_RULE, "%s:%d: rule %s: %s in \"%.100s\"", r->file, line, r->id, x.why,

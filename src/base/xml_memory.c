@@ -1,0 +1,118 @@
+/* xml_memory.c - malloc for libxml2, with a reserve for each thread. */
+#include <libxml/xmlmemory.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/xml_memory.h"
+
+/* A parsed document with its schema takes about 20 bytes a byte and a megabyte besides. */
+enum { RESERVE_BASE = 4 << 20, RESERVE_A_BYTE = 32, HEAD = 16 };
+
+typedef struct reserve {
+    unsigned char *at;
+    size_t size, used;
+    bool touched;
+} reserve;
+
+static _Thread_local reserve mine;
+static pthread_key_t key; /* frees a thread's reserve when it ends */
+static int exit_code;
+
+static bool is_reserved(const void *p) {
+    uintptr_t at = (uintptr_t)p, from = (uintptr_t)mine.at;
+    return mine.at && at >= from && at - from < mine.size;
+}
+
+static void *from_reserve(size_t size) {
+    if (exit_code)
+        _exit(exit_code);
+    mine.touched = true;
+    if (size > mine.size || (size + 2 * HEAD - 1) / HEAD * HEAD > mine.size - mine.used)
+        return NULL;
+    unsigned char *p = mine.at + mine.used;
+    memcpy(p, &size, sizeof size);
+    mine.used += (size + 2 * HEAD - 1) / HEAD * HEAD;
+    return p + HEAD;
+}
+
+static void xml_free(void *p) {
+    if (!is_reserved(p))
+        free(p);
+}
+
+static void *xml_malloc(size_t size) {
+    void *p = oxp_fault_hit() ? NULL : malloc(size);
+    return p ? p : from_reserve(size);
+}
+
+static void *xml_realloc(void *old, size_t size) {
+    size_t had = 0;
+    void *p = NULL;
+    if (!is_reserved(old)) {
+        p = oxp_fault_hit() ? NULL : realloc(old, size);
+        if (p)
+            return p;
+        had = old ? malloc_usable_size(old) : 0;
+    } else {
+        memcpy(&had, (unsigned char *)old - HEAD, sizeof had);
+    }
+    p = from_reserve(size);
+    if (p && old)
+        memcpy(p, old, had < size ? had : size);
+    if (p)
+        xml_free(old);
+    return p;
+}
+
+static char *xml_strdup(const char *s) {
+    size_t n = strlen(s) + 1;
+    char *p = xml_malloc(n);
+    return p ? memcpy(p, s, n) : NULL;
+}
+
+/* Still malloc and free underneath: what others made before can be freed after. */
+static void set_up(void) {
+    pthread_key_create(&key, free);
+    xmlMemSetup(xml_free, xml_malloc, xml_realloc, xml_strdup);
+}
+
+void oxp_xml_begin(oxp_ctx *ctx, size_t bytes) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t want;
+    pthread_once(&once, set_up);
+    if (__builtin_mul_overflow(bytes, (size_t)RESERVE_A_BYTE, &want) ||
+        __builtin_add_overflow(want, (size_t)RESERVE_BASE, &want))
+        oxp_raise(ctx, OXP_E_LIMIT, "a document of %zu bytes", bytes);
+    mine.touched = false;
+    mine.used = 0;
+    if (mine.size >= want)
+        return;
+    free(mine.at);
+    mine.at = oxp_fault_hit() ? NULL : malloc(want); /* costs nothing before it is touched */
+    mine.size = mine.at ? want : 0;
+    pthread_setspecific(key, mine.at);
+    if (!mine.at)
+        oxp_raise(ctx, OXP_E_NOMEM, "out of memory");
+}
+
+bool oxp_xml_starved(void) {
+    return mine.touched;
+}
+
+void oxp_xml_forget(void) {
+    mine.touched = false;
+}
+
+void oxp_xml_check(oxp_ctx *ctx) {
+    if (mine.touched)
+        oxp_raise(ctx, OXP_E_NOMEM, "out of memory");
+}
+
+void oxp_xml_exit_when_starved(int code) {
+    exit_code = code;
+}
