@@ -6,10 +6,11 @@
  *   a = scale / sqrt(var + epsilon)    W'[m] = a[m] W[m]    b'[m] = a[m] (b[m] - mean[m]) + B[m]
  *
  * Backwards into Conv, ConvTranspose, Gemm, MatMul and other normalizations, through what commutes
- * with a scale per channel (Identity, Dropout, Reshape, Transpose, pooling, Concat, added
- * constants); else forwards into layers that alone read the result (b'[m] = b[m] + sum W[m,c]
- * s[c]), which must not see padding unless the shift is zero.  Mul, Add, Sub, Div by constants fold
- * backwards only.
+ * with a scale per channel (Identity, Dropout, Reshape, Transpose, pooling, resizing, Concat, sums,
+ * added constants; Relu where there is no shift); else forwards into layers that alone read the
+ * result (b'[m] = b[m] + sum W[m,c] s[c]), which must not see padding unless the shift is zero.
+ * Mul, Add, Sub, Div by constants fold forwards only where they prepare a graph input (x / 255 in
+ * front of a Conv).
  *
  * Conditions: inference mode; constant parameters; nobody else reads what changes.  Weights that
  * others read are duplicated, layers never.  A lone BatchNormalization stays one.
@@ -118,6 +119,35 @@ static void remark(oxp_fold *l, oxp_id node, const oxp_affine *f) {
             most);
 }
 
+static bool candidate(const oxp_node *n) {
+    return n->live && n->n_in >= 2 && n->n_out >= 1 && n->out[0] != OXP_NONE &&
+           (oxp_node_is(n, "BatchNormalization") || oxp_node_is(n, "Mul") ||
+            oxp_node_is(n, "Add") || oxp_node_is(n, "Sub") || oxp_node_is(n, "Div"));
+}
+
+/* Is the value a graph input, prepared by nothing but casts, moves and constants?  There,
+ * arithmetic is a normalization of pictures or signals and may go forwards; elsewhere it may be
+ * part of a pattern that runtimes know (LayerNormalization) and is better left whole. */
+static bool is_prepared_input(oxp_fold *l, oxp_id value) {
+    static const char *const moves[] = {"Cast",    "Transpose", "Identity",
+                                        "Reshape", "Squeeze",   "Unsqueeze"};
+    for (int depth = 0; depth < OXP_FOLD_DEPTH && value != OXP_NONE; depth++) {
+        const oxp_value *v = oxp_value_at(l->m, value);
+        oxp_affine f;
+        uint32_t slot = 0;
+        if (v->producer == OXP_NONE)
+            return v->is_input && v->graph == OXP_MAIN_GRAPH && v->tensor == OXP_NONE;
+        const oxp_node n = *oxp_node_at(l->m, v->producer);
+        bool passes = false;
+        for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+            passes |= oxp_node_is(&n, moves[i]);
+        if (!passes && (!candidate(&n) || !oxp_affine_of(l, v->producer, &f, &slot)))
+            return false;
+        value = oxp_in(&n, slot);
+    }
+    return false;
+}
+
 /* One node; true when it was folded. */
 static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report) {
     oxp_affine f;
@@ -137,7 +167,7 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report) {
         done = fold_up(l, node, slot, &f, norm);
         const char *why = l->why;
         bool reached = l->reached;
-        if (!done && norm) {
+        if (!done && (norm || is_prepared_input(l, oxp_node_at(l->m, node)->in[slot]))) {
             l->reached = false;
             reset(l);
             done = oxp_fold_down(l, oxp_node_at(l->m, node)->out[0], &f) &&
@@ -157,12 +187,6 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report) {
         sum->left++;
     }
     return done;
-}
-
-static bool candidate(const oxp_node *n) {
-    return n->live && n->n_in >= 2 && n->n_out >= 1 && n->out[0] != OXP_NONE &&
-           (oxp_node_is(n, "BatchNormalization") || oxp_node_is(n, "Mul") ||
-            oxp_node_is(n, "Add") || oxp_node_is(n, "Sub") || oxp_node_is(n, "Div"));
 }
 
 static size_t sweep(oxp_fold *l, tally *sum, bool report) {

@@ -157,6 +157,17 @@ static bool step_mean(step *s) {
     return true;
 }
 
+/* Is the scale's axis as long on both sides, and known?  (Or there is only one scale.) */
+static bool keeps_axis(step *s, const char *does) {
+    const oxp_type *in = oxp_fold_type(s->l, s->node.in[0]);
+    const oxp_type *out = oxp_fold_type(s->l, s->node.out[0]);
+    int k = s->f->axis;
+    return s->f->n == 1 ||
+           (in && out && in->rank == out->rank && in->dims[k] == out->dims[k] &&
+            !oxp_dim_is_unknown(in->dims[k])) ||
+           oxp_fold_fail(s->l, "%s %s the axis of the scale", oxp_fold_label(s->l, s->id), does);
+}
+
 /* Padding with zeros commutes with the scale only; reflections and edges with everything.  The
  * scale's own axis must not be padded. */
 static bool step_pad(step *s) {
@@ -165,11 +176,8 @@ static bool step_pad(step *s) {
                    *out = oxp_fold_type(s->l, s->node.out[0]);
     if (!in || !out || in->rank != out->rank)
         return oxp_fold_fail(s->l, "%s: its shape is not known", oxp_fold_label(s->l, s->id));
-    for (int i = 0; i < in->rank; i++)
-        if (s->f->n > 1 && i == s->f->axis &&
-            (in->dims[i] != out->dims[i] || oxp_dim_is_unknown(in->dims[i])))
-            return oxp_fold_fail(s->l, "%s pads the axis of the scale",
-                                 oxp_fold_label(s->l, s->id));
+    if (!keeps_axis(s, "pads"))
+        return false;
     if (strcmp(mode, "constant") != 0)
         return true;
     oxp_const value = {.n = 0};
@@ -179,6 +187,98 @@ static bool step_pad(step *s) {
         return oxp_fold_fail(s->l, "%s pads with a value other than zero",
                              oxp_fold_label(s->l, s->id));
     return scale_only(s);
+}
+
+/* Factor by which a Resize or Upsample stretches the axis of the scale; 0: not known. */
+static double factor_of(step *s) {
+    bool upsample = oxp_node_is(&s->node, "Upsample");
+    uint32_t slot = upsample || oxp_opset_of(s->l->m, s->node.graph, "") < 11 ? 1 : 2;
+    const oxp_attr *list = oxp_fold_attr(s->l, &s->node, "scales");
+    size_t n_axes = 0, k = (size_t)s->f->axis;
+    const int64_t *axes = oxp_attr_ints(&s->node, "axes", &n_axes);
+    const oxp_type *t = oxp_fold_type(s->l, s->node.in[0]);
+    oxp_const c = {.n = 0};
+    if (list)
+        return list->type == OXP_ATTR_FLOATS && k < list->n ? (double)list->u.floats[k] : 0;
+    if (oxp_in(&s->node, slot) != OXP_NONE &&
+        (!oxp_fold_read(s->l, s->node.in[slot], &c) || c.imagined))
+        return 0;
+    if (!c.n) /* sizes: an axis that keeps its length is not stretched */
+        return oxp_in(&s->node, 3) != OXP_NONE &&
+                       !strcmp(oxp_attr_string(&s->node, "keep_aspect_ratio_policy", "stretch"),
+                               "stretch")
+                   ? 1
+                   : 0;
+    for (size_t i = 0; i < n_axes; i++)
+        if (t && axes[i] + (axes[i] < 0 ? t->rank : 0) == s->f->axis)
+            return i < c.n ? c.v[i] : 0;
+    return n_axes ? 1 : k < c.n ? c.v[k] : 0;
+}
+
+/* Each result is an element, or a mean of elements with weights that sum to 1; only outside of a
+ * cropped region comes a value of its own. */
+static bool step_resize(step *s) {
+    const char *mode = oxp_attr_string(&s->node, "coordinate_transformation_mode", "half_pixel");
+    if (!strcmp(mode, "tf_crop_and_resize"))
+        return oxp_fold_fail(s->l, "%s brings in a value of its own", oxp_fold_label(s->l, s->id));
+    if (s->f->n > 1 && factor_of(s) != 1)
+        return oxp_fold_fail(s->l, "%s may resize the axis of the scale",
+                             oxp_fold_label(s->l, s->id));
+    return keeps_axis(s, "resizes");
+}
+
+/* An axis that is as long behind a Slice in steps of 1 is whole. */
+static bool step_slice(step *s) {
+    oxp_const c = {.n = 0};
+    if (s->f->n == 1)
+        return true;
+    if (oxp_in(&s->node, 4) != OXP_NONE && (!oxp_fold_read(s->l, s->node.in[4], &c) || c.imagined))
+        return false;
+    for (size_t i = 0; i < c.n; i++)
+        if (c.v[i] != 1)
+            return oxp_fold_fail(s->l, "%s does not go in steps of 1", oxp_fold_label(s->l, s->id));
+    return keeps_axis(s, "cuts");
+}
+
+/* g(a x) = a g(x) for a > 0: Relu, and slopes that only the sign of x decides. */
+static bool step_homogeneous(step *s) {
+    if (oxp_affine_has_shift(s->f))
+        return oxp_fold_fail(s->l, "%s is in between, and there is a shift",
+                             oxp_fold_label(s->l, s->id));
+    for (size_t i = 0; i < s->f->n; i++)
+        if (!(s->f->a[i] > 0))
+            return oxp_fold_fail(s->l, "%s is in between, and a scale is not positive",
+                                 oxp_fold_label(s->l, s->id));
+    return true;
+}
+
+/* Blocks of channels become positions: input channel of output channel c and block k is
+ * k C + c (DCR) or c B + k (CRD), B blocks.  Down: the scale must be that of whole blocks. */
+static bool step_depth_to_space(step *s) {
+    int64_t edge = oxp_fold_int(s->l, &s->node, "blocksize", 1);
+    bool crd = !strcmp(oxp_attr_string(&s->node, "mode", "DCR"), "CRD");
+    oxp_affine *f = s->f;
+    if (f->n == 1)
+        return true;
+    if (f->axis != 1 || edge < 1 || edge > 64)
+        return oxp_fold_fail(s->l, "%s mixes channels with positions", oxp_fold_label(s->l, s->id));
+    size_t blocks = (size_t)(edge * edge), n = s->up ? f->n : f->n / blocks;
+    if (n * blocks > OXP_FOLD_ELEMENTS || (!s->up && n * blocks != f->n))
+        return oxp_fold_fail(s->l, "%s has too many channels", oxp_fold_label(s->l, s->id));
+    oxp_affine g = {n == 1 && !s->up ? -1 : 1, s->up ? n * blocks : n, NULL, NULL};
+    g.a = OXP_NEWS(s->l->arena, g.n, double);
+    g.s = OXP_NEWS(s->l->arena, g.n, double);
+    for (size_t i = 0; i < n * blocks; i++) {
+        size_t c = crd ? i / blocks : i % n, from = s->up ? c : i, to = s->up ? i : c;
+        bool first = s->up || (crd ? i % blocks == 0 : i < n);
+        if (!first && (g.a[to] != f->a[from] || g.s[to] != f->s[from]))
+            return oxp_fold_fail(s->l, "%s mixes channels with positions",
+                                 oxp_fold_label(s->l, s->id));
+        g.a[to] = f->a[from];
+        g.s[to] = f->s[from];
+    }
+    *f = g;
+    return true;
 }
 
 static const struct {
@@ -198,6 +298,12 @@ static const struct {
     {"MaxPool", step_max},
     {"ReduceMean", step_mean},
     {"Pad", step_pad},
+    {"Resize", step_resize},
+    {"Upsample", step_resize},
+    {"Slice", step_slice},
+    {"Relu", step_homogeneous},
+    {"LeakyRelu", step_homogeneous},
+    {"DepthToSpace", step_depth_to_space},
 };
 
 bool oxp_fold_step(oxp_fold *l, oxp_id node, oxp_affine *f, bool up) {

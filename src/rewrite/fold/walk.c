@@ -71,9 +71,33 @@ static bool up_concat(oxp_fold *l, oxp_id id, const oxp_node *n, const oxp_affin
            oxp_fold_fail(l, "sizes of the inputs of %s are not known", oxp_fold_label(l, id));
 }
 
+/* a (x + y) + s = (a x + s) + a y, and the same of x - y: both must go up to layers. */
+static bool up_sum(oxp_fold *l, oxp_id id, const oxp_node *n, const oxp_affine *f, int level) {
+    const oxp_type *out = oxp_fold_type(l, n->out[0]);
+    oxp_affine part = oxp_affine_slice(l, f, 0, f->n);
+    for (uint32_t i = 0; i < 2; i++) {
+        const oxp_type *in = oxp_fold_type(l, n->in[i]);
+        if (!in || !out || in->rank != out->rank ||
+            (f->n > 1 && in->dims[f->axis] != out->dims[f->axis]))
+            return oxp_fold_fail(l, "%s stretches an input", oxp_fold_label(l, id));
+        if (!up_from(l, id, n->in[i], &part, level + 1))
+            return false;
+        part = oxp_affine_slice(l, f, 0, f->n);
+        for (size_t k = 0; k < part.n; k++)
+            part.s[k] = 0;
+    }
+    return true;
+}
+
+static bool is_sum(oxp_fold *l, const oxp_node *n) {
+    return (oxp_node_is(n, "Add") || oxp_node_is(n, "Sub")) && n->n_in == 2 &&
+           oxp_in(n, 0) != OXP_NONE && oxp_in(n, 1) != OXP_NONE &&
+           oxp_opset_of(l->m, n->graph, "") >= 7;
+}
+
 static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *given, int level) {
     if (level > OXP_FOLD_DEPTH)
-        return oxp_fold_fail(l, "more than %d Concats are nested", OXP_FOLD_DEPTH);
+        return oxp_fold_fail(l, "more than %d branches are nested", OXP_FOLD_DEPTH);
     oxp_affine f = *given;
     for (int depth = 0; depth < OXP_FOLD_DEPTH; depth++) {
         const oxp_value *v = oxp_value_at(l->m, value);
@@ -101,6 +125,8 @@ static bool up_from(oxp_fold *l, oxp_id node, oxp_id value, const oxp_affine *gi
             if (!oxp_affine_has_scale(&f))
                 return true;
             value = n.in[x];
+        } else if (is_sum(l, &n)) {
+            return up_sum(l, id, &n, &f, level);
         } else if (oxp_fold_step(l, id, &f, true)) {
             value = n.in[0];
         } else {
