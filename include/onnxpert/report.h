@@ -20,6 +20,7 @@ OXP_API const char *oxp_sink_text(oxp_sink *o,
 /* ---- data: a JSON-like stream ---- */
 typedef struct oxp_json oxp_json;
 OXP_API oxp_json *oxp_json_new(oxp_sink *o, oxp_arena *arena);
+OXP_API void oxp_json_compact(oxp_json *j); /* from now on without line breaks and blanks */
 OXP_API void oxp_json_object(oxp_json *j,
                              const char *key); /* key NULL inside arrays and at the top */
 OXP_API void oxp_json_array(oxp_json *j, const char *key);

@@ -19,8 +19,11 @@ typedef struct oxp_cli {
     oxp_ctx *ctx;
     oxp_arena *arena;
     const struct oxp_command *command;
-    const char *args[64]; /* positional; more than the command takes is a usage error */
-    size_t n_args;
+    const char **args; /* positional; more than the command takes is a usage error */
+    size_t n_args, cap_args;
+    unsigned part;                   /* 0: the only model; else its number among several */
+    const struct oxp_device *chosen; /* what --device names, once it is known */
+    bool overwrites;                 /* --output was found to be one of the model's data files */
     /* options */
     const char *format, *output, *report, *color, *device, *passes, *external_data, *fail_on, *ort;
     const char *provider, *inputs, *labels, *profile, *data_file;
@@ -72,6 +75,14 @@ void oxp_cli_diagnostics(oxp_cli *cli, size_t from);
  * would not overwrite an argument, OUT or, when m is given, a data file of the model.  Raises
  * OXP_E_USAGE. */
 void oxp_cli_check_report(oxp_cli *cli, const char *kind, const char *path, const oxp_model *m);
+/* The format asked for; raises OXP_E_USAGE when there is none or it does not fit this report. */
+const oxp_format *oxp_cli_format(oxp_cli *cli, const char *kind);
+/* Runs `one` for each of the arguments as the only one, in parallel, each in a process of its own;
+ * reports in the order of the arguments.  A model that fails is an error line, the rest go on; the
+ * worst exit code. */
+int oxp_cli_several(oxp_cli *cli, const char *kind, int (*one)(oxp_cli *cli));
+/* The context's error as a line on stderr. */
+void oxp_cli_failure(const oxp_ctx *ctx);
 /* Renders in --format (default text) to path (NULL or "-": stdout); raises when it cannot. */
 void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr);
 /* Splits "a,b,c"; empty parts are usage errors named after `what`. */

@@ -70,8 +70,7 @@ static bool use_color(oxp_cli *cli, int fd) {
     return isatty(fd) && !(no && *no);
 }
 
-/* The format asked for; raises when there is none or it does not fit this kind of report. */
-static const oxp_format *format_for(oxp_cli *cli, const char *kind) {
+const oxp_format *oxp_cli_format(oxp_cli *cli, const char *kind) {
     const char *name = cli->format ? cli->format : "text";
     const oxp_format *f = oxp_format_find(name);
     if (!f)
@@ -90,13 +89,15 @@ static bool same_file(const char *a, const char *b) {
 }
 
 void oxp_cli_check_report(oxp_cli *cli, const char *kind, const char *path, const oxp_model *m) {
-    format_for(cli, kind);
+    oxp_cli_format(cli, kind);
     if (!path || !strcmp(path, "-"))
         return;
     bool taken = cli->output && cli->output != path && same_file(path, cli->output);
     for (size_t i = 0; i < cli->n_args; i++)
         taken = taken || same_file(path, cli->args[i]);
-    if (taken || (m && oxp_model_is_data_file(m, path)))
+    if (m && oxp_model_is_data_file(m, path))
+        cli->overwrites = taken = true;
+    if (taken)
         oxp_raise(cli->ctx, OXP_E_USAGE, "%s: the report would overwrite a file of the model",
                   path);
     /* A report that cannot be written is told before anything else is. */
@@ -106,8 +107,24 @@ void oxp_cli_check_report(oxp_cli *cli, const char *kind, const char *path, cons
         oxp_raise(cli->ctx, OXP_E_IO, "%s: %s", path, strerror(errno));
 }
 
-void oxp_cli_render(oxp_cli *cli, const oxp_report *r, const char *path, bool to_stderr) {
-    const oxp_format *f = format_for(cli, r->kind);
+void oxp_cli_failure(const oxp_ctx *ctx) {
+    fputs("onnxpert: ", stderr);
+    oxp_cli_print_safe(stderr, oxp_error_text(ctx));
+    fputc('\n', stderr);
+}
+
+void oxp_cli_render(oxp_cli *cli, const oxp_report *report, const char *path, bool to_stderr) {
+    const oxp_report numbered = {.kind = report->kind,
+                                 .source = report->source,
+                                 .doc = report->doc,
+                                 .emit = report->emit,
+                                 .rows = report->rows,
+                                 .picture = report->picture,
+                                 .part = cli->part};
+    const oxp_report *r = &numbered;
+    const oxp_format *f = oxp_cli_format(cli, r->kind);
+    if (cli->part) /* the process that collects the reports writes the file */
+        path = NULL;
     bool to_file = path && strcmp(path, "-") != 0;
     FILE *stream = to_stderr ? stderr : stdout;
     oxp_sink *out = oxp_sink_new(cli->arena);

@@ -95,9 +95,7 @@ static int run_command(const oxp_command *c, int argc, char **argv) {
     oxp_status status = oxp_try(ctx, run, j);
     int code = j->code;
     if (status != OXP_OK) {
-        fputs("onnxpert: ", stderr);
-        oxp_cli_print_safe(stderr, oxp_error_text(ctx));
-        fputc('\n', stderr);
+        oxp_cli_failure(ctx);
         code = oxp_exit_code(status);
     }
     oxp_ctx_free(ctx);

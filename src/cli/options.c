@@ -106,8 +106,9 @@ static void store(oxp_cli *cli, const oxp_option *o, const char *value) {
 
 static void positional(oxp_cli *cli, const char *arg) {
     size_t most = cli->command->max_args;
-    if (cli->n_args == most || cli->n_args == sizeof cli->args / sizeof *cli->args)
+    if (cli->n_args == most)
         oxp_raise(cli->ctx, OXP_E_USAGE, "%s: unexpected argument '%s'", cli->command->name, arg);
+    cli->args = oxp_grow(cli->arena, cli->args, &cli->cap_args, cli->n_args + 1, sizeof *cli->args);
     cli->args[cli->n_args++] = arg;
 }
 

@@ -1,4 +1,4 @@
-/* json_writer.c - a stream of JSON (RFC 8259), indented by one space a level. */
+/* json_writer.c - a stream of JSON (RFC 8259), indented by one space a level, or on one line. */
 #include <math.h>
 #include <string.h>
 
@@ -11,6 +11,7 @@ struct oxp_json {
     oxp_sink *out;
     oxp_ctx *ctx;
     int depth;
+    bool compact;
     char closer[DEPTH_MAX];
     bool empty[DEPTH_MAX];
 };
@@ -21,6 +22,10 @@ oxp_json *oxp_json_new(oxp_sink *out, oxp_arena *arena) {
     j->ctx = oxp_arena_ctx(arena);
     j->empty[0] = true;
     return j;
+}
+
+void oxp_json_compact(oxp_json *j) {
+    j->compact = true;
 }
 
 /* A string with everything escaped that JSON demands, and what could fool a terminal; bytes that
@@ -62,7 +67,8 @@ static void write_string(oxp_sink *o, const char *s) {
 static void new_line(oxp_json *j) {
     static const char spaces[DEPTH_MAX + 1] =
         "\n                                                               ";
-    oxp_write(j->out, spaces, (size_t)j->depth + 1);
+    if (!j->compact)
+        oxp_write(j->out, spaces, (size_t)j->depth + 1);
 }
 
 static void lead(oxp_json *j, const char *key) {
@@ -74,7 +80,7 @@ static void lead(oxp_json *j, const char *key) {
     j->empty[j->depth] = false;
     if (key) {
         write_string(j->out, key);
-        oxp_puts(j->out, ": ");
+        oxp_puts(j->out, j->compact ? ":" : ": ");
     }
 }
 

@@ -20,7 +20,7 @@ static void row(const oxp_card *c, oxp_csv *w, oxp_id id, uint64_t index) {
     uint64_t none = UINT64_MAX;
     uint64_t work = info->known ? oxp_sat_add(info->flops, info->int_ops) : none;
     bool ratio = work != none && info->bytes_moved != none && info->bytes_moved > 0;
-    oxp_csv_text(w, c->name);
+    oxp_csv_text(w, oxp_model_path(c->a->model));
     oxp_csv_uint(w, index);
     oxp_csv_text(w, oxp_node_label(c->a->model, id, c->scratch));
     oxp_csv_text(w, n->op);

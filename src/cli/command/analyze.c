@@ -30,30 +30,41 @@ static int64_t *batch_list(oxp_cli *cli, size_t *n) {
     return all;
 }
 
-static int run(oxp_cli *cli) {
+static int one(oxp_cli *cli) {
     size_t n_batches;
     const int64_t *batches = batch_list(cli, &n_batches);
-    const oxp_device *device = NULL;
-    if (cli->device && !(device = oxp_device_find(cli->arena, cli->device)))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
-    oxp_cli_check_report(cli, "analysis", cli->output, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "analysis", cli->output, m);
     const oxp_analysis *a = oxp_cli_analyze(cli, m, cli->arena);
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
-    const oxp_report *r = oxp_report_analysis(cli->arena, a, &opts, device, batches, n_batches);
+    const oxp_report *r =
+        oxp_report_analysis(cli->arena, a, &opts, cli->chosen, batches, n_batches);
     oxp_cli_diagnostics(cli, 0);
     oxp_cli_render(cli, r, cli->output, false);
     return oxp_diag_errors(cli->ctx) ? oxp_exit_code(OXP_E_FORMAT) : 0;
 }
 
+static int run(oxp_cli *cli) {
+    size_t n;
+    (void)batch_list(cli, &n); /* mistakes in the command line come before any work */
+    (void)oxp_cli_bindings(cli, &n);
+    /* Once for all models: the host is measured. */
+    if (cli->device && !(cli->chosen = oxp_device_find(cli->arena, cli->device)))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    oxp_cli_check_report(cli, "analysis", cli->output, NULL);
+    return cli->n_args > 1 ? oxp_cli_several(cli, "analysis", one) : one(cli);
+}
+
 const oxp_command oxp_command_analyze = {
     "analyze",
-    "MODEL [options]",
+    "MODEL... [options]",
     "what the model costs and why: shapes, FLOPs, parameters, memory, devices",
     1,
-    1,
+    SIZE_MAX,
     groups,
     run,
-    NULL};
+    "Several models are analysed in parallel; their reports follow each other in the order given:\n"
+    "JSON as one line a model.  A model that cannot be read is a line on stderr; the rest go on, "
+    "and\n"
+    "the exit code is the worst.  dot and svg hold one model."};

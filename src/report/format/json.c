@@ -8,7 +8,10 @@ static bool accepts(const char *kind) {
 
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
-    r->emit(r->source, oxp_json_new(o, arena));
+    oxp_json *j = oxp_json_new(o, arena);
+    if (r->part > 0) /* JSON lines */
+        oxp_json_compact(j);
+    r->emit(r->source, j);
 }
 
 const oxp_format oxp_format_json = {.name = "json",

@@ -82,7 +82,7 @@ static bool accepts(const char *kind) {
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_doc *d = r->doc(r->source, arena);
-    oxp_puts(o, "# ");
+    oxp_puts(o, r->part > 1 ? "\n---\n\n# " : "# ");
     text(o, d->title, 300);
     oxp_puts(o, "\n");
     for (const oxp_block *b = d->first; b; b = b->next) {

@@ -221,6 +221,8 @@ static bool accepts(const char *kind) {
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     pen p = {o, color};
     const oxp_doc *d = r->doc(r->source, arena);
+    if (r->part > 1)
+        oxp_puts(o, "\n\n");
     style(&p, "1");
     show(o, d->title, 400);
     style(&p, "0");
