@@ -212,12 +212,25 @@ static bool walk_symbols(const oxp_model *m, oxp_bound *bound, bool wanted, keep
     return sound;
 }
 
+static bool assumes_sizes(const oxp_analysis *a) {
+    for (size_t i = 0; i < a->n_assumed; i++) {
+        if (!a->assumed[i].bound)
+            return true;
+    }
+    return false;
+}
+
 /* What is wrong only with the sizes that we assumed (a window larger than an image of 1 x 1) is no
- * fault of the model: errors since `told` become one warning. */
+ * fault of the model: errors since `told` become one warning.  Sizes that were asked for are not
+ * assumed, and what is too large with the smallest sizes is too large with any. */
 static void blame_assumptions(oxp_ctx *ctx, size_t told) {
-    size_t i = told;
-    while (i < oxp_diag_count(ctx) && oxp_diag_at(ctx, i)->severity != OXP_ERROR)
-        i++;
+    size_t i = oxp_diag_count(ctx);
+    for (size_t k = told; k < oxp_diag_count(ctx); k++) {
+        const oxp_diag *d = oxp_diag_at(ctx, k);
+        if (d->severity == OXP_ERROR && strcmp(d->code, OXP_CODE_OVERFLOW) == 0)
+            return;
+        i = d->severity == OXP_ERROR && k < i ? k : i;
+    }
     if (i == oxp_diag_count(ctx))
         return;
     const oxp_diag *first = oxp_diag_at(ctx, i);
@@ -250,7 +263,7 @@ static void analyze(void *arg) {
     k->arena = arena;
     size_t told = oxp_diag_count(oxp_arena_ctx(arena));
     walk_numbers(m, bound, opts->quiet, k, in_main, a, values, nodes);
-    if (walk_symbols(m, bound, opts->symbolic, k, a, values))
+    if (walk_symbols(m, bound, opts->symbolic, k, a, values) && assumes_sizes(a))
         blame_assumptions(oxp_arena_ctx(arena), told);
     oxp_count_weights(m, values, nodes, in_main, &a->totals, arena);
     oxp_count_by_op(m, values, nodes, in_main, a, arena);

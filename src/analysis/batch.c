@@ -4,12 +4,13 @@
 #include "analysis/latency.h"
 #include "analysis/latency_impl.h"
 #include "base/safe_math.h"
+#include "ops/op.h"
 
 enum { NAMES_MAX = 32, UNASKED_MAX = 200000 };
 static const int64_t default_batches[] = {1, 2, 4, 8, 16, 32, 64};
 
 typedef struct batch_axis {
-    const char *names[NAMES_MAX]; /* dimensions that lead inputs of rank 2 and more */
+    const char *names[NAMES_MAX]; /* batch dimensions of inputs of rank 2 and more */
     size_t n_names;
     int64_t fixed; /* the literal there when none has a name; 0: there is none */
 } batch_axis;
@@ -22,6 +23,49 @@ static bool is_assumed(const oxp_analysis *a, const char *name) {
     return false;
 }
 
+/* ---- which axis of an input is the batch ---- */
+
+enum { FOLLOW_MAX = 64 }; /* values that are looked at from one input on */
+
+/* Does the node's output keep the leading two axes of this input? */
+static bool keeps_leading_axes(const oxp_node *n, uint32_t slot) {
+    uint32_t f = n->def != NULL ? n->def->flags : 0;
+    if (f & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_ACTIVATION | OXP_OP_NORM))
+        return true;
+    if (f & OXP_OP_MATMUL)
+        return slot == 0;
+    return (f & OXP_OP_MOVE) && slot == 1 && oxp_attr_int(n, "axis", 0) == 0; /* of a table */
+}
+
+/* 1: a recurrent layer reads the value with its steps or directions first; 0: batch first; -1: it
+ * is none that does. */
+static int axis_at(const oxp_node *n, uint32_t slot) {
+    bool recurrent = n->def != NULL && (n->def->flags & OXP_OP_RECURRENT);
+    if (!recurrent || (slot != 0 && slot != 5 && slot != 6))
+        return -1;
+    return oxp_attr_int(n, "layout", 0) == 0;
+}
+
+int oxp_batch_axis(const oxp_model *m, oxp_id input) {
+    oxp_id seen[FOLLOW_MAX] = {input};
+    size_t n_seen = 1;
+    for (size_t i = 0; i < n_seen; i++) {
+        oxp_id u = oxp_value_at(m, seen[i])->first_use;
+        for (int k = 0; u != OXP_NONE && k < FOLLOW_MAX; k++) {
+            const oxp_use *use = oxp_use_at(m, u);
+            const oxp_node *n = oxp_node_at(m, use->node);
+            u = use->next;
+            int axis = axis_at(n, use->slot);
+            if (axis >= 0)
+                return axis;
+            if (keeps_leading_axes(n, use->slot) && n->n_out > 0 && n->out[0] != OXP_NONE &&
+                n_seen < FOLLOW_MAX)
+                seen[n_seen++] = n->out[0];
+        }
+    }
+    return 0;
+}
+
 static void find_axis(const oxp_analysis *a, batch_axis *axis, oxp_arena *arena) {
     const oxp_model *m = a->model;
     const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
@@ -30,11 +74,12 @@ static void find_axis(const oxp_analysis *a, batch_axis *axis, oxp_arena *arena)
         if (oxp_value_at(m, g->inputs[i])->tensor != OXP_NONE || t->kind != OXP_KIND_TENSOR ||
             t->rank < 2)
             continue;
-        if (oxp_dim_is_literal(t->dims[0])) {
-            axis->fixed = axis->fixed == 0 ? t->dims[0] : axis->fixed;
+        oxp_dim d = t->dims[oxp_batch_axis(m, g->inputs[i])];
+        if (oxp_dim_is_literal(d)) {
+            axis->fixed = axis->fixed == 0 ? d : axis->fixed;
             continue;
         }
-        const char *name = oxp_dim_text(oxp_model_dims(m), t->dims[0], arena);
+        const char *name = oxp_dim_text(oxp_model_dims(m), d, arena);
         bool known = false;
         for (size_t k = 0; k < axis->n_names; k++)
             known = known || strcmp(axis->names[k], name) == 0;
@@ -49,6 +94,16 @@ static bool is_batch(const batch_axis *axis, const char *name) {
             return true;
     }
     return false;
+}
+
+/* The batch axis of an input whose shape was given. */
+static int shape_axis(const oxp_model *m, const oxp_binding *b) {
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inputs && b->rank > 1; i++) {
+        if (strcmp(oxp_value_at(m, g->inputs[i])->name, b->name) == 0)
+            return oxp_batch_axis(m, g->inputs[i]);
+    }
+    return 0;
 }
 
 /* The analysis's bindings without those of the batch, and the batch's with `n` in front. */
@@ -71,7 +126,7 @@ static oxp_binding *bindings_for(const oxp_analysis *a, const oxp_analyze_opts *
             continue;
         int64_t *dims = OXP_NEWS(arena, (size_t)s->rank, int64_t);
         memcpy(dims, s->dims, (size_t)s->rank * sizeof *dims);
-        dims[0] = -1;
+        dims[shape_axis(a->model, s)] = -1;
         b[*n] = *s;
         b[(*n)++].dims = dims;
     }

@@ -34,6 +34,13 @@ void oxp_op_error(oxp_call *c, const char *fmt, ...) {
     oxp_infer_report(c->engine, OXP_ERROR, "inconsistent-node", c->node_id, text);
 }
 
+void oxp_op_overflow(oxp_call *c, uint32_t slot) {
+    char text[200];
+    snprintf(text, sizeof text, "%.80s: output %u would have more than 2^63-1 elements",
+             c->node->op, slot);
+    oxp_infer_report(c->engine, OXP_ERROR, OXP_CODE_OVERFLOW, c->node_id, text);
+}
+
 void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b) {
     oxp_engine *e = c->engine;
     if (e->n_equalities == INFER_MAX_EQUALITIES || oxp_dim_is_opaque(c->dims, a) ||

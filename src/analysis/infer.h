@@ -10,6 +10,9 @@
 
 #include "ops/op.h"
 
+/* Code of the diagnostic of an output that no size of a free dimension makes representable. */
+#define OXP_CODE_OVERFLOW "size-overflow"
+
 typedef struct oxp_node_cost {
     oxp_cost cost; /* all runs together; known = false: unknown and zero */
     uint64_t

@@ -90,13 +90,27 @@ typedef struct work {
     double ops, int_ops;       /* floating-point and integer operations */
     double weights, tensors;   /* bytes that do not grow with the batch, and those that do */
     double times, bookkeeping; /* kernels launched; or seconds without a kernel */
+    double steps, again;       /* steps one after the other; bytes of weights read at each more */
     oxp_dtype own;             /* float type of its tensors; UNDEFINED: it has none */
     oxp_op_class class;
 } work;
 
+/* A recurrent layer goes through its sequence step by step: each launches its kernels and reads the
+ * recurrence weights again (the products with the inputs are one product over all steps). */
+static void add_steps(const oxp_analysis *a, const oxp_node *n, work *w) {
+    const oxp_type *x = oxp_in(n, 0) == OXP_NONE ? NULL : &a->values[n->in[0]].type;
+    int axis = oxp_attr_int(n, "layout", 0) != 0 ? 1 : 0;
+    if (x == NULL || x->rank != 3 || !oxp_dim_is_literal(x->dims[axis]) || x->dims[axis] < 2)
+        return;
+    w->steps = (double)x->dims[axis];
+    oxp_id r = oxp_in(n, 2);
+    if (r != OXP_NONE && a->values[r].bytes != UINT64_MAX)
+        w->again = (double)a->values[r].bytes * w->times;
+}
+
 static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
     const oxp_node_info *info = &a->nodes[id];
-    work w = {.own = OXP_UNDEFINED};
+    work w = {.own = OXP_UNDEFINED, .steps = 1};
     uint32_t f = n->def != NULL ? n->def->flags : 0;
     if (oxp_is_folded(a->values, n) || (f & OXP_OP_CONTROL) || is_fused(a, n))
         return w;
@@ -110,6 +124,8 @@ static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
     w.class = oxp_class_of(a, id);
     w.ops = (double)info->flops;
     w.int_ops = (double)info->int_ops;
+    if (f & OXP_OP_RECURRENT)
+        add_steps(a, n, &w);
     if (info->bytes_moved != UINT64_MAX) {
         double all = (double)info->bytes_moved, weights = (double)info->weight_bytes * times;
         w.weights = weights > all ? all : weights; /* a Gather reads its rows only */
@@ -123,7 +139,7 @@ typedef struct roofline {
 } roofline;
 
 static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precision, double scale) {
-    roofline r = {.launch = w->bookkeeping + d->launch * w->times};
+    roofline r = {.launch = w->bookkeeping + d->launch * w->times * w->steps};
     if (w->times == 0)
         return r;
     oxp_dtype type = w->own == OXP_UNDEFINED      ? OXP_FLOAT
@@ -140,8 +156,8 @@ static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precis
     double efficiency = d->efficiency[w->class];
     double int_rate = d->peak[OXP_INT8] > 0 ? d->peak[OXP_INT8] : d->peak[OXP_FLOAT];
     r.compute = scale / efficiency * (w->ops / d->peak[type] + w->int_ops / int_rate);
-    r.memory =
-        (w->tensors * scale + w->weights) * bytes_factor / (d->bandwidth * d->bandwidth_efficiency);
+    r.memory = (w->tensors * scale + w->weights + w->again * (w->steps - 1)) * bytes_factor /
+               (d->bandwidth * d->bandwidth_efficiency);
     return r;
 }
 

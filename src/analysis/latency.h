@@ -3,9 +3,10 @@
  *   compute = flops / (peak(dtype) * efficiency(class)),  memory = bytes / (bandwidth * efficiency)
  *
  * What every runtime does at load is taken as done: constants are folded, a normalization with
- * running statistics and an activation behind a convolution are part of it.  Views and nodes that
- * only handle shapes cost a microsecond of bookkeeping.  Nodes of unknown cost count nothing and
- * are counted in `unknown`. */
+ * running statistics and an activation behind a convolution are part of it.  A recurrent layer runs
+ * step by step: launch overhead and the reading of its recurrence weights count once a step.  Views
+ * and nodes that only handle shapes cost a microsecond of bookkeeping.  Nodes of unknown cost count
+ * nothing and are counted in `unknown`. */
 #ifndef OXP_ANALYSIS_LATENCY_H
 #define OXP_ANALYSIS_LATENCY_H
 
@@ -56,7 +57,10 @@ typedef struct oxp_batch_sweep {
                     throughput; n_points: it gains to the end, or there are no latencies */
 } oxp_batch_sweep;
 
-/* Analyses again with the batch dimension (the first axis of the inputs of rank >= 2) bound to each
+/* The axis of an input of rank >= 2 that is the batch: 0, or 1 where the first holds steps. */
+int oxp_batch_axis(const oxp_model *m, oxp_id input);
+/* Analyses again with the batch dimension (the first axis of the inputs of rank >= 2; the second
+ * where a recurrent layer reads the input with its steps first) bound to each
  * of `batches`; `base` holds the bindings of the analysis, NULL: what it assumed.  n_batches 0:
  * 1, 2, 4, ... 64.  device NULL: no latencies (0). */
 const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,

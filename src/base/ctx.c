@@ -173,6 +173,7 @@ void oxp_diagnose(oxp_ctx *ctx, oxp_severity severity, const char *code, const c
     ctx->n_diag_errors += severity == OXP_ERROR;
     if (ctx->n_diags == OXP_DIAG_MAX) {
         ctx->n_dropped++;
+        ctx->n_dropped_errors += severity == OXP_ERROR;
         return;
     }
     ctx->diags =
@@ -195,6 +196,10 @@ size_t oxp_diag_errors(const oxp_ctx *ctx) {
 }
 
 void oxp_diag_truncate(oxp_ctx *ctx, size_t keep) {
+    if (keep < ctx->n_diags) { /* what was not kept came after all that was */
+        ctx->n_diag_errors -= ctx->n_dropped_errors;
+        ctx->n_dropped = ctx->n_dropped_errors = 0;
+    }
     while (ctx->n_diags > keep)
         ctx->n_diag_errors -= ctx->diags[--ctx->n_diags].severity == OXP_ERROR;
 }

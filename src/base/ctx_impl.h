@@ -32,7 +32,7 @@ struct oxp_ctx {
     oxp_status status;
     char text[1024];
     oxp_diag *diags;
-    size_t n_diags, cap_diags, n_diag_errors, n_dropped;
+    size_t n_diags, cap_diags, n_diag_errors, n_dropped, n_dropped_errors;
 };
 
 #endif

@@ -225,7 +225,7 @@ void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *d
     }
     if (!countable(rank, dims)) {
         f->type.rank = -1;
-        oxp_op_error(c, "output %u would have more than 2^63-1 elements", slot);
+        oxp_op_overflow(c, slot);
         return;
     }
     const oxp_dim *shared = blank ? NULL : shared_dims(c, rank, dims);
