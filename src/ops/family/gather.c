@@ -260,6 +260,8 @@ static void infer_range(oxp_call *c) {
     const oxp_elem *a = oxp_input_elems(c, 0), *b = oxp_input_elems(c, 1),
                    *d = oxp_input_elems(c, 2);
     oxp_dtype t = oxp_first_type(c, 3);
+    oxp_elem one = oxp_dtype_is_float(t) ? oxp_elem_float(1, t) : oxp_elem_int(1);
+    d = d || oxp_input(c, 2) ? d : &one; /* com.microsoft: the step may be left out */
     oxp_dim n = a && b && d ? range_length(c, *a, *b, *d, t) : OXP_DIM_UNKNOWN;
     oxp_set(c, 0, t, 1, &n);
     if (!a || !d || !oxp_dim_is_literal(n))
@@ -381,6 +383,7 @@ static const oxp_op table[] = {
     {"Gather", "", MOVE, 1, infer_gather, oxp_cost_move_out, oxp_range_same},
     {"GatherElements", "", MOVE, 0, infer_gather_elements, oxp_cost_move_out, oxp_range_same},
     {"GatherND", "", MOVE, 0, infer_gather_nd, oxp_cost_move_out, oxp_range_same},
+    {"GatherND", "com.microsoft", MOVE, 0, infer_gather_nd, oxp_cost_move_out, oxp_range_same},
     {"Scatter", "", MOVE, 0, infer_scatter, oxp_cost_move_out, NULL},
     {"ScatterElements", "", MOVE, 0, infer_scatter, oxp_cost_move_out, NULL},
     {"ScatterND", "", MOVE, 0, infer_scatter_nd, oxp_cost_move_out, NULL},
@@ -388,6 +391,8 @@ static const oxp_op table[] = {
     {"EyeLike", "", MOVE, 0, infer_eye_like, oxp_cost_move_out, oxp_range_unit},
     {"ConstantOfShape", "", MOVE, 0, infer_constant_of_shape, oxp_cost_move_out, NULL},
     {"Range", "", MOVE | OXP_OP_ROUNDS_POSITION, 0, infer_range, oxp_cost_move_out, NULL},
+    {"Range", "com.microsoft", MOVE | OXP_OP_ROUNDS_POSITION, 0, infer_range, oxp_cost_move_out,
+     NULL},
     {"NonZero", "", DATA, 0, infer_non_zero, oxp_cost_move_out, NULL},
     {"Compress", "", DATA, 0, infer_compress, oxp_cost_move_out, oxp_range_same},
     {"Unique", "", DATA, 0, infer_unique, oxp_cost_move_out, NULL},

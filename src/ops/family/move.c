@@ -365,6 +365,13 @@ static void infer_pad(oxp_call *c) {
     oxp_set(c, 0, oxp_elem_type(x), rank, out);
 }
 
+/* As ai.onnx has it since opset 11. */
+static void infer_ms_pad(oxp_call *c) {
+    oxp_call as_of_11 = *c;
+    as_of_11.opset = 11;
+    infer_pad(&as_of_11);
+}
+
 /* ---- Tile, Expand ---- */
 
 typedef struct repeated {
@@ -478,6 +485,7 @@ static const oxp_op table[] = {
     {"Split", "", MOVE, 0, infer_split, NULL, oxp_range_same},
     {"Slice", "", MOVE, 0, infer_slice, oxp_cost_move_out, oxp_range_same},
     {"Pad", "", MOVE, 0, infer_pad, oxp_cost_move_out, NULL},
+    {"Pad", "com.microsoft", MOVE, 0, infer_ms_pad, oxp_cost_move_out, NULL},
     {"Tile", "", MOVE, 0, infer_tile, oxp_cost_move_out, oxp_range_same},
     {"Expand", "", MOVE, 0, infer_expand, oxp_cost_move_out, oxp_range_same},
     {"DepthToSpace", "", MOVE, 0, infer_depth_to_space, oxp_cost_move_out, oxp_range_same},

@@ -84,6 +84,12 @@ static void cost_lstm(const oxp_call *c, oxp_cost *cost) {
     cost_gates(c, cost, 4, oxp_input(c, 7) ? 15 : 9);
 }
 
+/* The attention over the memory is not counted: no figure rather than half of one. */
+static void cost_unknown(const oxp_call *c, oxp_cost *cost) {
+    (void)c;
+    cost->known = false;
+}
+
 static oxp_range range_state(const oxp_call *c, const oxp_range *in, uint32_t slot) {
     (void)in;
     /* default activations end in tanh, times a sigmoid; the LSTM's cell state is a sum */
@@ -97,6 +103,7 @@ static const oxp_op table[] = {
     {"RNN", "", R, 0xe, infer_rnn, cost_rnn, range_state},
     {"GRU", "", R, 0xe, infer_gru, cost_gru, range_state},
     {"LSTM", "", R, 0x8e, infer_lstm, cost_lstm, range_state},
+    {"AttnLSTM", "com.microsoft", R, 0x278e, infer_lstm, cost_unknown, range_state},
     {"DynamicQuantizeLSTM", "com.microsoft", R | OXP_OP_QUANT, 0xf8e, infer_lstm, cost_lstm,
      range_state},
 };
