@@ -1,9 +1,11 @@
 /* gather.c - operators that pick, scatter or make elements by index: Gather, Scatter, OneHot,
  * NonZero, TopK, Range, ConstantOfShape. */
 #include <math.h>
+#include <string.h>
 
 #include "ops/elems.h"
 #include "ops/eval.h"
+#include "ops/propagate.h"
 #include "ops/util.h"
 
 /* ---- Gather ---- */
@@ -79,7 +81,13 @@ static void infer_gather(oxp_call *c) {
 }
 
 static void infer_gather_elements(oxp_call *c) {
-    oxp_set_shape_of(c, 0, oxp_elem_type(oxp_input(c, 0)), oxp_input(c, 1));
+    const oxp_fact *x = oxp_input(c, 0);
+    oxp_set_shape_of(c, 0, oxp_elem_type(x), oxp_input(c, 1));
+    if (oxp_rank(x) > 0) {
+        int axis = oxp_axis(c, oxp_call_int(c, "axis", 0), oxp_rank(x));
+        if (axis >= 0)
+            oxp_elems_gather_at(c, axis);
+    }
 }
 
 static void infer_gather_nd(oxp_call *c) {
@@ -103,6 +111,7 @@ static void infer_gather_nd(oxp_call *c) {
     for (int k = (int)(batch + depth); k < rank; k++)
         out[r++] = x->type.dims[k];
     oxp_set(c, 0, oxp_elem_type(x), r, out);
+    oxp_elems_gather_nd(c, batch);
 }
 
 /* ---- Scatter: the output is the input with some elements replaced ---- */
@@ -111,29 +120,41 @@ static void infer_scatter(oxp_call *c) {
     oxp_set_like(c, 0, oxp_input(c, 0));
 }
 
-/* ScatterND into a short vector (exporters build shapes with it): indices [n, 1], updates [n]. */
-static void infer_scatter_nd(oxp_call *c) {
-    const oxp_fact *x = oxp_input(c, 0), *index = oxp_input(c, 1), *u = oxp_input(c, 2);
-    infer_scatter(c);
-    const oxp_elem *e = oxp_input_elems(c, 0), *i = oxp_input_elems(c, 1),
-                   *v = oxp_input_elems(c, 2);
-    if (!e || !i || !v || oxp_rank(x) != 1 || oxp_dim_of(index, -1) != 1 ||
-        index->n_elems != u->n_elems)
-        return;
-    const char *how = oxp_call_string(c, "reduction", "none");
-    if (how[0] != 'n')
-        return;
-    oxp_elem *r = oxp_alloc(c->arena, x->n_elems + 1u, sizeof *r);
-    for (uint32_t k = 0; k < x->n_elems; k++)
-        r[k] = e[k];
-    for (uint32_t k = 0; k < index->n_elems; k++) {
-        int64_t at = i[k].known && oxp_dim_is_literal(i[k].i) ? i[k].i : INT64_MAX;
-        at += at < 0 ? (int64_t)x->n_elems : 0;
-        if (at < 0 || at >= (int64_t)x->n_elems)
-            return;
-        r[at] = v[k];
+/* How what is there and what comes are joined; false for a reduction that is not known here. */
+static bool scatter_reduction(const oxp_call *c, oxp_eval2 *how) {
+    static const struct {
+        const char *name;
+        oxp_eval2 fn;
+    } known[] = {{"none", NULL},
+                 {"add", oxp_eval_add},
+                 {"mul", oxp_eval_mul},
+                 {"min", oxp_eval_min},
+                 {"max", oxp_eval_max}};
+    const char *name = oxp_call_string(c, "reduction", "none");
+    for (size_t i = 0; i < OXP_COUNT(known); i++) {
+        *how = known[i].fn;
+        if (strcmp(known[i].name, name) == 0)
+            return true;
     }
-    oxp_set_elems(c, 0, r, x->n_elems);
+    return false;
+}
+
+static void infer_scatter_elements(oxp_call *c) {
+    oxp_eval2 how;
+    int rank = oxp_rank(oxp_input(c, 0));
+    infer_scatter(c);
+    if (rank < 1 || !scatter_reduction(c, &how))
+        return;
+    int axis = oxp_axis(c, oxp_call_int(c, "axis", 0), rank);
+    if (axis >= 0)
+        oxp_elems_scatter_at(c, axis, how);
+}
+
+static void infer_scatter_nd(oxp_call *c) {
+    oxp_eval2 how;
+    infer_scatter(c);
+    if (scatter_reduction(c, &how))
+        oxp_elems_scatter_nd(c, how);
 }
 
 /* ---- OneHot, EyeLike ---- */
@@ -160,6 +181,7 @@ static void infer_one_hot(oxp_call *c) {
     for (int k = 0, from = 0; k <= rank; k++)
         out[k] = k == axis ? size : x->type.dims[from++];
     oxp_set(c, 0, t, rank + 1, out);
+    oxp_elems_one_hot(c, axis);
 }
 
 static oxp_dtype type_attr(const oxp_call *c, const char *name, oxp_dtype otherwise) {
@@ -310,6 +332,7 @@ static void infer_compress(oxp_call *c) {
             oxp_set(c, 0, oxp_elem_type(x), 1, &kept);
         else
             oxp_set_unknown_rank(c, 0, oxp_elem_type(x));
+        oxp_elems_compress(c);
         return;
     }
     int axis = oxp_axis(c, a->u.i, rank);
@@ -318,12 +341,15 @@ static void infer_compress(oxp_call *c) {
     oxp_dim *out = oxp_dims_dup(c, x, 0);
     out[axis] = kept;
     oxp_set(c, 0, oxp_elem_type(x), rank, out);
+    oxp_elems_compress(c);
 }
 
 static void infer_unique(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     int rank = oxp_rank(x);
     const oxp_attr *a = oxp_call_attr(c, "axis");
+    if (oxp_elems_unique(c, oxp_call_int(c, "sorted", 1) != 0))
+        return;
     oxp_dim n = oxp_dim_fresh(c->dims);
     if (a && rank >= 0) {
         int axis = oxp_axis(c, a->u.i, rank);
@@ -370,6 +396,7 @@ static void infer_top_k(oxp_call *c) {
     out[axis] = k;
     oxp_set(c, 0, oxp_elem_type(x), rank, out);
     oxp_set(c, 1, OXP_INT64, rank, out);
+    oxp_elems_top_k(c, oxp_call_int(c, "largest", 1) != 0);
 }
 
 /* Comparisons of a selection by a heap: n log2 k, here one per element read. */
@@ -384,8 +411,8 @@ static const oxp_op table[] = {
     {"GatherElements", "", MOVE, 0, infer_gather_elements, oxp_cost_move_out, oxp_range_same},
     {"GatherND", "", MOVE, 0, infer_gather_nd, oxp_cost_move_out, oxp_range_same},
     {"GatherND", "com.microsoft", MOVE, 0, infer_gather_nd, oxp_cost_move_out, oxp_range_same},
-    {"Scatter", "", MOVE, 0, infer_scatter, oxp_cost_move_out, NULL},
-    {"ScatterElements", "", MOVE, 0, infer_scatter, oxp_cost_move_out, NULL},
+    {"Scatter", "", MOVE, 0, infer_scatter_elements, oxp_cost_move_out, NULL},
+    {"ScatterElements", "", MOVE, 0, infer_scatter_elements, oxp_cost_move_out, NULL},
     {"ScatterND", "", MOVE, 0, infer_scatter_nd, oxp_cost_move_out, NULL},
     {"OneHot", "", MOVE, 0, infer_one_hot, oxp_cost_move_out, NULL},
     {"EyeLike", "", MOVE, 0, infer_eye_like, oxp_cost_move_out, oxp_range_unit},

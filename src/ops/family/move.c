@@ -1,7 +1,10 @@
 /* move.c - operators that lay elements out anew: Transpose, Concat, Split, Slice, Pad, Tile,
  * Expand. */
 
+#include <string.h>
+
 #include "ops/elems.h"
+#include "ops/propagate.h"
 #include "ops/util.h"
 
 /* ---- Transpose ---- */
@@ -55,28 +58,6 @@ static void infer_transpose(oxp_call *c) {
 
 /* ---- Concat ---- */
 
-/* Elements of the inputs one behind the other; only along the first axis, where that is their
- * order. */
-static void concat_elems(oxp_call *c) {
-    uint64_t n, at = 0;
-    if (!oxp_out_count(c, 0, &n) || n > OXP_ELEMS_MAX)
-        return;
-    oxp_elem *e = oxp_alloc(c->arena, (size_t)n + 1, sizeof *e);
-    bool any = false;
-    for (uint32_t i = 0; i < c->n_in; i++) {
-        const oxp_elem *from = oxp_input_elems(c, i);
-        uint64_t m;
-        if (!c->in[i] || !oxp_elements_literal(c->in[i], &m) || m > n - at)
-            return;
-        for (uint64_t k = 0; k < m; k++)
-            e[at + k] = from && k < c->in[i]->n_elems ? from[k] : oxp_elem_unknown();
-        any = any || (from && m);
-        at += m;
-    }
-    if (any)
-        oxp_set_elems(c, 0, e, (uint32_t)n);
-}
-
 static void infer_concat(oxp_call *c) {
     int rank = -1;
     oxp_dtype t = oxp_first_type(c, c->n_in);
@@ -110,8 +91,7 @@ static void infer_concat(oxp_call *c) {
         }
     }
     oxp_set(c, 0, t, rank, out);
-    if (axis == 0)
-        concat_elems(c);
+    oxp_elems_concat(c, axis);
 }
 
 /* ---- Split ---- */
@@ -328,6 +308,17 @@ static void infer_slice(oxp_call *c) {
 
 /* ---- Pad ---- */
 
+/* What is padded with: an input since opset 11, else an attribute; 0 by default. */
+static oxp_elem pad_value(const oxp_call *c, oxp_dtype t) {
+    const oxp_elem *given = c->opset >= 11 && oxp_input(c, 2) ? oxp_input_elems(c, 2) : NULL;
+    if (given)
+        return given[0];
+    if (c->opset >= 11 && oxp_input(c, 2))
+        return oxp_elem_unknown();
+    double v = c->opset < 11 ? oxp_call_float(c, "value", 0) : 0;
+    return oxp_dtype_is_float(t) ? oxp_elem_float(v, t) : oxp_elem_int((oxp_dim)v);
+}
+
 static void infer_pad(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     int rank = oxp_rank(x), n_axes = -1;
@@ -340,7 +331,8 @@ static void infer_pad(oxp_call *c) {
         return;
     }
     oxp_dim *out = oxp_dims_dup(c, x, 0);
-    bool limited = c->opset >= 18 && oxp_input(c, 3);
+    int64_t *front = OXP_NEWS(c->scratch, (size_t)rank + 1, int64_t);
+    bool limited = c->opset >= 18 && oxp_input(c, 3), all = true;
     if (limited)
         n_axes = oxp_input_ints(c, 3, &axes);
     size_t count = limited ? (size_t)(n_axes < 0 ? 0 : n_axes) : (size_t)rank;
@@ -361,8 +353,12 @@ static void infer_pad(oxp_call *c) {
                         : e[k + count].known ? e[k + count].i
                                              : OXP_DIM_UNKNOWN;
         out[axis] = oxp_dim_add(c->dims, oxp_dim_add(c->dims, out[axis], before), after);
+        all = all && oxp_dim_is_literal(before);
+        front[axis] = all ? before : 0;
     }
     oxp_set(c, 0, oxp_elem_type(x), rank, out);
+    if (all && have && strcmp(oxp_call_string(c, "mode", "constant"), "constant") == 0)
+        oxp_elems_pad(c, front, pad_value(c, oxp_elem_type(x)));
 }
 
 /* As ai.onnx has it since opset 11. */

@@ -1,5 +1,5 @@
 /* reduce.c - reductions over axes, arg-reductions, running sums. */
-#include "ops/eval.h"
+#include "ops/propagate.h"
 #include "ops/util.h"
 
 /* Axes of a reduction: an attribute in old opsets, an input in new ones. */
@@ -83,8 +83,17 @@ static void reduce_shape(oxp_call *c, const axes *a, oxp_dtype t) {
     oxp_set(c, 0, t, n, d);
 }
 
+/* What happens to an element before it is folded, and to the result. */
+typedef enum folding { FOLD, FOLD_ABS, FOLD_SQUARE, FOLD_MEAN } folding;
+
+static oxp_elem before_folding(oxp_dims *p, oxp_elem e, folding how, oxp_dtype t) {
+    return how == FOLD_ABS      ? oxp_eval_abs(p, e, t)
+           : how == FOLD_SQUARE ? oxp_eval_mul(p, e, e, t)
+                                : e;
+}
+
 /* Folds the elements of a short tensor: sizes are multiplied up with ReduceProd. */
-static void reduce_elems(oxp_call *c, const axes *a, oxp_eval2 fn) {
+static void reduce_elems(oxp_call *c, const axes *a, oxp_eval2 fn, folding how) {
     const oxp_fact *x = oxp_input(c, 0);
     uint64_t n, m;
     if (!x || !fn || !a->known || !oxp_elements_literal(x, &n) || n > OXP_ELEMS_MAX || n == 0 ||
@@ -106,13 +115,19 @@ static void reduce_elems(oxp_call *c, const axes *a, oxp_eval2 fn) {
             }
             rest /= d;
         }
-        e[at] = seen[at] ? fn(c->dims, e[at], v[i], x->type.elem) : v[i];
+        oxp_elem one = before_folding(c->dims, v[i], how, x->type.elem);
+        e[at] = seen[at] ? fn(c->dims, e[at], one, x->type.elem) : one;
         seen[at] = true;
     }
+    oxp_dtype t = x->type.elem;
+    oxp_elem per =
+        oxp_dtype_is_float(t) ? oxp_elem_float((double)(n / m), t) : oxp_elem_int((oxp_dim)(n / m));
+    for (uint64_t i = 0; i < m && how == FOLD_MEAN; i++)
+        e[i] = oxp_eval_div(c->dims, e[i], per, t);
     oxp_set_elems(c, 0, e, (uint32_t)m);
 }
 
-static void reduce(oxp_call *c, oxp_eval2 fn) {
+static void reduce(oxp_call *c, oxp_eval2 fn, folding how) {
     axes a;
     const oxp_fact *x = oxp_input(c, 0);
     if (!x || c->n_out == 0)
@@ -122,30 +137,42 @@ static void reduce(oxp_call *c, oxp_eval2 fn) {
         return;
     }
     reduce_shape(c, &a, oxp_elem_type(x));
-    reduce_elems(c, &a, fn);
+    reduce_elems(c, &a, fn, how);
 }
 
 static void infer_reduce(oxp_call *c) {
-    reduce(c, NULL);
+    reduce(c, NULL, FOLD);
 }
 
 static void infer_sum(oxp_call *c) {
-    reduce(c, oxp_eval_add);
+    reduce(c, oxp_eval_add, FOLD);
+}
+
+static void infer_mean(oxp_call *c) {
+    reduce(c, oxp_eval_add, FOLD_MEAN);
+}
+
+static void infer_l1(oxp_call *c) {
+    reduce(c, oxp_eval_add, FOLD_ABS);
+}
+
+static void infer_sum_square(oxp_call *c) {
+    reduce(c, oxp_eval_add, FOLD_SQUARE);
 }
 
 static void infer_prod(oxp_call *c) {
-    reduce(c, oxp_eval_mul);
+    reduce(c, oxp_eval_mul, FOLD);
 }
 
 static void infer_max(oxp_call *c) {
-    reduce(c, oxp_eval_max);
+    reduce(c, oxp_eval_max, FOLD);
 }
 
 static void infer_min(oxp_call *c) {
-    reduce(c, oxp_eval_min);
+    reduce(c, oxp_eval_min, FOLD);
 }
 
-static void infer_arg(oxp_call *c) {
+static void arg_shape(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     int rank = oxp_rank(x);
     if (c->n_out == 0)
@@ -167,21 +194,19 @@ static void infer_arg(oxp_call *c) {
     reduce_shape(c, &list, OXP_INT64);
 }
 
-/* CumSum of a short list, along its only axis. */
+static void infer_arg_max(oxp_call *c) {
+    arg_shape(c);
+    oxp_elems_arg(c, true, oxp_call_int(c, "select_last_index", 0) != 0);
+}
+
+static void infer_arg_min(oxp_call *c) {
+    arg_shape(c);
+    oxp_elems_arg(c, false, oxp_call_int(c, "select_last_index", 0) != 0);
+}
+
 static void infer_cumsum(oxp_call *c) {
-    const oxp_fact *x = oxp_input(c, 0);
     oxp_infer_like(c);
-    uint64_t n;
-    if (oxp_rank(x) != 1 || !oxp_elements_literal(x, &n) || n > OXP_ELEMS_MAX ||
-        oxp_call_int(c, "reverse", 0) || oxp_call_int(c, "exclusive", 0) || !oxp_elems_ready(c))
-        return;
-    const oxp_elem *v = oxp_input_elems(c, 0);
-    if (!v || x->n_elems != n)
-        return;
-    oxp_elem *e = OXP_NEWS(c->scratch, (size_t)n + 1, oxp_elem);
-    for (uint32_t i = 0; i < n; i++)
-        e[i] = i ? oxp_eval_add(c->dims, e[i - 1], v[i], x->type.elem) : v[i];
-    oxp_set_elems(c, 0, e, (uint32_t)n);
+    oxp_elems_cumsum(c, oxp_call_int(c, "reverse", 0) != 0, oxp_call_int(c, "exclusive", 0) != 0);
 }
 
 static oxp_range range_square(const oxp_call *c, const oxp_range *in, uint32_t slot) {
@@ -202,17 +227,17 @@ static oxp_range range_sum(const oxp_call *c, const oxp_range *in, uint32_t slot
 #define R (OXP_OP_REDUCE | OXP_OP_ACCUMULATES)
 static const oxp_op table[] = {
     {"ReduceSum", "", R, 0, infer_sum, oxp_cost_read_in, range_sum},
-    {"ReduceMean", "", R, 0, infer_reduce, oxp_cost_read_in, oxp_range_same},
+    {"ReduceMean", "", R, 0, infer_mean, oxp_cost_read_in, oxp_range_same},
     {"ReduceProd", "", R, 0, infer_prod, oxp_cost_read_in, NULL},
     {"ReduceMax", "", OXP_OP_REDUCE, 0, infer_max, oxp_cost_read_in, oxp_range_same},
     {"ReduceMin", "", OXP_OP_REDUCE, 0, infer_min, oxp_cost_read_in, oxp_range_same},
-    {"ReduceL1", "", R, 0, infer_reduce, oxp_cost_read_in, range_square},
+    {"ReduceL1", "", R, 0, infer_l1, oxp_cost_read_in, range_square},
     {"ReduceL2", "", R, 0, infer_reduce, oxp_cost_read_in, range_square},
-    {"ReduceSumSquare", "", R, 0, infer_reduce, oxp_cost_read_in, range_square},
+    {"ReduceSumSquare", "", R, 0, infer_sum_square, oxp_cost_read_in, range_square},
     {"ReduceLogSum", "", R, 0, infer_reduce, oxp_cost_read_in, NULL},
     {"ReduceLogSumExp", "", R, 0, infer_reduce, oxp_cost_read_in, NULL},
-    {"ArgMax", "", OXP_OP_REDUCE, 0, infer_arg, oxp_cost_read_in, NULL},
-    {"ArgMin", "", OXP_OP_REDUCE, 0, infer_arg, oxp_cost_read_in, NULL},
+    {"ArgMax", "", OXP_OP_REDUCE, 0, infer_arg_max, oxp_cost_read_in, NULL},
+    {"ArgMin", "", OXP_OP_REDUCE, 0, infer_arg_min, oxp_cost_read_in, NULL},
     {"CumSum", "", R | OXP_OP_ROUNDS_POSITION, 0, infer_cumsum, oxp_cost_read_in, NULL},
     {"CumProd", "", R | OXP_OP_ROUNDS_POSITION, 0, oxp_infer_like, oxp_cost_read_in, NULL},
     {"ReduceSumInteger", "com.microsoft", OXP_OP_REDUCE | OXP_OP_QUANT, 0, infer_reduce,

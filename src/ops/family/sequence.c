@@ -1,5 +1,6 @@
 /* sequence.c - sequences and optionals.  The facts of a sequence's items are kept when their number
  * is known; its element type is what all items have in common. */
+#include "ops/propagate.h"
 #include "ops/util.h"
 
 #include <string.h>
@@ -59,7 +60,7 @@ static void infer_construct(oxp_call *c) {
     oxp_fact *items = oxp_alloc(c->arena, c->n_in + 1u, sizeof *items);
     for (uint32_t i = 0; i < c->n_in; i++)
         if (c->in[i])
-            items[i].type = c->in[i]->type;
+            items[i] = *c->in[i];
     set_sequence(c, items, c->n_in, &items[0].type);
 }
 
@@ -89,7 +90,7 @@ static void infer_insert(oxp_call *c) {
     }
     oxp_fact *items = oxp_alloc(c->arena, s->n_elems + 1u, sizeof *items);
     for (uint32_t i = 0, from = 0; i <= s->n_elems; i++)
-        items[i].type = (int64_t)i == at ? x->type : s->items[from++].type;
+        items[i] = (int64_t)i == at ? *x : s->items[from++];
     set_sequence(c, items, s->n_elems + 1, &t);
 }
 
@@ -107,7 +108,7 @@ static void infer_erase(oxp_call *c) {
     oxp_fact *items = oxp_alloc(c->arena, s->n_elems, sizeof *items);
     for (uint32_t i = 0, to = 0; i < s->n_elems; i++)
         if ((int64_t)i != at)
-            items[to++].type = s->items[i].type;
+            items[to++] = s->items[i];
     set_sequence(c, items, s->n_elems - 1, item_type(s));
 }
 
@@ -116,7 +117,10 @@ static void infer_at(oxp_call *c) {
     if (!is_sequence(s) || !oxp_has_out(c, 0))
         return;
     int64_t at = s->items ? position(c, 1, s->n_elems, false) : -1;
-    c->out[0].type = at >= 0 ? s->items[at].type : *item_type(s);
+    if (at >= 0)
+        c->out[0] = s->items[at];
+    else
+        c->out[0].type = *item_type(s);
 }
 
 static void infer_length(oxp_call *c) {
@@ -150,6 +154,8 @@ static void infer_split_to(oxp_call *c) {
                  (listed || (oxp_dim_is_literal(part) && part > 0));
     uint32_t count = known ? (uint32_t)n : 1;
     oxp_fact *items = oxp_alloc(c->arena, count + 1u, sizeof *items);
+    const oxp_elem *all = rank == 1 ? oxp_input_elems(c, 0) : NULL;
+    int64_t start = 0;
     for (uint32_t i = 0; i < count; i++) {
         oxp_dim *dims = oxp_alloc(c->arena, (size_t)rank + 1, sizeof *dims);
         memcpy(dims, x->type.dims, (size_t)rank * sizeof *dims);
@@ -165,8 +171,26 @@ static void infer_split_to(oxp_call *c) {
             r--;
         }
         items[i].type = (oxp_type){OXP_KIND_TENSOR, oxp_elem_type(x), r, dims, NULL};
+        if (all && known && oxp_dim_is_literal(size) && size >= 0 && start + size <= x->n_elems) {
+            items[i].elems = all + start;
+            items[i].n_elems = (uint32_t)size;
+            start += size;
+        }
     }
     set_sequence(c, known ? items : NULL, known ? count : 0, &items[0].type);
+}
+
+enum { JOINED_MAX = 256 };
+
+/* The items' elements, as Concat joins those of its inputs. */
+static void joined_elems(oxp_call *c, const oxp_fact *s, int axis) {
+    oxp_call as_concat = *c;
+    const oxp_fact **in = OXP_NEWS(c->scratch, s->n_elems + 1u, const oxp_fact *);
+    for (uint32_t i = 0; i < s->n_elems; i++)
+        in[i] = &s->items[i];
+    as_concat.in = in;
+    as_concat.n_in = s->n_elems;
+    oxp_elems_concat(&as_concat, axis);
 }
 
 static void infer_concat_from(oxp_call *c) {
@@ -194,6 +218,8 @@ static void infer_concat_from(oxp_call *c) {
                             : OXP_DIM_UNKNOWN;
     }
     oxp_set(c, 0, t->elem, rank, out);
+    if (s->items && !fresh && s->n_elems > 0 && s->n_elems <= JOINED_MAX)
+        joined_elems(c, s, axis);
 }
 
 /* ---- optionals ---- */
