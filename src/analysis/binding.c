@@ -97,6 +97,17 @@ static void fix(oxp_bound *b, oxp_dim dim, int64_t value) {
     b->fixed[b->n_fixed++] = (fixed){dim, value};
 }
 
+/* What could have been meant: "; the open ones are N, H" (some, where they are many). */
+static const char *known_names(const oxp_bound *b) {
+    enum { SHOWN = 12 };
+    if (b->n_names == 0)
+        return "; all its inputs have fixed dimensions";
+    const char *text = "; the open ones are ";
+    for (size_t i = 0; i < b->n_names && i < SHOWN; i++)
+        text = oxp_sprintf(b->arena, "%s%s%s", text, i > 0 ? ", " : "", b->names[i].name);
+    return b->n_names > SHOWN ? oxp_sprintf(b->arena, "%s, ...", text) : text;
+}
+
 static void bind_dim(oxp_bound *b, const oxp_binding *in) {
     check_size(b, in->name, in->value);
     oxp_assumed *a = find_name(b, in->name);
@@ -114,8 +125,8 @@ static void bind_dim(oxp_bound *b, const oxp_binding *in) {
             }
         }
     }
-    oxp_raise(b->ctx, OXP_E_USAGE, "%s: no input has a dimension named %s", oxp_model_path(b->m),
-              in->name);
+    oxp_raise(b->ctx, OXP_E_USAGE, "%s: no input has a dimension named %s%s", oxp_model_path(b->m),
+              in->name, known_names(b));
 }
 
 static void bind_one_dim(oxp_bound *b, const oxp_binding *in, int axis, oxp_dim d) {
