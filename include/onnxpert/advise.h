@@ -77,8 +77,8 @@ typedef struct oxp_advise_opts {
  * target that makes no sense, a binding that binds nothing. */
 OXP_API OXP_MUST_USE oxp_status oxp_advise(const oxp_roadmap **out, const oxp_model *m,
                                            const oxp_advise_opts *opts, oxp_arena *arena);
-/* Is there an item whose impact is at least "high", "medium" or "low"?  OXP_E_USAGE for another
- * word. */
+/* Is there an item whose impact is at least "high", "medium" or "low"; or, for "targets", a target
+ * that the model as it is misses?  OXP_E_USAGE for another word. */
 OXP_API OXP_MUST_USE oxp_status oxp_roadmap_reaches(bool *out, const oxp_roadmap *r,
                                                     const char *impact);
 /* A report (kind "roadmap") over it, which must outlive it. */

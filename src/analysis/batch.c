@@ -271,6 +271,23 @@ static void scale_point(const oxp_analysis *a, int64_t from, const oxp_device *d
     p->seconds = sum.seconds;
 }
 
+bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t batch,
+                  oxp_arena *arena, const oxp_analysis **out, double *scale) {
+    batch_axis axis = {.n_names = 0};
+    find_axis(a, &axis, arena);
+    *out = a;
+    *scale = axis.fixed > 0 ? (double)batch / (double)axis.fixed : 1;
+    if (axis.n_names == 0)
+        return axis.fixed > 0;
+    *scale = 1;
+    bool same = true;
+    for (size_t i = 0; i < a->n_assumed; i++)
+        same = same && (!is_batch(&axis, a->assumed[i].name) || a->assumed[i].value == batch);
+    if (!same)
+        *out = analyse_at(a, base, &axis, batch, arena);
+    return *out != NULL;
+}
+
 static void find_knee(oxp_batch_sweep *s) {
     s->knee = s->n_points;
     for (size_t i = 0; i < s->n_points && s->points[i].valid; i++) {

@@ -11,4 +11,10 @@ void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, si
                      oxp_node_latency *nodes);
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale);
 
+/* The model analysed again at this batch (*out in `arena`, *scale 1), or where the file fixes the
+ * batch the analysis at hand and how much more there is of everything but the weights.  False: it
+ * has no batch, or does not run at this one. */
+bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t batch,
+                  oxp_arena *arena, const oxp_analysis **out, double *scale);
+
 #endif

@@ -17,6 +17,15 @@ static void pair_double(oxp_json *j, const char *key, double before, double afte
     oxp_json_end(j);
 }
 
+/* Before over after, from the lowest to the highest. */
+static void factor(oxp_json *j, const char *key, oxp_spread s) {
+    oxp_json_object(j, key);
+    oxp_json_double(j, "low", s.low);
+    oxp_json_double(j, "high", s.high);
+    oxp_json_string(j, "cause", *s.cause ? s.cause : NULL);
+    oxp_json_end(j);
+}
+
 void oxp_emit_metrics(oxp_json *j, const char *key, const oxp_metrics *b, const oxp_metrics *n) {
     oxp_json_object(j, key);
     pair(j, "flops", b->flops, n->flops);
@@ -29,6 +38,8 @@ void oxp_emit_metrics(oxp_json *j, const char *key, const oxp_metrics *b, const 
     pair(j, "size_bytes", b->size, n->size);
     pair_double(j, "latency_ms", b->latency * 1e3, n->latency * 1e3);
     pair_double(j, "throughput", b->throughput, n->throughput);
+    factor(j, "latency_factor", oxp_spread_gain(b, n, false));
+    factor(j, "throughput_factor", oxp_spread_gain(b, n, true));
     oxp_json_end(j);
 }
 
@@ -41,6 +52,13 @@ static double in_unit(const oxp_target *t, double v) {
     return t->kind == OXP_TARGET_LATENCY ? v * 1e3 : v;
 }
 
+static void verdict(oxp_json *j, const char *key, const oxp_target *t, double v) {
+    if (isnan(v))
+        oxp_json_null(j, key);
+    else
+        oxp_json_bool(j, key, oxp_target_met(t, v));
+}
+
 static void target(oxp_json *j, const oxp_target *t, const oxp_metrics *before,
                    const oxp_metrics *after) {
     double now = oxp_target_value(t, before), then = oxp_target_value(t, after);
@@ -50,10 +68,8 @@ static void target(oxp_json *j, const oxp_target *t, const oxp_metrics *before,
     oxp_json_string(j, "unit", unit(t));
     oxp_json_double(j, "baseline", in_unit(t, now));
     oxp_json_double(j, "projected", in_unit(t, then));
-    if (isnan(then))
-        oxp_json_null(j, "met");
-    else
-        oxp_json_bool(j, "met", oxp_target_met(t, then));
+    verdict(j, "met_today", t, now);
+    verdict(j, "met", t, then);
     if (t->kind == OXP_TARGET_ACCURACY)
         oxp_json_string(j, "note", "not decidable from the graph: measure it on validation data");
     oxp_json_end(j);
@@ -71,6 +87,62 @@ static void evidence(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_
     for (size_t i = 0; i < it->result->n_details; i++)
         oxp_json_string(j, NULL, it->result->details[i]);
     oxp_json_end(j);
+    oxp_json_end(j);
+}
+
+/* Targets that all of the roadmap misses: the best that any combination does. */
+static void nearest(oxp_json *j, const oxp_roadmap *r) {
+    oxp_json_array(j, "nearest");
+    for (size_t i = 0; i < r->n_targets; i++) {
+        if (isnan(r->nearest[i].value))
+            continue;
+        oxp_json_object(j, NULL);
+        oxp_json_string(j, "target", r->targets[i].name);
+        oxp_json_double(j, "value", in_unit(&r->targets[i], r->nearest[i].value));
+        oxp_json_string(j, "items", *r->nearest[i].items ? r->nearest[i].items : NULL);
+        oxp_json_end(j);
+    }
+    oxp_json_end(j);
+}
+
+static void sweep(oxp_json *j, const char *key, const oxp_sweep_point *p, size_t n) {
+    oxp_json_array(j, key);
+    for (size_t i = 0; i < n; i++) {
+        const oxp_metrics *m = &p[i].metrics;
+        oxp_spread s = oxp_spread_latency(m);
+        oxp_json_object(j, NULL);
+        oxp_json_string(j, "setting", p[i].label);
+        oxp_json_bool(j, "runs", p[i].runs);
+        oxp_json_bool(j, "native", p[i].native);
+        if (p[i].runs) {
+            oxp_json_double(j, "latency_ms", 1e3 * m->latency);
+            oxp_json_double(j, "latency_ms_low", 1e3 * s.low);
+            oxp_json_double(j, "latency_ms_high", 1e3 * s.high);
+            oxp_json_double(j, "throughput", m->batch_runs ? m->throughput : NAN);
+            oxp_json_uint(j, "flops", m->flops);
+            oxp_json_uint(j, "memory_bytes", m->memory);
+        }
+        oxp_json_end(j);
+    }
+    oxp_json_end(j);
+}
+
+static void batches(oxp_json *j, const oxp_batch_sweep *s) {
+    oxp_json_array(j, "batch");
+    for (size_t i = 0; s && i < s->n_points; i++) {
+        const oxp_batch_point *p = &s->points[i];
+        oxp_json_object(j, NULL);
+        oxp_json_int(j, "batch", p->batch);
+        oxp_json_bool(j, "runs", p->valid);
+        if (p->valid) {
+            oxp_json_double(j, "latency_ms", 1e3 * p->seconds);
+            oxp_json_double(j, "throughput", p->throughput);
+            oxp_json_uint(j, "memory_bytes", p->memory_bytes);
+            oxp_json_bool(j, "fits", p->fits);
+            oxp_json_bool(j, "knee", i == s->knee);
+        }
+        oxp_json_end(j);
+    }
     oxp_json_end(j);
 }
 
@@ -131,9 +203,21 @@ void oxp_emit_roadmap(const void *source, oxp_json *j) {
     for (size_t i = 0; i < r->n_targets; i++)
         target(j, &r->targets[i], &r->baseline, &r->final);
     oxp_json_end(j);
+    oxp_json_object(j, "weights"); /* what an item's gain is made of */
+    for (int k = 0; k < OXP_WEIGHTS; k++)
+        oxp_json_double(j, oxp_target_kind_name((oxp_target_kind)k), r->weight[k]);
+    oxp_json_double(j, "arithmetic", r->work_weight);
+    oxp_json_end(j);
     oxp_json_array(j, "phases");
     for (size_t i = 0; i < r->n_phases; i++)
         phase(j, r, &r->phases[i], arena);
+    oxp_json_end(j);
+    nearest(j, r);
+    oxp_json_object(j, "sweeps");
+    sweep(j, "precision", r->precisions, r->n_precisions);
+    sweep(j, "resolution", r->resolutions, r->n_resolutions);
+    oxp_json_string(j, "resolution_after", r->freed ? r->freed->rule->id : NULL);
+    batches(j, r->sweep);
     oxp_json_end(j);
     oxp_json_array(j, "not_applicable");
     for (size_t i = 0; i < r->n_dropped; i++) {

@@ -2,11 +2,13 @@
 #ifndef OXP_RULES_ROADMAP_H
 #define OXP_RULES_ROADMAP_H
 
+#include "analysis/insight.h"
 #include "analysis/latency.h"
 #include "onnxpert/pass.h"
 #include "rules/engine.h"
 
 enum { OXP_LATENCY_BATCHES = 4 }; /* different batches of latency@B targets */
+enum { OXP_SCENARIOS = 10 };      /* the device as stated, and with one assumption moved each */
 
 /* What a model costs on the device. */
 typedef struct oxp_metrics {
@@ -14,10 +16,24 @@ typedef struct oxp_metrics {
     double latency;                         /* seconds, batch as bound (1 when it is not) */
     double latency_at[OXP_LATENCY_BATCHES]; /* of the batches of latency@B; 0: unknown */
     double throughput;                      /* samples a second at the batch */
+    double latency_in[OXP_SCENARIOS], throughput_in[OXP_SCENARIOS]; /* [0]: as above */
     uint64_t memory; /* weights + peak activations at the batch; UINT64_MAX unknown */
     uint64_t size;   /* of the file, with external data */
+    bool batch_runs; /* false: it does not run at the batch; throughput and memory are of one run */
+    bool partial;    /* sizes contradict each other: it does not run */
     bool known;
 } oxp_metrics;
+
+/* From low to high, and the assumption that moves it most ("" when none does); NaN: unknown. */
+typedef struct oxp_spread {
+    double low, high;
+    const char *cause;
+} oxp_spread;
+/* Seconds; and before over after as a factor, of latencies or of throughputs (whatif_range.c). */
+oxp_spread oxp_spread_latency(const oxp_metrics *m);
+oxp_spread oxp_spread_gain(const oxp_metrics *before, const oxp_metrics *after, bool throughput);
+/* The device under each deviation; the first is as stated. */
+void oxp_scenarios(const oxp_device *d, oxp_arena *arena, const oxp_device *out[OXP_SCENARIOS]);
 
 typedef enum oxp_target_kind {
     OXP_TARGET_LATENCY,
@@ -26,6 +42,7 @@ typedef enum oxp_target_kind {
     OXP_TARGET_SIZE,
     OXP_TARGET_ACCURACY
 } oxp_target_kind;
+enum { OXP_WEIGHTS = OXP_TARGET_ACCURACY }; /* kinds that a projection can decide */
 
 typedef struct oxp_target {
     const char *name; /* "latency", "latency@8", ... */
@@ -36,6 +53,7 @@ typedef struct oxp_target {
     const char *text;
 } oxp_target;
 
+const char *oxp_target_kind_name(oxp_target_kind k);
 /* Parses "latency=3ms"; raises OXP_E_USAGE for what makes no sense. */
 oxp_target oxp_target_parse(oxp_arena *arena, const char *text);
 /* All of the options' targets, files included. */
@@ -47,14 +65,23 @@ bool oxp_target_met(const oxp_target *t, double value);
 double oxp_target_miss(const oxp_target *t, double value);
 const char *oxp_target_show(oxp_arena *arena, const oxp_target *t, double value);
 
+/* What an item does to the metric that matters most. */
+typedef enum oxp_effect {
+    OXP_EFFECT_UNKNOWN, /* nothing was projected */
+    OXP_EFFECT_LOSS,
+    OXP_EFFECT_NONE,
+    OXP_EFFECT_GAIN
+} oxp_effect;
+
 typedef struct oxp_item {
     const oxp_rule_result *result;
     const oxp_rule *rule;
     bool projected; /* `before` and `after` hold */
     oxp_metrics before, after;
-    const char *summary; /* what the what-if did, in words, or NULL */
-    double gain;         /* weighted logarithms of the metrics' factors */
-    double priority;
+    const char *summary;   /* what the what-if did, in words, or NULL */
+    double gain, gain_low; /* weighted logarithms of the metrics' factors, and their low end */
+    double priority;       /* roadmap_rank.c has the formula */
+    oxp_effect effect;
     bool alone;          /* not part of its phase's combination: the others are better without it */
     const char *impact;  /* "high", "medium", "low" */
     const char *command; /* or NULL */
@@ -68,6 +95,20 @@ typedef struct oxp_phase {
     bool has_combined;
 } oxp_phase;
 
+/* One setting of a sweep. */
+typedef struct oxp_sweep_point {
+    const char *label;
+    bool runs;   /* false: the graph does not take it */
+    bool native; /* precision: the device computes in it */
+    oxp_metrics metrics;
+} oxp_sweep_point;
+
+/* The best that a combination of items does for a target. */
+typedef struct oxp_nearest {
+    double value;      /* NaN: not looked for, the roadmap reaches it (or it is unknown) */
+    const char *items; /* titles; "" = all that the phases combine */
+} oxp_nearest;
+
 struct oxp_roadmap {
     const oxp_model *model;
     const oxp_analysis *analysis;
@@ -79,10 +120,19 @@ struct oxp_roadmap {
     const oxp_batch_sweep *sweep;
     const oxp_target *targets;
     size_t n_targets;
+    double weight[OXP_WEIGHTS]; /* of latency, throughput, memory, size: they add up to 1 */
+    double work_weight;         /* of the arithmetic, where no target is missed */
+    oxp_target_kind focus;      /* the one with the largest weight */
+    bool missed;                /* weights are how far targets are missed; else the default */
+    const oxp_sweep_point *precisions, *resolutions;
+    size_t n_precisions, n_resolutions;
+    const oxp_item *freed; /* applied for the resolutions: the network is tied to one without it */
+    const oxp_insight *insight;
     const oxp_phase *phases;
     size_t n_phases;
-    oxp_metrics final;
-    const oxp_skip *dropped; /* ids of rules that matched, whose what-if found nothing to do */
+    oxp_metrics final;          /* with all that is combined */
+    const oxp_nearest *nearest; /* for each target: the best combination, where none reaches it */
+    const oxp_skip *dropped;    /* ids of rules that matched, whose what-if found nothing to do */
     size_t n_dropped;
 };
 
@@ -92,9 +142,13 @@ typedef struct oxp_whatif {
     const oxp_analysis *analysis;
     const oxp_analyze_opts *base;
     const oxp_device *device;
+    const oxp_device *scenarios[OXP_SCENARIOS]; /* the first is `device` as stated */
     int64_t batch;
     int64_t latency_batches[OXP_LATENCY_BATCHES]; /* 0: none */
-    uint64_t overhead;                            /* bytes of the files that are not weights */
+    /* The analysis at the batch and at latency@B, made once; NULL: not needed or does not run. */
+    const oxp_analysis *at[OXP_LATENCY_BATCHES + 1];
+    double at_scale[OXP_LATENCY_BATCHES + 1];
+    uint64_t overhead; /* bytes of the files that are not weights */
     oxp_arena *arena;
 } oxp_whatif;
 
@@ -104,6 +158,8 @@ typedef struct oxp_imagined {
     oxp_dtype weights;   /* of stored weights of matrix products */
 } oxp_imagined;
 
+/* Fills `at`, so that every measure of the original finds it. */
+void oxp_whatif_prepare(oxp_whatif *w);
 oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types);
 /* Applies an item's projection to `copy` (a clone, patched so far); false: it changed nothing, *why
  * says so.  *types is changed where the projection sets one. */

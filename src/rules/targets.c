@@ -30,6 +30,10 @@ static const struct {
              {"size", OXP_TARGET_SIZE, sizes, "20MB"},
              {"accuracy", OXP_TARGET_ACCURACY, shares, "0.98"}};
 
+const char *oxp_target_kind_name(oxp_target_kind k) {
+    return kinds[k].name;
+}
+
 /* The number and its unit; false when they make no sense. */
 static bool read_goal(const char *text, const unit *units, double *goal) {
     char *end;

@@ -2,30 +2,85 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/latency_impl.h"
 #include "base/safe_math.h"
 #include "ops/op.h"
 #include "rewrite/project.h"
 #include "rules/roadmap.h"
 
-/* Seconds of a run.  With a precision of integers only what quantization reaches changes its type:
- * convolutions, products and what lies elementwise between them; normalizations, softmax and
- * reductions stay in floating point, as quantizers leave them. */
-static double seconds_of(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype precision) {
-    if (!precision || oxp_dtype_is_float(precision))
-        return oxp_latency(a, w->device, precision, NULL, NULL);
+/* An analysis, and how much more of everything but the weights there is (a batch that the file
+ * fixes). */
+typedef struct run {
+    const oxp_analysis *a;
+    double scale;
+} run;
+
+/* With a precision of integers only what quantization reaches changes its type: convolutions,
+ * products and what lies elementwise between them; normalizations, softmax and reductions stay in
+ * floating point, as quantizers leave them. */
+static bool reached(const oxp_analysis *a, oxp_id i, oxp_dtype precision) {
+    oxp_op_class c = oxp_class_of(a, i);
+    return precision &&
+           (oxp_dtype_is_float(precision) || (c != OXP_CLASS_NORM && c != OXP_CLASS_RECURRENT));
+}
+
+/* Bytes of a node's stored weights in that precision. */
+static double weights_in(const oxp_node_info *info, oxp_dtype precision) {
+    double bytes = (double)info->weight_bytes;
+    return precision ? fmin(bytes, (double)info->params * oxp_dtype_bits(precision) / 8) : bytes;
+}
+
+/* Bytes that a product's stored weights no longer take: weight-only quantization keeps them in
+ * types.weights with a float16 scale for each block of 32 and widens them on the way in. */
+static double saved_bytes(const oxp_analysis *a, oxp_id i, oxp_imagined types) {
+    const oxp_node_info *info = &a->nodes[i];
+    double bits = (double)oxp_dtype_bits(types.weights) + 16.0 / 32;
+    if (!types.weights || !oxp_node_at(a->model, i)->live || !info->params ||
+        info->params == UINT64_MAX || info->weight_bytes == UINT64_MAX ||
+        oxp_class_of(a, i) != OXP_CLASS_MATMUL)
+        return 0;
+    return fmax(0, weights_in(info, types.precision) - (double)info->params * bits / 8);
+}
+
+/* The node's time with fewer bytes of weights to read: the arithmetic stays as it is. */
+static double less_traffic(run r, oxp_id i, oxp_imagined types, const oxp_node_latency *l) {
+    const oxp_node_info *info = &r.a->nodes[i];
+    double saved = saved_bytes(r.a, i, types), weights = weights_in(info, types.precision);
+    if (saved <= 0 || !info->bytes_moved || info->bytes_moved == UINT64_MAX)
+        return l->seconds;
+    double narrower = weights / (double)info->weight_bytes;
+    double tensors = r.scale * narrower * ((double)info->bytes_moved - (double)info->weight_bytes);
+    double memory = l->memory * fmax(0, 1 - saved / (weights + fmax(0, tensors)));
+    return l->seconds - fmax(l->compute, l->memory) + fmax(l->compute, memory);
+}
+
+static double seconds_imagined(const oxp_whatif *w, run r, const oxp_device *d,
+                               oxp_imagined types) {
     oxp_mark mark = oxp_arena_mark(w->arena);
-    size_t n = oxp_node_count(a->model);
+    size_t n = oxp_node_count(r.a->model);
     oxp_node_latency *as_is = OXP_NEWS(w->arena, n + 1, oxp_node_latency);
     oxp_node_latency *low = OXP_NEWS(w->arena, n + 1, oxp_node_latency);
     oxp_latency_sum sum;
-    double total = oxp_latency(a, w->device, OXP_UNDEFINED, &sum, as_is);
-    oxp_latency(a, w->device, precision, NULL, low);
+    double total = 0;
+    oxp_latency_all(r.a, &d, 1, OXP_UNDEFINED, r.scale, &sum, as_is);
+    if (types.precision)
+        oxp_latency_all(r.a, &d, 1, types.precision, r.scale, &sum, low);
     for (oxp_id i = 0; i < n; i++)
-        if (oxp_node_at(a->model, i)->live && oxp_class_of(a, i) != OXP_CLASS_NORM &&
-            oxp_class_of(a, i) != OXP_CLASS_RECURRENT)
-            total += low[i].seconds - as_is[i].seconds;
+        if (oxp_node_at(r.a->model, i)->live)
+            total +=
+                less_traffic(r, i, types, reached(r.a, i, types.precision) ? &low[i] : &as_is[i]);
     oxp_arena_rewind(w->arena, mark);
     return total;
+}
+
+/* Seconds of a run on the device as stated and under each deviation. */
+static void seconds_of(const oxp_whatif *w, run r, oxp_imagined types, double out[OXP_SCENARIOS]) {
+    oxp_latency_sum sums[OXP_SCENARIOS];
+    bool plain = !types.weights && (!types.precision || oxp_dtype_is_float(types.precision));
+    if (plain)
+        oxp_latency_all(r.a, w->scenarios, OXP_SCENARIOS, types.precision, r.scale, sums, NULL);
+    for (int i = 0; i < OXP_SCENARIOS; i++)
+        out[i] = plain ? sums[i].seconds : seconds_imagined(w, r, w->scenarios[i], types);
 }
 
 /* Bytes of weights when floats take `precision`. */
@@ -47,69 +102,76 @@ static uint64_t scaled(uint64_t bytes, const oxp_analysis *a, oxp_dtype precisio
     return (uint64_t)((double)bytes * ((double)after / (double)before));
 }
 
-/* Weight-only quantization: stored weights of products are read in `t` with a float16 scale for
- * each block of 32 and widened on the way in; the arithmetic stays as it is. */
-static void shrink_weights(const oxp_whatif *w, const oxp_analysis *a, oxp_dtype t,
-                           oxp_metrics *m) {
-    oxp_mark mark = oxp_arena_mark(w->arena);
-    size_t n = oxp_node_count(a->model);
-    oxp_node_latency *l = OXP_NEWS(w->arena, n + 1, oxp_node_latency);
-    oxp_latency(a, w->device, OXP_UNDEFINED, NULL, l);
-    double bits = (double)oxp_dtype_bits(t) + 16.0 / 32, saved_bytes = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(a->model, i);
-        const oxp_node_info *info = &a->nodes[i];
-        if (!node->live || oxp_class_of(a, i) != OXP_CLASS_MATMUL || !info->params ||
-            info->params == UINT64_MAX || info->weight_bytes == UINT64_MAX)
+/* Weights of products that several nodes read are counted once. */
+static uint64_t all_saved(const oxp_analysis *a, oxp_imagined types) {
+    double saved = 0;
+    for (oxp_id i = 0; types.weights && i < oxp_node_count(a->model); i++)
+        saved += saved_bytes(a, i, types);
+    return saved > (double)a->totals.weight_bytes ? 0 : (uint64_t)saved;
+}
+
+static uint64_t less(uint64_t bytes, uint64_t saved) {
+    return bytes == UINT64_MAX ? bytes : bytes > saved ? bytes - saved : 0;
+}
+
+/* Time and memory at the batch of the throughput, and the times at those of latency@B. */
+static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
+                            uint64_t saved, oxp_metrics *m) {
+    for (int i = 0; i < OXP_SCENARIOS; i++)
+        m->throughput_in[i] = m->latency_in[i] > 0 ? 1 / m->latency_in[i] : 0;
+    for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
+        int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
+        double seconds[OXP_SCENARIOS];
+        run r = {NULL, 1};
+        if (batch < 2)
             continue;
-        double saved = (double)info->weight_bytes - (double)info->params * bits / 8;
-        if (saved <= 0)
+        oxp_mark mark = oxp_arena_mark(w->arena);
+        if (a == w->analysis)
+            r = (run){w->at[i], w->at_scale[i]};
+        else if (!oxp_at_batch(a, w->base, batch, w->arena, &r.a, &r.scale))
+            r.a = NULL;
+        if (!r.a) {
+            m->batch_runs = m->batch_runs && i;
             continue;
-        saved_bytes += saved;
-        if (!info->bytes_moved || info->bytes_moved == UINT64_MAX)
-            continue;
-        double memory = l[i].memory * fmax(0, 1 - saved / (double)info->bytes_moved);
-        m->latency -= fmax(l[i].compute, l[i].memory) - fmax(l[i].compute, memory);
+        }
+        seconds_of(w, r, types, seconds);
+        if (i)
+            m->latency_at[i - 1] = seconds[0];
+        for (int k = 0; !i && k < OXP_SCENARIOS; k++)
+            m->throughput_in[k] = seconds[k] > 0 ? (double)batch / seconds[k] : 0;
+        if (!i)
+            m->memory = less(oxp_memory_scaled(r.a, types.precision, r.scale), saved);
+        oxp_arena_rewind(w->arena, mark);
     }
-    oxp_arena_rewind(w->arena, mark);
-    if (saved_bytes > (double)m->weight_bytes)
-        return; /* weights that are shared many times: nothing can be said */
-    m->weight_bytes -= (uint64_t)saved_bytes;
-    if (m->memory != UINT64_MAX && m->memory > saved_bytes)
-        m->memory -= (uint64_t)saved_bytes;
+    m->throughput = m->throughput_in[0];
+}
+
+void oxp_whatif_prepare(oxp_whatif *w) {
+    for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
+        int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
+        if (batch > 1 &&
+            !oxp_at_batch(w->analysis, w->base, batch, w->arena, &w->at[i], &w->at_scale[i]))
+            w->at[i] = NULL;
+    }
 }
 
 oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types) {
-    oxp_dtype precision = types.precision;
     const oxp_totals *t = &a->totals;
+    uint64_t saved = all_saved(a, types);
     oxp_metrics m = {.flops = t->flops,
                      .int_ops = t->int_ops,
                      .params = t->params,
                      .nodes = t->nodes,
+                     .batch_runs = true,
+                     .partial = t->partial,
                      .known = true};
-    m.weight_bytes = weights_as(a, precision);
-    m.peak_activation_bytes = scaled(t->peak_activation_bytes, a, precision);
-    m.latency = seconds_of(w, a, precision);
-    m.memory = oxp_memory_needed(a, precision);
-    if (types.weights)
-        shrink_weights(w, a, types.weights, &m);
-    m.throughput = m.latency > 0 ? 1 / m.latency : 0;
+    m.weight_bytes = less(weights_as(a, types.precision), saved);
+    m.peak_activation_bytes = scaled(t->peak_activation_bytes, a, types.precision);
+    m.memory = less(oxp_memory_needed(a, types.precision), saved);
     m.size = oxp_sat_add(m.weight_bytes, w->overhead);
-    if (w->batch > 1) {
-        const oxp_batch_sweep *s =
-            oxp_sweep_batch(a, w->base, w->device, precision, &w->batch, 1, w->arena);
-        const oxp_batch_point *p = s && s->n_points && s->points[0].valid ? &s->points[0] : NULL;
-        if (p && s->dim) {
-            m.throughput = p->throughput;
-            m.memory = types.weights ? m.memory : p->memory_bytes;
-        }
-    }
-    for (size_t i = 0; i < OXP_LATENCY_BATCHES && w->latency_batches[i]; i++) {
-        const oxp_batch_sweep *s =
-            oxp_sweep_batch(a, w->base, w->device, precision, &w->latency_batches[i], 1, w->arena);
-        if (s && s->n_points && s->points[0].valid && s->dim)
-            m.latency_at[i] = s->points[0].seconds;
-    }
+    seconds_of(w, (run){a, 1}, types, m.latency_in);
+    m.latency = m.latency_in[0];
+    measure_batches(w, a, types, saved, &m);
     return m;
 }
 

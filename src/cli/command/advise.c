@@ -15,8 +15,9 @@ static const oxp_option options[] = {
      OXP_OPT_LIST, AT(rules)},
     {"--disable", "ID", "leave a rule out (repeatable)", OXP_OPT_LIST, AT(disable)},
     {"--profile", "FILE", "use only the rules that this file lists", OXP_OPT_TEXT, AT(profile)},
-    {"--fail-on", "high|medium|low", "exit with 1 when an item reaches this impact", OXP_OPT_TEXT,
-     AT(fail_on)},
+    {"--fail-on", "high|medium|low|targets",
+     "exit with 1 when an item reaches this impact, or the model as it is misses a target",
+     OXP_OPT_TEXT, AT(fail_on)},
     {"--device", "DEVICE", "device to project for (default t4); `onnxpert devices` lists them",
      OXP_OPT_TEXT, AT(device)},
     {"--batch", "N", "batch size for throughput and memory (default 1)", OXP_OPT_LIST, AT(batches)},
@@ -60,8 +61,8 @@ static int run(oxp_cli *cli) {
     o.rules = rules;
     oxp_cli_check_report(cli, "roadmap", cli->output, NULL);
     if (cli->fail_on && strcmp(cli->fail_on, "high") && strcmp(cli->fail_on, "medium") &&
-        strcmp(cli->fail_on, "low"))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--fail-on: '%s' is none of high, medium, low",
+        strcmp(cli->fail_on, "low") && strcmp(cli->fail_on, "targets"))
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--fail-on: '%s' is none of high, medium, low, targets",
                   cli->fail_on);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "roadmap", cli->output, m);

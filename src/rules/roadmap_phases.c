@@ -1,0 +1,134 @@
+/* roadmap_phases.c - items are applied together, on top of those of the phases before; phases
+ * against the targets. */
+#include <math.h>
+#include <string.h>
+
+#include "rules/roadmap_impl.h"
+
+enum { STAGES = 4 };
+
+/* Changes of the function first, then of its form, then of its precision: a pass finds what it
+ * looks for as long as the ones that rename and retype have not run. */
+static int stage(const oxp_item *it) {
+    const oxp_pass *pass =
+        it->rule->projection.pass ? oxp_pass_find(it->rule->projection.pass) : NULL;
+    if (!pass)
+        return 3;
+    return pass->fidelity == OXP_RETRAINING ? 0 : pass->fidelity == OXP_LOSSY ? 2 : 1;
+}
+
+/* All the items of `set` on one copy, analysed again. */
+static oxp_metrics together(const oxp_advice *a, const bool *set) {
+    oxp_model *copy = oxp_model_clone(a->m);
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
+    const char *why;
+    for (int k = 0; k < STAGES; k++)
+        for (size_t i = 0; i < a->n_items; i++)
+            if (set[i] && stage(&a->items[i]) == k)
+                oxp_whatif_apply(&a->w, copy, a->items[i].result, &types, &why);
+    oxp_metrics m = oxp_whatif_measure(&a->w, copy, types);
+    oxp_close(copy);
+    return m;
+}
+
+/* Items that change the function must pay in company, too: one without which the rest is better is
+ * left out of the combination. */
+static oxp_metrics combine(const oxp_advice *a, bool *set, const char *phase) {
+    oxp_metrics best = together(a, set);
+    for (size_t i = a->n_items; i-- > 0;) {
+        if (!set[i] || stage(&a->items[i]) != 0 || strcmp(a->items[i].rule->phase, phase) != 0)
+            continue;
+        set[i] = false;
+        oxp_metrics without = together(a, set);
+        if (oxp_gain(a->r, &a->r->baseline, &without, 0) >=
+            oxp_gain(a->r, &a->r->baseline, &best, 0))
+            best = without;
+        else
+            set[i] = true;
+    }
+    return best;
+}
+
+/* ---- targets that all of it does not reach ---- */
+static const char *titles(const oxp_advice *a, const bool *set) {
+    const char *s = "";
+    for (size_t i = 0; i < a->n_items; i++)
+        if (set[i])
+            s = oxp_sprintf(a->arena, "%s%s%s", s, *s ? "; " : "", a->items[i].rule->title);
+    return s;
+}
+
+static void take_nearer(const oxp_advice *a, const oxp_target *t, const oxp_metrics *m,
+                        const bool *set, oxp_nearest *best) {
+    double v = oxp_target_value(t, m);
+    if (isnan(v) || !(oxp_target_miss(t, v) < oxp_target_miss(t, best->value)))
+        return;
+    best->value = v;
+    best->items = titles(a, set);
+}
+
+/* The combination of the phases weighs all metrics; for one metric alone another may do better:
+ * every item by itself, and all of those that do not harm it. */
+static oxp_nearest nearest(const oxp_advice *a, const oxp_target *t, const bool *all) {
+    double final = oxp_target_value(t, &a->r->final);
+    oxp_nearest best = {NAN, ""};
+    if (t->kind == OXP_TARGET_ACCURACY || isnan(final) || oxp_target_met(t, final))
+        return best;
+    bool *set = OXP_NEWS(a->arena, a->n_items + 1, bool);
+    bool differs = false;
+    best.value = final;
+    take_nearer(a, t, &a->r->baseline, set, &best);
+    for (size_t i = 0; i < a->n_items; i++) {
+        const oxp_item *it = &a->items[i];
+        if (!it->projected)
+            continue;
+        set[i] = true;
+        take_nearer(a, t, &it->after, set, &best);
+        set[i] = false;
+    }
+    for (size_t i = 0; i < a->n_items; i++) {
+        const oxp_item *it = &a->items[i];
+        set[i] = it->projected && !(oxp_target_miss(t, oxp_target_value(t, &it->after)) >
+                                    oxp_target_miss(t, oxp_target_value(t, &it->before)));
+        differs |= set[i] != all[i];
+    }
+    if (differs) {
+        oxp_metrics m = together(a, set);
+        take_nearer(a, t, &m, set, &best);
+    }
+    return best;
+}
+
+void oxp_make_phases(oxp_advice *a) {
+    static const char *const ids[] = {"quick", "extra"};
+    static const char *const names[] = {"Quick Wins", "Extra Impact"};
+    oxp_phase *list = OXP_NEWS(a->arena, 2, oxp_phase);
+    bool *set = OXP_NEWS(a->arena, a->n_items + 1, bool);
+    size_t told = oxp_diag_count(a->ctx);
+    a->r->final = a->r->baseline;
+    for (int k = 0; k < 2; k++) {
+        oxp_phase *p = &list[k];
+        oxp_item *items = OXP_NEWS(a->arena, a->n_items + 1, oxp_item);
+        for (size_t i = 0; i < a->n_items; i++)
+            if (!strcmp(a->items[i].rule->phase, ids[k]) && a->items[i].projected &&
+                a->items[i].effect != OXP_EFFECT_LOSS)
+                p->has_combined = set[i] = true;
+        if (p->has_combined)
+            a->r->final = combine(a, set, ids[k]);
+        for (size_t i = 0; i < a->n_items; i++) {
+            a->items[i].alone = a->items[i].projected && !set[i];
+            if (!strcmp(a->items[i].rule->phase, ids[k]))
+                items[p->n_items++] = a->items[i];
+        }
+        p->name = names[k];
+        p->items = items;
+        p->combined = a->r->final;
+    }
+    oxp_nearest *near = OXP_NEWS(a->arena, a->r->n_targets + 1, oxp_nearest);
+    for (size_t i = 0; i < a->r->n_targets; i++)
+        near[i] = nearest(a, &a->r->targets[i], set);
+    oxp_diag_truncate(a->ctx, told);
+    a->r->nearest = near;
+    a->r->phases = list;
+    a->r->n_phases = 2;
+}
