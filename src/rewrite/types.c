@@ -83,9 +83,11 @@ static const char *check_tensor(oxp_patch *p, const oxp_pair *pair) {
     const oxp_value *v = &p->m->values[pair->value];
     const oxp_tensor *old = &p->m->tensors[v->tensor], *new = &p->m->tensors[pair->other];
     unsigned flags = p->run->pass->flags;
-    bool same = old->rank == new->rank;
-    for (int i = 0; same && i < old->rank; i++)
-        same = old->dims[i] == new->dims[i];
+    /* Leading axes of 1 may come: a product broadcasts them away. */
+    int more = is_interface(p, v) || new->rank < old->rank ? 0 : new->rank - old->rank;
+    bool same = old->rank + more == new->rank;
+    for (int i = 0; same && i < new->rank; i++)
+        same = new->dims[i] == (i < more ? 1 : old->dims[i - more]);
     if (!same && !(flags & OXP_PASS_RETRAINING))
         return oxp_sprintf(p->run->arena, "initializer '%.80s' would change its shape", v->name);
     unsigned need = is_interface(p, v) ? OXP_PASS_MAY_RETYPE_IO : OXP_PASS_MAY_RETYPE;

@@ -39,6 +39,7 @@ static void prepare(oxp_precision *p) {
     p->origin = OXP_NEWS(p->arena, values, uint8_t);
     p->range = OXP_NEWS(p->arena, values, oxp_interval);
     p->factor = OXP_NEWS(p->arena, values, bool);
+    p->lift = OXP_NEWS(p->arena, values, uint8_t);
     p->reason = OXP_NEWS(p->arena, nodes, const char *);
     p->schema = OXP_NEWS(p->arena, nodes, const oxp_schema *);
     p->n_tensors = oxp_tensor_count(p->m);

@@ -97,6 +97,7 @@ typedef struct oxp_precision {
     oxp_map *sentinels;        /* (node, slot) -> index + 1 into list */
     oxp_sentinel *sentinel;
     size_t n_sentinels, cap_sentinels;
+    uint8_t *lift;            /* by value: rank that an initializer gets, or 0 */
     oxp_tensor_stats **stats; /* by tensor */
     size_t n_tensors;
 } oxp_precision;
@@ -111,7 +112,9 @@ bool oxp_precision_is_narrow(oxp_precision *p, uint32_t atom);
 bool oxp_precision_float32(const oxp_precision *p, oxp_id value);
 
 /* precision_const.c */
-/* The tensor of a constant, its stats; a Constant's value_float(s) count too. */
+/* The tensor of a constant: an initializer's or a Constant node's; OXP_NONE for value_float(s). */
+oxp_id oxp_precision_tensor(const oxp_precision *p, oxp_id value);
+/* The stats of a constant; a Constant's value_float(s) count too. */
 const oxp_tensor_stats *oxp_precision_stats(oxp_precision *p, oxp_id value);
 /* A scalar constant (or one whose elements are all the same small list of one). */
 bool oxp_precision_scalar(oxp_precision *p, oxp_id value, double *x);
@@ -154,7 +157,15 @@ enum {
 unsigned oxp_precision_rule(const oxp_node *n, const char **why);
 
 /* precision_decide.c */
+/* Could the node be narrow at all: has it a place that nothing forces yet? */
+bool oxp_precision_candidate(oxp_precision *p, oxp_id node);
+/* Named by --fp16-include-op: hazards are not looked at. */
+bool oxp_precision_included(const oxp_precision *p, const oxp_node *n);
 void oxp_precision_decide(oxp_precision *p);
+
+/* precision_runtime.c: patterns that known runtimes cannot load. */
+void oxp_precision_runtime(oxp_precision *p); /* keeps nodes float32        */
+void oxp_precision_lifts(oxp_precision *p);   /* fills `lift`; types are decided */
 
 /* precision_apply.c */
 typedef struct oxp_precision_count {

@@ -57,6 +57,31 @@ static void narrow_in_place(job *j, oxp_id v) {
         oxp_patch_type(j->patch, v, retype(j->p->arena, x->declared, j->p->target));
 }
 
+/* Dims with leading ones, if the tensor of v is to have more of them. */
+static const int64_t *lifted(const oxp_precision *p, oxp_id v, const oxp_tensor *t, int *rank) {
+    *rank = t->rank;
+    if (p->lift[v] <= t->rank)
+        return t->dims;
+    *rank = p->lift[v];
+    int64_t *dims = OXP_NEWS(p->arena, *rank, int64_t);
+    for (int d = 0; d < *rank; d++)
+        dims[d] = d < *rank - t->rank ? 1 : t->dims[d - (*rank - t->rank)];
+    return dims;
+}
+
+static void lift_type(job *j, oxp_id v, oxp_dtype elem) {
+    oxp_precision *p = j->p;
+    oxp_type *t = OXP_NEW(p->arena, oxp_type);
+    int rank;
+    const int64_t *dims = lifted(p, v, oxp_tensor_at(p->m, oxp_precision_tensor(p, v)), &rank);
+    *t = (oxp_type){.kind = OXP_KIND_TENSOR, .elem = elem, .rank = rank};
+    oxp_dim *to = OXP_NEWS(p->arena, rank, oxp_dim);
+    for (int d = 0; d < rank; d++)
+        to[d] = dims[d];
+    t->dims = to;
+    oxp_patch_type(j->patch, v, t);
+}
+
 static void set_to(job *j, oxp_id graph, oxp_id cast, oxp_dtype to) {
     if (oxp_opset_of(j->p->m, graph, "") >= 6)
         oxp_patch_attr_int(j->patch, cast, "to", to);
@@ -175,12 +200,7 @@ static oxp_id small_tensor(job *j, oxp_id v, oxp_dtype t, double limit, int rank
 static oxp_id const_tensor(job *j, oxp_id v, uint8_t form) {
     oxp_precision *p = j->p;
     const oxp_value *x = oxp_value_at(p->m, v);
-    oxp_id base = x->tensor;
-    if (base == OXP_NONE) {
-        const oxp_attr *a = &oxp_node_at(p->m, x->producer)->attrs[0];
-        if (a->type == OXP_ATTR_TENSOR)
-            base = a->u.id;
-    }
+    oxp_id base = oxp_precision_tensor(p, v);
     bool clamp = form & (OXP_FORM_NARROW_CLAMPED | OXP_FORM_WIDE_CLAMPED);
     oxp_dtype t = form & (OXP_FORM_WIDE | OXP_FORM_WIDE_CLAMPED) ? OXP_FLOAT : p->target;
     double limit = clamp ? j->f[v].limit : HUGE_VAL;
@@ -190,12 +210,14 @@ static oxp_id const_tensor(job *j, oxp_id v, uint8_t form) {
         return small_tensor(j, v, t, limit, list, &n);
     }
     const oxp_tensor *b = oxp_tensor_at(p->m, base);
+    int rank;
+    const int64_t *dims = lifted(p, v, b, &rank);
     if (clamp && b->count <= 65536)
-        return small_tensor(j, v, t, limit, b->rank, b->dims);
+        return small_tensor(j, v, t, limit, rank, dims);
     oxp_recipe *r = OXP_NEW(oxp_model_arena(p->m), oxp_recipe);
     r->base = base;
     r->saturate = true;
-    return oxp_patch_tensor_lazy(j->patch, x->name, t, b->rank, b->dims, r);
+    return oxp_patch_tensor_lazy(j->patch, x->name, t, rank, dims, r);
 }
 
 static bool only(uint8_t need, uint8_t form) {
@@ -213,7 +235,10 @@ static void const_in_place(job *j, oxp_id v, uint8_t form) {
             oxp_patch_attr_remove(j->patch, producer, name);
         oxp_patch_attr_tensor(j->patch, producer, "value", t);
     }
-    if (form & (OXP_FORM_NARROW | OXP_FORM_NARROW_CLAMPED))
+    bool narrow = form & (OXP_FORM_NARROW | OXP_FORM_NARROW_CLAMPED);
+    if (p->lift[v] && oxp_value_at(p->m, v)->declared)
+        lift_type(j, v, narrow ? p->target : OXP_FLOAT);
+    else if (narrow)
         narrow_in_place(j, v);
     j->c->constants++;
 }
@@ -248,9 +273,11 @@ static oxp_id const_form(job *j, oxp_id v, uint8_t form) {
         (narrow_outside && form == OXP_FORM_NARROW)) {
         const_in_place(j, v, form);
         *at = v;
-    } else if (form == OXP_FORM_WIDE && !narrow_outside)
+    } else if (form == OXP_FORM_WIDE && !narrow_outside) {
+        if (p->lift[v])
+            const_in_place(j, v, form);
         *at = v;
-    else {
+    } else {
         oxp_id made = const_copy(j, v, form);
         *(form == OXP_FORM_NARROW           ? &j->f[v].narrow
           : form == OXP_FORM_NARROW_CLAMPED ? &j->f[v].narrow_clamped

@@ -11,7 +11,7 @@ static const oxp_attr *constant_attr(const oxp_precision *p, oxp_id v) {
     return &oxp_node_at(p->m, x->producer)->attrs[0];
 }
 
-static oxp_id tensor_of(const oxp_precision *p, oxp_id v) {
+oxp_id oxp_precision_tensor(const oxp_precision *p, oxp_id v) {
     const oxp_attr *a = constant_attr(p, v);
     if (!a)
         return oxp_value_at(p->m, v)->tensor;
@@ -21,7 +21,7 @@ static oxp_id tensor_of(const oxp_precision *p, oxp_id v) {
 uint64_t oxp_precision_count(const oxp_precision *p, oxp_id v) {
     if (v == OXP_NONE || !p->is_const[v])
         return 0;
-    oxp_id t = tensor_of(p, v);
+    oxp_id t = oxp_precision_tensor(p, v);
     if (t != OXP_NONE)
         return oxp_tensor_at(p->m, t)->count;
     const oxp_attr *a = constant_attr(p, v);
@@ -34,7 +34,7 @@ bool oxp_precision_elements(oxp_precision *p, oxp_id v, double *out, uint64_t ma
     *n = oxp_precision_count(p, v);
     if (*n > max)
         return false;
-    oxp_id t = tensor_of(p, v);
+    oxp_id t = oxp_precision_tensor(p, v);
     const oxp_attr *a = constant_attr(p, v);
     if (t != OXP_NONE) {
         if (!oxp_tensor_readable(p->m, t) || oxp_tensor_at(p->m, t)->dtype == OXP_STRING)
@@ -80,7 +80,7 @@ static void scan_floats(const float *f, size_t n, oxp_tensor_stats *s) {
 const oxp_tensor_stats *oxp_precision_stats(oxp_precision *p, oxp_id v) {
     if (v == OXP_NONE || !p->is_const[v] || !oxp_precision_float32(p, v))
         return NULL;
-    oxp_id t = tensor_of(p, v);
+    oxp_id t = oxp_precision_tensor(p, v);
     if (t == OXP_NONE) {
         const oxp_attr *a = constant_attr(p, v);
         oxp_tensor_stats *s = OXP_NEW(p->arena, oxp_tensor_stats);

@@ -15,8 +15,12 @@ static unsigned flags_of(const oxp_node *n) {
     return n->def ? n->def->flags : 0;
 }
 
+bool oxp_precision_included(const oxp_precision *p, const oxp_node *n) {
+    return listed(p->opts->include_ops, p->opts->n_include_ops, n->op);
+}
+
 /* Could the node be narrow at all: has it a place that nothing forces yet? */
-static bool candidate(oxp_precision *p, oxp_id id) {
+bool oxp_precision_candidate(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     for (uint32_t i = 0; i < n->n_in + n->n_out; i++) {
         uint32_t a = i < n->n_in ? p->in_atom[id][i] : p->out_atom[id][i - n->n_in];
@@ -149,16 +153,6 @@ static const char *half_hazard(oxp_precision *p, oxp_id id) {
     return why;
 }
 
-/* A normalization with statistics right behind a matrix product: ONNX Runtime (1.30, 1.31) merges
- * the two at its default level and fails on the mix of float16 data and float32 statistics. */
-static bool merged_at_load(const oxp_precision *p, const oxp_node *n) {
-    oxp_id x = oxp_in(n, 0);
-    if (!(flags_of(n) & OXP_OP_RUNNING_STATS) || x == OXP_NONE)
-        return false;
-    oxp_id producer = oxp_value_at(p->m, x)->producer;
-    return producer != OXP_NONE && flags_of(oxp_node_at(p->m, producer)) & OXP_OP_MATMUL;
-}
-
 static const char *hazard(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     const char *why = NULL;
@@ -167,7 +161,7 @@ static const char *hazard(oxp_precision *p, oxp_id id) {
     if (listed(p->opts->block_nodes, p->opts->n_block_nodes, n->name) ||
         listed(p->opts->block_nodes, p->opts->n_block_nodes, oxp_node_label(p->m, id, p->arena)))
         return "blocked by --fp16-block-node";
-    if (listed(p->opts->include_ops, p->opts->n_include_ops, n->op) || !candidate(p, id))
+    if (oxp_precision_included(p, n) || !oxp_precision_candidate(p, id))
         return NULL;
     if (oxp_opset_of(p->m, n->graph, "") < 6)
         return "before opset 6 ONNX Runtime cannot put its own Casts around float16";
@@ -176,8 +170,6 @@ static const char *hazard(oxp_precision *p, oxp_id id) {
         return why;
     if (flags_of(n) & OXP_OP_RANDOM)
         return "random numbers are drawn in float32";
-    if (merged_at_load(p, n))
-        return "ONNX Runtime fails on it behind a float16 product; fold-bn removes it";
     if (flags_of(n) & OXP_OP_QUANT)
         return "quantization scales stay float32";
     if (n->function != OXP_NONE || flags_of(n) & OXP_OP_CONTROL)
@@ -229,8 +221,8 @@ static void drop_islands(oxp_precision *p) {
         for (size_t k = 0; k < p->n_order; k++) {
             oxp_id id = p->order[sweep & 1 ? p->n_order - 1 - k : k];
             const oxp_node *n = oxp_node_at(p->m, id);
-            if (!candidate(p, id) || n->function != OXP_NONE || !p->schema[id] ||
-                listed(p->opts->include_ops, p->opts->n_include_ops, n->op) || !island(p, id))
+            if (!oxp_precision_candidate(p, id) || n->function != OXP_NONE || !p->schema[id] ||
+                oxp_precision_included(p, n) || !island(p, id))
                 continue;
             oxp_precision_keep(p, id, "stands between float32 values: only Casts would be gained");
             again = true;
@@ -315,10 +307,12 @@ void oxp_precision_decide(oxp_precision *p) {
         if (why)
             oxp_precision_keep(p, p->order[k], why);
     }
+    oxp_precision_runtime(p);
     drop_islands(p);
     for (uint32_t a = 0; a < p->n_atoms; a++)
         p->atoms[a].narrow =
             p->atoms[a].parent == a && !p->atoms[a].forced && p->atoms[a].kind == OXP_ATOM_PLAIN;
     resolve_wants(p);
     resolve_followers(p);
+    oxp_precision_lifts(p);
 }
