@@ -16,6 +16,7 @@
  * others read are duplicated, layers never.  A lone BatchNormalization stays one.
  * Computed in double and rounded once; large weights through recipes (see src/rewrite/fold). */
 #include "rewrite/fold/fold.h"
+#include "rewrite/select.h"
 
 typedef struct tally {
     size_t norms, tails, left;
@@ -196,7 +197,7 @@ static size_t sweep(oxp_fold *l, tally *sum, bool report) {
             continue;
         for (oxp_id n = oxp_graph_at(l->m, g)->first, next; n != OXP_NONE; n = next) {
             next = oxp_node_at(l->m, n)->next;
-            if (!candidate(oxp_node_at(l->m, n)))
+            if (!candidate(oxp_node_at(l->m, n)) || !oxp_selected(l->run, n))
                 continue;
             oxp_mark mark = oxp_arena_mark(l->arena);
             folded += fold_node(l, n, sum, report);

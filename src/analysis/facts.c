@@ -257,11 +257,16 @@ static void put_costs(const oxp_facts *f, xmlNodePtr e, oxp_id id) {
     put_u64(e, "live_bytes", i->live_bytes);
     if (!f->latency)
         return;
-    put_double(e, "seconds", f->latency[id].seconds);
-    if (f->seconds > 0)
-        put_double(e, "time_share", f->latency[id].seconds / f->seconds);
-    if (f->latency[id].seconds > 0)
-        put_text(e, "bound", f->latency[id].compute_bound ? "compute" : "memory");
+    const oxp_node_latency *l = &f->latency[id];
+    double body = l->compute > l->memory ? l->compute : l->memory;
+    put_double(e, "seconds", l->seconds);
+    if (f->seconds > 0) { /* of the whole run: the node, and the parts of it */
+        put_double(e, "time_share", l->seconds / f->seconds);
+        put_double(e, "body_share", body / f->seconds);
+        put_double(e, "launch_share", (l->seconds - body) / f->seconds);
+    }
+    if (l->seconds > 0)
+        put_text(e, "bound", l->compute_bound ? "compute" : "memory");
 }
 
 xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
@@ -289,6 +294,44 @@ xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     for (uint32_t i = 0; i < n->n_out && i < LIST_MAX; i++)
         xmlAddChild(e, oxp_facts_value(f, doc, "out", n->out[i]));
     oxp_arena_rewind(f->scratch, mark);
+    return e;
+}
+
+/* ---- blocks ---- */
+/* What the numbers of a block stand for. */
+static void put_sizes(xmlNodePtr e, const oxp_found *b) {
+    static const char *const channels[] = {"in_channels", "out_channels", "middle_channels"},
+                             *const table[] = {"rows", "width", "extra"},
+                             *const heads[] = {"heads", "kv_heads", "head_size"};
+    const char *const *names = b->type == OXP_BLOCK_ATTENTION   ? heads
+                               : b->type == OXP_BLOCK_EMBEDDING ? table
+                                                                : channels;
+    const int64_t v[] = {b->a, b->b, b->c};
+    for (int i = 0; i < 3; i++)
+        if (v[i] > 0)
+            put_i64(e, names[i], v[i]);
+}
+
+xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+    const oxp_found *b = &f->insight->blocks[id];
+    xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "block", NULL);
+    if (!e)
+        return NULL;
+    put_text(e, "kind", oxp_block_type_name(b->type));
+    put_text(e, "detail", b->detail ? b->detail : "");
+    put_flag(e, "decomposed", b->decomposed);
+    put_sizes(e, b);
+    for (uint32_t i = 0; i < b->n_nodes; i++) {
+        xmlNodePtr member = xmlNewDocNode(doc, NULL, BAD_CAST "member", NULL);
+        if (!member)
+            break;
+        oxp_mark mark = oxp_arena_mark(f->scratch);
+        put_u64(member, "index", b->nodes[i]);
+        put_text(member, "op", oxp_node_at(f->a->model, b->nodes[i])->op);
+        put_text(member, "name", oxp_node_label(f->a->model, b->nodes[i], f->scratch));
+        oxp_arena_rewind(f->scratch, mark);
+        xmlAddChild(e, member);
+    }
     return e;
 }
 
@@ -344,6 +387,10 @@ static void add_blocks(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     if (in->heads)
         put_u64(e, "heads", in->heads);
     put_flag(e, "decoder", in->decoder);
+    put_u64(e, "weight_layers", in->weight_layers);
+    put_u64(e, "bare_layers", in->bare_layers);
+    put_u64(e, "norms", in->norms);
+    put_u64(e, "shortest_path", in->shortest_path);
     for (size_t i = 0; i < in->n_blocks; i++)
         decomposed[in->blocks[i].type] += in->blocks[i].decomposed;
     for (int t = 0; t < OXP_BLOCK_TYPE_COUNT; t++) {
@@ -470,9 +517,17 @@ static void do_dump(void *p) {
     size_t token = oxp_defer(ctx, free_doc, doc);
     oxp_puts(d->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<facts version=\"1\">\n");
     dump_element(ctx, d->out, doc, oxp_facts_model(f, doc));
+    for (size_t i = 0; i < f->insight->n_blocks; i++)
+        dump_element(ctx, d->out, doc, oxp_facts_block(f, doc, (oxp_id)i));
     for (oxp_id i = 0; i < oxp_node_count(d->a->model); i++)
         if (oxp_node_at(d->a->model, i)->live)
             dump_element(ctx, d->out, doc, oxp_facts_node(f, doc, i));
+    const oxp_graph *g = oxp_graph_at(d->a->model, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inits; i++) {
+        const oxp_value *v = oxp_value_at(d->a->model, g->inits[i]);
+        if (v->live && v->tensor != OXP_NONE && v->n_uses)
+            dump_element(ctx, d->out, doc, oxp_facts_value(f, doc, "tensor", g->inits[i]));
+    }
     oxp_puts(d->out, "</facts>\n");
     oxp_undefer(ctx, token, true);
     oxp_arena_free(f->scratch);

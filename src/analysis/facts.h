@@ -25,6 +25,8 @@ oxp_facts *oxp_facts_new(const oxp_analysis *a, const oxp_device *d, oxp_arena *
 
 /* Elements without a parent, in `doc`; NULL when libxml2 has no memory. */
 xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
+/* A block of f->insight, by its index. */
+xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id block);
 xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc);
 /* A value as `name` ("in", "out", "input", "output"). */
 xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, oxp_id value);

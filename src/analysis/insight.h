@@ -91,6 +91,9 @@ typedef struct oxp_insight {
     bool decoder;
     oxp_kv_cache kv;                                              /* valid when decoder */
     size_t convolutions, products, recurrent, norms, activations; /* nodes by flag */
+    /* Nodes that multiply by weights; those of them without a bias and an addition behind; how many
+     * a way from an input to the first output passes at least (depthwise ones not counted). */
+    size_t weight_layers, bare_layers, shortest_path;
     oxp_task task;
     uint64_t classes; /* 0: the graph does not show it */
     const oxp_risk *risks;

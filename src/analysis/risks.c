@@ -1,4 +1,5 @@
 /* risks.c - what may surprise whoever deploys the model, each with its evidence. */
+#include "analysis/latency.h"
 #include "analysis/patterns.h"
 
 enum { RISKS_MAX = 16, NODES_MAX = 32 };
@@ -117,6 +118,8 @@ static void training_risks(oxp_scan *s, risk_list *l) {
     size_t n, layers = collect(s, is_layer, &nodes, &n), n_bare;
     const oxp_id *bare_nodes;
     size_t bare = collect(s, is_bare, &bare_nodes, &n_bare);
+    s->out->weight_layers = layers;
+    s->out->bare_layers = bare;
     /* A normalization that was folded at export leaves a bias on every layer. */
     if (layers >= 8 && o->norms == 0 && bare * 2 > layers)
         add(l, "missing-normalization", "info",
@@ -151,11 +154,32 @@ static void version_risks(oxp_scan *s, risk_list *l) {
             "Runtimes keep old opsets working but optimize newer ones first.");
 }
 
+/* Layers on the shortest way from an input to the first output.  Skips make it short, however deep
+ * the network is. */
+static size_t shortest_path(oxp_scan *s) {
+    const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
+    uint32_t *depth = OXP_NEWS(s->arena, oxp_value_count(s->m) + 1, uint32_t);
+    for (oxp_id i = g->first; i != OXP_NONE; i = oxp_node_at(s->m, i)->next) {
+        const oxp_node *n = oxp_node_at(s->m, i);
+        uint32_t least = UINT32_MAX;
+        for (uint32_t k = 0; k < n->n_in; k++)
+            if (n->in[k] != OXP_NONE && oxp_is_data(s, n->in[k]) && depth[n->in[k]] < least)
+                least = depth[n->in[k]];
+        least = least == UINT32_MAX ? 0 : least;
+        least += oxp_is_layer(s, n) && oxp_class_of(s->a, i) != OXP_CLASS_DEPTHWISE;
+        for (uint32_t k = 0; k < n->n_out; k++)
+            if (n->out[k] != OXP_NONE)
+                depth[n->out[k]] = least;
+    }
+    return g->n_outputs ? depth[g->outputs[0]] : 0;
+}
+
 void oxp_find_risks(oxp_scan *s) {
     risk_list l = {.risks = OXP_NEWS(s->arena, RISKS_MAX, oxp_risk)};
     shape_risks(s, &l);
     input_risks(s, &l);
     training_risks(s, &l);
+    s->out->shortest_path = shortest_path(s);
     version_risks(s, &l);
     s->out->risks = l.risks;
     s->out->n_risks = l.n;

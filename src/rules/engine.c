@@ -9,11 +9,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rules/weight_stats.h"
 #include "rules/worker.h"
 
-/* A rule has a second, and 20 microseconds for each node of the model; all together have six times
- * that. */
-enum { RULE_MS = 1000, NODES_PER_MS = 50, ALL_RULES = 6 };
+/* A rule has a second, 20 microseconds for each node of the model, and 10 ns for each byte of the
+ * weights that it may read; all together have six times that. */
+enum { RULE_MS = 1000, NODES_PER_MS = 50, BYTES_PER_MS = 100000, ALL_RULES = 6 };
+
+static int64_t time_of_a_rule(const oxp_analysis *a) {
+    uint64_t bytes = oxp_model_has_weights(a->model) ? a->totals.weight_bytes : 0;
+    if (bytes > OXP_STATS_BYTES_MAX)
+        bytes = OXP_STATS_BYTES_MAX;
+    return RULE_MS + (int64_t)(oxp_node_count(a->model) / NODES_PER_MS + bytes / BYTES_PER_MS);
+}
 
 typedef struct engine {
     const oxp_rules *rules;
@@ -125,7 +133,7 @@ const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *fa
                                      oxp_arena *arena) {
     engine e = {rules, facts, arena, oxp_arena_ctx(arena), NULL, -1, 0, 0, 0, 0, 0};
     e.results = OXP_NEWS(arena, rules->n + 1, oxp_rule_result);
-    e.rule_ms = RULE_MS + (int64_t)(oxp_node_count(facts->a->model) / NODES_PER_MS);
+    e.rule_ms = time_of_a_rule(facts->a);
     e.end = now_ms() + ALL_RULES * e.rule_ms;
     size_t token = oxp_defer(e.ctx, stop, &e);
     for (size_t i = 0; i < rules->n; i++) {

@@ -2,7 +2,8 @@
  *
  *   <input name="x" dtype="float32" shape="N 3 64 64"/>
  *   <const name="w" shape="64 3 7 7"/>         without values: external data that is absent
- *   <const name="s" values="1 1 3.5 3.5"/>     a vector of its values
+ *   <const name="s" values="1 1 3.5 3.5"/>     a vector of its values; with a shape they repeat
+ *   <const name="r" shape="8 8" fill="noise"/> numbers between -1 and 1 without a pattern
  *   <node op="Conv" in="x w" out="y" kernel_shape="7 7"/>   "-" omits an input
  *   <output name="y"/> */
 #include <errno.h>
@@ -16,7 +17,7 @@
 #include "ops/schema.h"
 #include "rules/engine.h"
 
-enum { RANK_MAX = 8, VALUES_MAX = 1024, NAMES_MAX = 64 };
+enum { RANK_MAX = 8, VALUES_MAX = 1024, NAMES_MAX = 64, ELEMENTS_MAX = 1 << 20 };
 
 typedef struct builder {
     oxp_arena *a;
@@ -96,18 +97,24 @@ static Onnx__ValueInfoProto *value_info(const builder *b, const oxp_example_item
     return v;
 }
 
+/* The given values, again and again; or noise between -1 and 1 (xorshift, always the same). */
 static void fill_values(const builder *b, Onnx__TensorProto *t, const oxp_example_item *it,
-                        char **v, size_t n) {
+                        char **v, size_t n, size_t count) {
+    uint32_t state = 2463534242u;
     if (t->data_type == OXP_FLOAT) {
-        t->n_float_data = n;
-        t->float_data = OXP_NEWS(b->a, n + 1, float);
-        for (size_t i = 0; i < n; i++)
-            t->float_data[i] = strtof(v[i], NULL);
-    } else if (t->data_type == OXP_INT64) {
-        t->n_int64_data = n;
-        t->int64_data = OXP_NEWS(b->a, n + 1, int64_t);
-        for (size_t i = 0; i < n; i++)
-            t->int64_data[i] = strtoll(v[i], NULL, 10);
+        t->n_float_data = count;
+        t->float_data = OXP_NEWS(b->a, count + 1, float);
+        for (size_t i = 0; i < count; i++) {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            t->float_data[i] = n ? strtof(v[i % n], NULL) : (float)state / 2147483648.0f - 1;
+        }
+    } else if (t->data_type == OXP_INT64 && n) {
+        t->n_int64_data = count;
+        t->int64_data = OXP_NEWS(b->a, count + 1, int64_t);
+        for (size_t i = 0; i < count; i++)
+            t->int64_data[i] = strtoll(v[i % n], NULL, 10);
     } else
         bad(b, it->line, "values are float32 or int64, not", field(it, "dtype", ""));
 }
@@ -127,6 +134,8 @@ static void absent(const builder *b, Onnx__TensorProto *t) {
 static Onnx__TensorProto *constant(const builder *b, const oxp_example_item *it) {
     char *dims[RANK_MAX], *values[VALUES_MAX];
     const char *given = field(it, "values", NULL), *shape = field(it, "shape", NULL);
+    const char *fill = field(it, "fill", NULL);
+    uint64_t count = 1;
     size_t n_values = given ? words(b, given, values, VALUES_MAX, it->line) : 0;
     Onnx__TensorProto *t = OXP_NEW(b->a, Onnx__TensorProto);
     onnx__tensor_proto__init(t);
@@ -142,8 +151,14 @@ static Onnx__TensorProto *constant(const builder *b, const oxp_example_item *it)
         t->n_dims = 1;
         t->dims[0] = (int64_t)n_values;
     }
-    if (given)
-        fill_values(b, t, it, values, n_values);
+    for (size_t i = 0; i < t->n_dims; i++)
+        if (t->dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)t->dims[i], &count) ||
+            count > ELEMENTS_MAX)
+            count = ELEMENTS_MAX + 1;
+    if ((given || fill) && count > ELEMENTS_MAX)
+        bad(b, it->line, "an example's constant has at most a million elements, not", shape);
+    if (given || fill)
+        fill_values(b, t, it, values, n_values, (size_t)count);
     else
         absent(b, t);
     return t;

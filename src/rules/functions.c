@@ -7,26 +7,26 @@
 
 #include "onnxpert/report.h"
 #include "ops/op.h"
-#include "rules/xpath.h"
+#include "rules/functions.h"
 
 /* The scratch of the evaluation that runs: the worker runs one at a time. */
-static oxp_scratch *scratch_of(xmlXPathParserContextPtr c) {
+oxp_scratch *oxp_fn_scratch(xmlXPathParserContextPtr c) {
     return c->context->funcLookupData;
 }
 
-static double pop_number(xmlXPathParserContextPtr c) {
+double oxp_fn_pop_number(xmlXPathParserContextPtr c) {
     return xmlXPathPopNumber(c);
 }
 
-static const char *pop_string(xmlXPathParserContextPtr c) {
+const char *oxp_fn_pop_string(xmlXPathParserContextPtr c) {
     xmlChar *s = xmlXPathPopString(c);
-    const char *copy = s ? oxp_strdup(scratch_of(c)->arena, (const char *)s) : "";
+    const char *copy = s ? oxp_strdup(oxp_fn_scratch(c)->arena, (const char *)s) : "";
     xmlFree(s);
     return copy;
 }
 
 /* The arguments as a set: none stands for the context element. */
-static xmlNodeSetPtr pop_set(xmlXPathParserContextPtr c, int nargs) {
+xmlNodeSetPtr oxp_fn_pop_set(xmlXPathParserContextPtr c, int nargs) {
     if (!nargs)
         return xmlXPathNodeSetCreate(c->context->node);
     if (c->value && c->value->type != XPATH_NODESET) {
@@ -36,15 +36,15 @@ static xmlNodeSetPtr pop_set(xmlXPathParserContextPtr c, int nargs) {
     return xmlXPathPopNodeSet(c);
 }
 
-static void push_set(xmlXPathParserContextPtr c, xmlNodeSetPtr s) {
+void oxp_fn_push_set(xmlXPathParserContextPtr c, xmlNodeSetPtr s) {
     valuePush(c, xmlXPathWrapNodeSet(s ? s : xmlXPathNodeSetCreate(NULL)));
 }
 
-static void push_number(xmlXPathParserContextPtr c, double v) {
+void oxp_fn_push_number(xmlXPathParserContextPtr c, double v) {
     valuePush(c, xmlXPathNewFloat(v));
 }
 
-static void push_text(xmlXPathParserContextPtr c, const char *s) {
+void oxp_fn_push_text(xmlXPathParserContextPtr c, const char *s) {
     valuePush(c, xmlXPathNewCString(s));
 }
 
@@ -56,58 +56,58 @@ static bool is_value(const xmlNode *e) {
     return e->type == XML_ELEMENT_NODE && oxp_facts_id(e) != OXP_NONE && !is_element(e, "node");
 }
 
-static const oxp_model *model_of(xmlXPathParserContextPtr c) {
-    return scratch_of(c)->facts->a->model;
+const oxp_model *oxp_fn_model_of(xmlXPathParserContextPtr c) {
+    return oxp_fn_scratch(c)->facts->a->model;
 }
 
 static void add_node(xmlXPathParserContextPtr c, xmlNodeSetPtr out, oxp_id node) {
-    xmlNodePtr e = node == OXP_NONE ? NULL : oxp_scratch_node(scratch_of(c), node);
+    xmlNodePtr e = node == OXP_NONE ? NULL : oxp_scratch_node(oxp_fn_scratch(c), node);
     if (e)
         xmlXPathNodeSetAdd(out, e);
 }
 
 /* ---- the graph ---- */
 static void fn_producer(xmlXPathParserContextPtr c, int nargs) {
-    xmlNodeSetPtr in = pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
+    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
     for (int i = 0; in && i < in->nodeNr; i++) {
         const xmlNode *e = in->nodeTab[i];
         if (is_value(e))
-            add_node(c, out, oxp_value_at(model_of(c), oxp_facts_id(e))->producer);
+            add_node(c, out, oxp_value_at(oxp_fn_model_of(c), oxp_facts_id(e))->producer);
         else if (is_element(e, "node") && oxp_facts_id(e) != OXP_NONE) {
-            oxp_id v = oxp_in(oxp_node_at(model_of(c), oxp_facts_id(e)), 0);
+            oxp_id v = oxp_in(oxp_node_at(oxp_fn_model_of(c), oxp_facts_id(e)), 0);
             if (v != OXP_NONE)
-                add_node(c, out, oxp_value_at(model_of(c), v)->producer);
+                add_node(c, out, oxp_value_at(oxp_fn_model_of(c), v)->producer);
         }
     }
     xmlXPathFreeNodeSet(in);
-    push_set(c, out);
+    oxp_fn_push_set(c, out);
 }
 
 static void add_consumers(xmlXPathParserContextPtr c, xmlNodeSetPtr out, oxp_id value) {
-    const oxp_model *m = model_of(c);
+    const oxp_model *m = oxp_fn_model_of(c);
     if (value == OXP_NONE)
         return;
     for (oxp_id u = oxp_value_at(m, value)->first_use; u != OXP_NONE; u = oxp_use_at(m, u)->next) {
-        if (*scratch_of(c)->error)
+        if (*oxp_fn_scratch(c)->error)
             return;
         add_node(c, out, oxp_use_at(m, u)->node);
     }
 }
 
 static void fn_consumers(xmlXPathParserContextPtr c, int nargs) {
-    xmlNodeSetPtr in = pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
+    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
     for (int i = 0; in && i < in->nodeNr; i++) {
         const xmlNode *e = in->nodeTab[i];
         if (is_value(e))
             add_consumers(c, out, oxp_facts_id(e));
         else if (is_element(e, "node") && oxp_facts_id(e) != OXP_NONE) {
-            const oxp_node *n = oxp_node_at(model_of(c), oxp_facts_id(e));
+            const oxp_node *n = oxp_node_at(oxp_fn_model_of(c), oxp_facts_id(e));
             for (uint32_t k = 0; k < n->n_out; k++)
                 add_consumers(c, out, n->out[k]);
         }
     }
     xmlXPathFreeNodeSet(in);
-    push_set(c, out);
+    oxp_fn_push_set(c, out);
 }
 
 /* The only consumer of a node's first output, when nothing else sees it. */
@@ -120,10 +120,10 @@ static oxp_id sole_consumer(const oxp_model *m, oxp_id node) {
 
 static void fn_chain(xmlXPathParserContextPtr c, int nargs) {
     const char *ops[16];
-    const oxp_model *m = model_of(c);
+    const oxp_model *m = oxp_fn_model_of(c);
     int n = nargs < 16 ? nargs : 16;
     for (int i = nargs - 1; i >= 0; i--) {
-        const char *op = pop_string(c);
+        const char *op = oxp_fn_pop_string(c);
         if (i < n)
             ops[i] = op;
     }
@@ -167,29 +167,117 @@ static oxp_id source_value(const oxp_facts *f, oxp_id v) {
 }
 
 static void fn_source(xmlXPathParserContextPtr c, int nargs) {
-    xmlNodeSetPtr in = pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
+    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
     for (int i = 0; in && i < in->nodeNr; i++) {
         if (!is_value(in->nodeTab[i]))
             continue;
-        oxp_id v = source_value(scratch_of(c)->facts, oxp_facts_id(in->nodeTab[i]));
-        xmlNodePtr e = oxp_scratch_value(scratch_of(c), v);
+        oxp_id v = source_value(oxp_fn_scratch(c)->facts, oxp_facts_id(in->nodeTab[i]));
+        xmlNodePtr e = oxp_scratch_value(oxp_fn_scratch(c), v);
         if (e)
             xmlXPathNodeSetAdd(out, e);
     }
     xmlXPathFreeNodeSet(in);
-    push_set(c, out);
+    oxp_fn_push_set(c, out);
+}
+
+/* The nodes behind a node's outputs where a walk through what is elementwise (activations,
+ * normalizations with running statistics) ends: the layers that read it.  A node that joins in
+ * something from elsewhere (a residual addition) or makes a graph output is in the set itself, so
+ * that "exactly one node, a Conv" means that nothing else sees the channels in between. */
+enum { BEHIND_MAX = 64 };
+
+typedef struct behind {
+    oxp_id start, seen[BEHIND_MAX], found[BEHIND_MAX];
+    size_t n_seen, n_found;
+} behind;
+
+static bool add_once(oxp_id *list, size_t *n, oxp_id id) {
+    for (size_t i = 0; i < *n; i++)
+        if (list[i] == id)
+            return false;
+    if (*n == BEHIND_MAX)
+        return false;
+    list[(*n)++] = id;
+    return true;
+}
+
+static void look_behind(const oxp_model *m, behind *b, oxp_id value) {
+    const uint32_t through = OXP_OP_UNARY | OXP_OP_ELEMENTWISE | OXP_OP_ACTIVATION;
+    if (value == OXP_NONE)
+        return;
+    for (oxp_id u = oxp_value_at(m, value)->first_use; u != OXP_NONE; u = oxp_use_at(m, u)->next) {
+        oxp_id id = oxp_use_at(m, u)->node;
+        const oxp_node *n = oxp_node_at(m, id);
+        uint32_t flags = n->def ? n->def->flags : 0;
+        if (flags & through || ((flags & OXP_OP_NORM) && n->n_in == 5))
+            add_once(b->seen, &b->n_seen, id);
+        else
+            add_once(b->found, &b->n_found, id);
+        if (b->n_seen == BEHIND_MAX || b->n_found == BEHIND_MAX)
+            return;
+    }
+}
+
+/* Does a node read nothing but constants and what was passed through, and is no output? */
+static bool closed(const oxp_facts *f, const behind *b, oxp_id id) {
+    const oxp_model *m = f->a->model;
+    const oxp_node *n = oxp_node_at(m, id);
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        if (n->in[i] == OXP_NONE || f->a->values[n->in[i]].constant ||
+            oxp_value_at(m, n->in[i])->tensor != OXP_NONE)
+            continue;
+        oxp_id p = oxp_value_at(m, n->in[i])->producer;
+        bool inside = p == b->start;
+        for (size_t k = 0; k < b->n_seen && !inside; k++)
+            inside = b->seen[k] == p;
+        if (!inside)
+            return false;
+    }
+    return oxp_out(n, 0) != OXP_NONE && !oxp_value_at(m, oxp_out(n, 0))->outputs;
+}
+
+static void fn_layers_behind(xmlXPathParserContextPtr c, int nargs) {
+    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
+    const oxp_model *m = oxp_fn_model_of(c);
+    behind b = {.start = OXP_NONE};
+    for (int i = 0; in && i < in->nodeNr; i++)
+        if (is_element(in->nodeTab[i], "node") && oxp_facts_id(in->nodeTab[i]) != OXP_NONE)
+            b.start = oxp_facts_id(in->nodeTab[i]);
+    if (b.start != OXP_NONE)
+        look_behind(m, &b, oxp_out(oxp_node_at(m, b.start), 0));
+    for (size_t i = 0; i < b.n_seen; i++)
+        look_behind(m, &b, oxp_out(oxp_node_at(m, b.seen[i]), 0));
+    for (size_t i = 0; i < b.n_seen; i++)
+        if (!closed(oxp_fn_scratch(c)->facts, &b, b.seen[i]))
+            add_once(b.found, &b.n_found, b.seen[i]);
+    for (size_t i = 0; i < b.n_found; i++)
+        add_node(c, out, b.found[i]);
+    xmlXPathFreeNodeSet(in);
+    oxp_fn_push_set(c, out);
+}
+
+/* The nodes that identify a block. */
+static void fn_members(xmlXPathParserContextPtr c, int nargs) {
+    (void)nargs;
+    xmlNodeSetPtr out = xmlXPathNodeSetCreate(NULL);
+    const oxp_facts *f = oxp_fn_scratch(c)->facts;
+    oxp_id at = oxp_fn_scratch(c)->block;
+    if (f->insight && at < f->insight->n_blocks)
+        for (uint32_t i = 0; i < f->insight->blocks[at].n_nodes; i++)
+            add_node(c, out, f->insight->blocks[at].nodes[i]);
+    oxp_fn_push_set(c, out);
 }
 
 static void fn_model(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
     xmlNodeSetPtr out = xmlXPathNodeSetCreate(NULL);
-    xmlNodePtr e = oxp_scratch_model(scratch_of(c));
+    xmlNodePtr e = oxp_scratch_model(oxp_fn_scratch(c));
     if (e)
         xmlXPathNodeSetAdd(out, e);
-    push_set(c, out);
+    oxp_fn_push_set(c, out);
 }
 
-static oxp_id first_value(xmlNodeSetPtr s) {
+oxp_id oxp_fn_first_value(xmlNodeSetPtr s) {
     for (int i = 0; s && i < s->nodeNr; i++)
         if (is_value(s->nodeTab[i]))
             return oxp_facts_id(s->nodeTab[i]);
@@ -197,83 +285,12 @@ static oxp_id first_value(xmlNodeSetPtr s) {
 }
 
 static void fn_const(xmlXPathParserContextPtr c, int nargs) {
-    xmlNodeSetPtr in = pop_set(c, nargs);
-    oxp_id v = first_value(in);
-    bool is = v != OXP_NONE && (scratch_of(c)->facts->a->values[v].constant ||
-                                oxp_constant_of(model_of(c), v, false) != OXP_NONE);
+    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs);
+    oxp_id v = oxp_fn_first_value(in);
+    bool is = v != OXP_NONE && (oxp_fn_scratch(c)->facts->a->values[v].constant ||
+                                oxp_constant_of(oxp_fn_model_of(c), v, false) != OXP_NONE);
     xmlXPathFreeNodeSet(in);
     valuePush(c, xmlXPathNewBoolean(is));
-}
-
-/* ---- elements and statistics of constants ---- */
-typedef struct read_args {
-    const oxp_model *m;
-    oxp_id tensor;
-    uint64_t first;
-    double v;
-    oxp_tensor_stats stats;
-} read_args;
-
-static void read_one(void *p) {
-    read_args *r = p;
-    oxp_tensor_doubles(r->m, r->tensor, r->first, 1, &r->v);
-}
-
-static void read_stats(void *p) {
-    read_args *r = p;
-    oxp_tensor_scan(r->m, r->tensor, &r->stats);
-}
-
-static bool readable(const oxp_model *m, oxp_id tensor) {
-    return tensor != OXP_NONE && oxp_tensor_at(m, tensor)->dtype != OXP_STRING &&
-           oxp_tensor_readable(m, tensor);
-}
-
-static void fn_value(xmlXPathParserContextPtr c, int nargs) {
-    double at = nargs > 1 ? pop_number(c) : 1;
-    xmlNodeSetPtr in = pop_set(c, nargs > 0);
-    oxp_id v = first_value(in);
-    xmlXPathFreeNodeSet(in);
-    read_args r = {.m = model_of(c), .tensor = OXP_NONE, .v = NAN};
-    if (v != OXP_NONE)
-        r.tensor = oxp_constant_of(r.m, v, false);
-    if (!readable(r.m, r.tensor) || !(at >= 1) || at > 1024 ||
-        (uint64_t)at > oxp_tensor_at(r.m, r.tensor)->count) {
-        push_number(c, NAN);
-        return;
-    }
-    r.first = (uint64_t)at - 1;
-    push_number(c, oxp_try(oxp_model_ctx(r.m), read_one, &r) == OXP_OK ? r.v : NAN);
-}
-
-static double stat_of(const oxp_tensor_stats *s, const char *what, uint64_t count) {
-    if (!strcmp(what, "min"))
-        return s->min;
-    if (!strcmp(what, "max"))
-        return s->max;
-    if (!strcmp(what, "abs_max"))
-        return s->abs_max;
-    if (!strcmp(what, "over_half"))
-        return (double)s->n_over_half;
-    if (!strcmp(what, "not_finite"))
-        return (double)s->n_nan + (double)s->n_inf;
-    if (!strcmp(what, "zeros"))
-        return count ? (double)s->n_zero / (double)count : NAN;
-    return NAN;
-}
-
-static void fn_stat(xmlXPathParserContextPtr c, int nargs) {
-    const char *what = nargs > 1 ? pop_string(c) : "abs_max";
-    xmlNodeSetPtr in = pop_set(c, nargs > 0);
-    oxp_id v = first_value(in);
-    xmlXPathFreeNodeSet(in);
-    read_args r = {.m = model_of(c), .tensor = OXP_NONE, .v = NAN};
-    if (v != OXP_NONE)
-        r.tensor = oxp_constant_of(r.m, v, false);
-    bool good = readable(r.m, r.tensor) &&
-                oxp_dtype_is_float(oxp_tensor_at(r.m, r.tensor)->dtype) &&
-                oxp_try(oxp_model_ctx(r.m), read_stats, &r) == OXP_OK;
-    push_number(c, good ? stat_of(&r.stats, what, oxp_tensor_at(r.m, r.tensor)->count) : NAN);
 }
 
 /* ---- lists: "1 64 56 56" ---- */
@@ -294,42 +311,42 @@ static size_t split(const char *text, double *out, size_t room) {
 }
 
 static void fn_nth(xmlXPathParserContextPtr c, int nargs) {
-    double v[64], at = nargs > 1 ? pop_number(c) : 1;
-    size_t n = split(pop_string(c), v, 64);
+    double v[64], at = nargs > 1 ? oxp_fn_pop_number(c) : 1;
+    size_t n = split(oxp_fn_pop_string(c), v, 64);
     if (at < 0)
         at += (double)n + 1;
-    push_number(c, at >= 1 && at <= (double)n ? v[(size_t)at - 1] : NAN);
+    oxp_fn_push_number(c, at >= 1 && at <= (double)n ? v[(size_t)at - 1] : NAN);
 }
 
 static void fn_product(xmlXPathParserContextPtr c, int nargs) {
     double v[64], p = 1;
     (void)nargs;
-    size_t n = split(pop_string(c), v, 64);
+    size_t n = split(oxp_fn_pop_string(c), v, 64);
     for (size_t i = 0; i < n; i++)
         p *= v[i];
-    push_number(c, p);
+    oxp_fn_push_number(c, p);
 }
 
 static void fn_length(xmlXPathParserContextPtr c, int nargs) {
     double v[64];
     (void)nargs;
-    push_number(c, (double)split(pop_string(c), v, 64));
+    oxp_fn_push_number(c, (double)split(oxp_fn_pop_string(c), v, 64));
 }
 
 /* The words from the n-th on. */
 static void fn_words_from(xmlXPathParserContextPtr c, int nargs) {
-    double at = nargs > 1 ? pop_number(c) : 1;
-    const char *p = pop_string(c);
+    double at = nargs > 1 ? oxp_fn_pop_number(c) : 1;
+    const char *p = oxp_fn_pop_string(c);
     for (int i = 1; i < (int)at && *p; i++) {
         p += strcspn(p, " ");
         p += *p == ' ';
     }
-    push_text(c, p);
+    oxp_fn_push_text(c, p);
 }
 
 /* Smallest and largest number of a set. */
 static double extreme(xmlXPathParserContextPtr c, bool largest) {
-    xmlNodeSetPtr s = pop_set(c, 1);
+    xmlNodeSetPtr s = oxp_fn_pop_set(c, 1);
     double r = NAN;
     for (int i = 0; s && i < s->nodeNr; i++) {
         double v = xmlXPathCastNodeToNumber(s->nodeTab[i]);
@@ -341,33 +358,33 @@ static double extreme(xmlXPathParserContextPtr c, bool largest) {
 
 static void fn_lowest(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
-    push_number(c, extreme(c, false));
+    oxp_fn_push_number(c, extreme(c, false));
 }
 
 static void fn_highest(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
-    push_number(c, extreme(c, true));
+    oxp_fn_push_number(c, extreme(c, true));
 }
 
 /* The texts of a set with commas between them, at most eight. */
 static void fn_names(xmlXPathParserContextPtr c, int nargs) {
-    xmlNodeSetPtr s = pop_set(c, nargs);
+    xmlNodeSetPtr s = oxp_fn_pop_set(c, nargs);
     const char *text = "";
     for (int i = 0; s && i < s->nodeNr && i < 8; i++) {
         xmlChar *v = xmlXPathCastNodeToString(s->nodeTab[i]);
-        text = oxp_sprintf(scratch_of(c)->arena, "%s%s%.80s", text, i ? ", " : "",
+        text = oxp_sprintf(oxp_fn_scratch(c)->arena, "%s%s%.80s", text, i ? ", " : "",
                            v ? (const char *)v : "");
         xmlFree(v);
     }
     if (s && s->nodeNr > 8)
-        text = oxp_sprintf(scratch_of(c)->arena, "%s and %d more", text, s->nodeNr - 8);
+        text = oxp_sprintf(oxp_fn_scratch(c)->arena, "%s and %d more", text, s->nodeNr - 8);
     xmlXPathFreeNodeSet(s);
-    push_text(c, text);
+    oxp_fn_push_text(c, text);
 }
 
 static void fn_has(xmlXPathParserContextPtr c, int nargs) {
-    const char *word = nargs > 1 ? pop_string(c) : "";
-    const char *text = pop_string(c);
+    const char *word = nargs > 1 ? oxp_fn_pop_string(c) : "";
+    const char *text = oxp_fn_pop_string(c);
     size_t n = strlen(word);
     bool found = false;
     for (const char *p = text; n && (p = strstr(p, word)) && !found; p++)
@@ -379,15 +396,15 @@ static void fn_has(xmlXPathParserContextPtr c, int nargs) {
 static void fn_min(xmlXPathParserContextPtr c, int nargs) {
     double r = INFINITY;
     for (int i = 0; i < nargs; i++)
-        r = fmin(r, pop_number(c));
-    push_number(c, r);
+        r = fmin(r, oxp_fn_pop_number(c));
+    oxp_fn_push_number(c, r);
 }
 
 static void fn_max(xmlXPathParserContextPtr c, int nargs) {
     double r = -INFINITY;
     for (int i = 0; i < nargs; i++)
-        r = fmax(r, pop_number(c));
-    push_number(c, r);
+        r = fmax(r, oxp_fn_pop_number(c));
+    oxp_fn_push_number(c, r);
 }
 
 static uint64_t whole(double v) {
@@ -396,54 +413,82 @@ static uint64_t whole(double v) {
 
 static void fn_human(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
-    push_text(c, oxp_human_count(scratch_of(c)->arena, whole(pop_number(c))));
+    oxp_fn_push_text(c, oxp_human_count(oxp_fn_scratch(c)->arena, whole(oxp_fn_pop_number(c))));
 }
 
 static void fn_bytes(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
-    push_text(c, oxp_human_bytes(scratch_of(c)->arena, whole(pop_number(c))));
+    oxp_fn_push_text(c, oxp_human_bytes(oxp_fn_scratch(c)->arena, whole(oxp_fn_pop_number(c))));
 }
 
 static void fn_seconds(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
-    push_text(c, oxp_human_seconds(scratch_of(c)->arena, pop_number(c)));
+    oxp_fn_push_text(c, oxp_human_seconds(oxp_fn_scratch(c)->arena, oxp_fn_pop_number(c)));
 }
 
 static void fn_percent(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
-    double v = 100 * pop_number(c);
-    push_text(c, isfinite(v)
-                     ? oxp_sprintf(scratch_of(c)->arena, v < 9.95 ? "%.1f %%" : "%.0f %%", v)
-                     : "unknown");
+    double v = 100 * oxp_fn_pop_number(c);
+    oxp_fn_push_text(
+        c, isfinite(v) ? oxp_sprintf(oxp_fn_scratch(c)->arena, v < 9.95 ? "%.1f %%" : "%.0f %%", v)
+                       : "unknown");
+}
+
+/* Three significant digits; whole numbers as they are. */
+static void fn_short(xmlXPathParserContextPtr c, int nargs) {
+    (void)nargs;
+    double v = oxp_fn_pop_number(c);
+    oxp_arena *a = oxp_fn_scratch(c)->arena;
+    oxp_fn_push_text(c, !isfinite(v)       ? "unknown"
+                        : fabs(v) >= 999.5 ? oxp_sprintf(a, "%.0f", v)
+                        : floor(v) == v    ? oxp_sprintf(a, "%.0f", v)
+                                           : oxp_sprintf(a, "%.3g", v));
+}
+
+/* ox:plural(n, 'node') is "1 node" or "3 nodes"; a third argument is the plural's word. */
+static void fn_plural(xmlXPathParserContextPtr c, int nargs) {
+    const char *many = nargs > 2 ? oxp_fn_pop_string(c) : NULL;
+    const char *one = oxp_fn_pop_string(c);
+    double n = oxp_fn_pop_number(c);
+    oxp_arena *a = oxp_fn_scratch(c)->arena;
+    const char *word = n == 1 ? one : many ? many : oxp_sprintf(a, "%s%s", one, "s");
+    oxp_fn_push_text(c, oxp_sprintf(a, "%.0f %s", n, word));
+}
+
+/* ox:if(condition, 'then', 'else'); without the third argument the empty text. */
+static void fn_if(xmlXPathParserContextPtr c, int nargs) {
+    const char *otherwise = nargs > 2 ? oxp_fn_pop_string(c) : "";
+    const char *then = oxp_fn_pop_string(c);
+    oxp_fn_push_text(c, xmlXPathPopBoolean(c) ? then : otherwise);
 }
 
 /* ---- the device ---- */
 static void fn_device(xmlXPathParserContextPtr c, int nargs) {
-    const char *key = nargs ? pop_string(c) : "name";
-    const oxp_device *d = scratch_of(c)->facts->device;
+    const char *key = nargs ? oxp_fn_pop_string(c) : "name";
+    const oxp_device *d = oxp_fn_scratch(c)->facts->device;
     if (!d)
-        push_text(c, "");
+        oxp_fn_push_text(c, "");
     else if (!strcmp(key, "kind"))
-        push_text(c, d->kind == OXP_DEVICE_GPU ? "gpu" : "cpu");
+        oxp_fn_push_text(c, d->kind == OXP_DEVICE_GPU ? "gpu" : "cpu");
     else if (!strcmp(key, "id"))
-        push_text(c, d->id);
+        oxp_fn_push_text(c, d->id);
     else if (!strcmp(key, "memory"))
-        push_number(c, (double)d->memory);
+        oxp_fn_push_number(c, (double)d->memory);
     else if (!strcmp(key, "bandwidth"))
-        push_number(c, d->bandwidth);
+        oxp_fn_push_number(c, d->bandwidth);
     else
-        push_text(c, d->name);
+        oxp_fn_push_text(c, d->name);
 }
 
 static void fn_peak(xmlXPathParserContextPtr c, int nargs) {
-    oxp_dtype t = oxp_dtype_from_name(nargs ? pop_string(c) : "float32");
-    const oxp_device *d = scratch_of(c)->facts->device;
-    push_number(c, d && t != OXP_UNDEFINED ? d->peak[t] : NAN);
+    oxp_dtype t = oxp_dtype_from_name(nargs ? oxp_fn_pop_string(c) : "float32");
+    const oxp_device *d = oxp_fn_scratch(c)->facts->device;
+    oxp_fn_push_number(c, d && t != OXP_UNDEFINED ? d->peak[t] : NAN);
 }
 
 static void fn_supports(xmlXPathParserContextPtr c, int nargs) {
-    oxp_dtype t = oxp_dtype_from_name(nargs ? pop_string(c) : "float32");
-    const oxp_device *d = scratch_of(c)->facts->device;
+    oxp_dtype t = oxp_dtype_from_name(nargs ? oxp_fn_pop_string(c) : "float32");
+    const oxp_device *d = oxp_fn_scratch(c)->facts->device;
     valuePush(c, xmlXPathNewBoolean(d && t != OXP_UNDEFINED && oxp_device_supports(d, t)));
 }
 
@@ -458,8 +503,12 @@ static const struct {
              {"chain", 1, 16, fn_chain},
              {"model", 0, 0, fn_model},
              {"const", 0, 1, fn_const},
-             {"value", 1, 2, fn_value},
-             {"stat", 2, 2, fn_stat},
+             {"layers-behind", 0, 1, fn_layers_behind},
+             {"members", 0, 0, fn_members},
+             {"value", 1, 2, oxp_fn_value},
+             {"stat", 2, 3, oxp_fn_stat},
+             {"readable", 0, 1, oxp_fn_readable},
+             {"twin", 0, 1, oxp_fn_twin},
              {"nth", 2, 2, fn_nth},
              {"product", 1, 1, fn_product},
              {"length", 1, 1, fn_length},
@@ -474,6 +523,9 @@ static const struct {
              {"bytes", 1, 1, fn_bytes},
              {"seconds", 1, 1, fn_seconds},
              {"percent", 1, 1, fn_percent},
+             {"short", 1, 1, fn_short},
+             {"plural", 2, 3, fn_plural},
+             {"if", 2, 3, fn_if},
              {"device", 1, 1, fn_device},
              {"peak", 1, 1, fn_peak},
              {"supports", 1, 1, fn_supports}};

@@ -204,7 +204,10 @@ static void read_rule(const load *l, xmlNodePtr e) {
     if (!(r->confidence > 0 && r->confidence <= 1))
         bad(l, e, "a confidence is above 0 and at most 1, not", attr(l, e, "confidence", ""));
     const char *on = attr(l, e, "on", "node");
-    r->on = !strcmp(on, "model") ? OXP_ON_MODEL : OXP_ON_NODE;
+    r->on = !strcmp(on, "model")    ? OXP_ON_MODEL
+            : !strcmp(on, "tensor") ? OXP_ON_TENSOR
+            : !strcmp(on, "block")  ? OXP_ON_BLOCK
+                                    : OXP_ON_NODE;
     if (r->on == OXP_ON_NODE && strcmp(on, "node") != 0)
         r->n_ops = words(l->a, on, &r->ops);
     r->title = r->message = r->why = r->how = "";

@@ -4,7 +4,7 @@
 
 #include "onnxpert/advise.h"
 
-typedef enum oxp_rule_on { OXP_ON_NODE, OXP_ON_MODEL } oxp_rule_on;
+typedef enum oxp_rule_on { OXP_ON_NODE, OXP_ON_MODEL, OXP_ON_TENSOR, OXP_ON_BLOCK } oxp_rule_on;
 typedef enum oxp_level { OXP_LOW, OXP_MEDIUM, OXP_HIGH } oxp_level;
 const char *oxp_level_name(oxp_level l);
 

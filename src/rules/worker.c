@@ -21,6 +21,7 @@ typedef struct worker {
     uint32_t *op_of;  /* node -> number of its (domain, op) */
     size_t n_ops;
     const oxp_node **op_example; /* a node of each number */
+    struct oxp_weight_stats *stats;
 } worker;
 
 typedef struct result {
@@ -31,6 +32,7 @@ typedef struct result {
     xmlDocPtr doc; /* <result> for the message */
     xmlNodePtr root;
     size_t kept;
+    bool *has; /* by node, for rules on tensors and blocks: in `nodes` already */
 } result;
 
 /* ---- operators of the model, numbered ---- */
@@ -171,19 +173,37 @@ static void keep_match(worker *w, oxp_scratch *s, const oxp_rule *r, result *out
     }
 }
 
-static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p, oxp_id node,
+static void keep_node(worker *w, result *out, oxp_id node) {
+    if (node == OXP_NONE || (out->has && out->has[node]))
+        return;
+    if (out->has)
+        out->has[node] = true;
+    out->nodes =
+        oxp_grow(w->arena, out->nodes, &out->cap_nodes, out->head.n_nodes + 1, sizeof *out->nodes);
+    out->nodes[out->head.n_nodes++] = node;
+}
+
+/* The evidence: the node, the readers of the tensor, the members of the block. */
+static void keep_evidence(worker *w, const oxp_rule *r, oxp_id id, result *out) {
+    const oxp_model *m = w->facts->a->model;
+    if (r->on == OXP_ON_NODE)
+        keep_node(w, out, id);
+    if (r->on == OXP_ON_TENSOR)
+        for (oxp_id u = oxp_value_at(m, id)->first_use; u != OXP_NONE; u = oxp_use_at(m, u)->next)
+            keep_node(w, out, oxp_use_at(m, u)->node);
+    if (r->on == OXP_ON_BLOCK)
+        for (uint32_t i = 0; i < w->facts->insight->blocks[id].n_nodes; i++)
+            keep_node(w, out, w->facts->insight->blocks[id].nodes[i]);
+}
+
+static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p, oxp_id id,
                   result *out) {
     oxp_mark mark = oxp_arena_mark(s->arena);
-    if (!oxp_scratch_begin(s, node))
+    if (!oxp_scratch_begin(s, r->on, id))
         fail(w, *s->error ? s->error : "no memory");
-    bool holds = conditions_hold(w, s, r, p);
-    if (holds) {
+    if (conditions_hold(w, s, r, p)) {
         out->head.matched = 1;
-        if (node != OXP_NONE) {
-            out->nodes = oxp_grow(w->arena, out->nodes, &out->cap_nodes, out->head.n_nodes + 1,
-                                  sizeof *out->nodes);
-            out->nodes[out->head.n_nodes++] = node;
-        }
+        keep_evidence(w, r, id, out);
         keep_match(w, s, r, out);
         if (p->n_detail && out->head.n_texts <= OXP_DETAILS_MAX)
             out->texts[out->head.n_texts++] =
@@ -191,6 +211,40 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
     }
     oxp_scratch_end(s);
     oxp_arena_rewind(s->arena, mark);
+}
+
+/* The initializers of the main graph that nodes read. */
+static void visit_tensors(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p,
+                          result *out) {
+    const oxp_model *m = w->facts->a->model;
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inits; i++) {
+        const oxp_value *v = oxp_value_at(m, g->inits[i]);
+        if (v->live && v->tensor != OXP_NONE && v->n_uses)
+            visit(w, s, r, p, g->inits[i], out);
+    }
+}
+
+static void visit_all(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p, result *out) {
+    const oxp_model *m = w->facts->a->model;
+    size_t n = oxp_node_count(m);
+    if (r->on == OXP_ON_MODEL) {
+        visit(w, s, r, p, OXP_NONE, out);
+        return;
+    }
+    if (r->on == OXP_ON_NODE) {
+        const bool *wanted = wanted_ops(w, r);
+        for (oxp_id i = 0; i < n; i++)
+            if (w->op_of[i] != UINT32_MAX && wanted[w->op_of[i]])
+                visit(w, s, r, p, i, out);
+        return;
+    }
+    out->has = OXP_NEWS(w->arena, n + 1, bool);
+    if (r->on == OXP_ON_TENSOR)
+        visit_tensors(w, s, r, p, out);
+    for (size_t i = 0;
+         r->on == OXP_ON_BLOCK && w->facts->insight && i < w->facts->insight->n_blocks; i++)
+        visit(w, s, r, p, (oxp_id)i, out);
 }
 
 static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *out) {
@@ -215,10 +269,10 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
 
 static void run_rule(worker *w, const oxp_rule *r, result *out) {
     oxp_scratch s;
-    const oxp_model *m = w->facts->a->model;
     program p = {NULL, NULL, NULL, 0};
     if (!oxp_scratch_init(&s, w->facts, oxp_arena_new(w->ctx)))
         fail(w, "no memory");
+    s.stats = &w->stats;
     p.steps = OXP_NEWS(w->arena, r->n_steps + 1, xmlXPathCompExprPtr);
     for (size_t i = 0; i < r->n_steps; i++)
         p.steps[i] = compile(w, &s, r->steps[i].expr);
@@ -228,14 +282,7 @@ static void run_rule(worker *w, const oxp_rule *r, result *out) {
     out->root = xmlNewDocNode(out->doc, NULL, BAD_CAST "result", NULL);
     xmlDocSetRootElement(out->doc, out->root);
     out->head.n_texts = 1;
-    if (r->on == OXP_ON_MODEL)
-        visit(w, &s, r, &p, OXP_NONE, out);
-    else {
-        const bool *wanted = wanted_ops(w, r);
-        for (oxp_id i = 0; i < oxp_node_count(m); i++)
-            if (w->op_of[i] != UINT32_MAX && wanted[w->op_of[i]])
-                visit(w, &s, r, &p, i, out);
-    }
+    visit_all(w, &s, r, &p, out);
     if (out->head.matched)
         write_message(w, &s, r, out);
     else
@@ -309,7 +356,7 @@ static void work(void *p) {
 
 _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_facts *facts,
                                 int fd) {
-    worker w = {rules, first, facts, fd, oxp_model_ctx(facts->a->model), NULL, NULL, 0, NULL};
+    worker w = {rules, first, facts, fd, oxp_model_ctx(facts->a->model), NULL, NULL, 0, NULL, NULL};
     struct rlimit no_core = {0, 0}, cpu = {20, 20};
     setrlimit(RLIMIT_CORE, &no_core);
     setrlimit(RLIMIT_CPU, &cpu); /* should the parent die without a word */

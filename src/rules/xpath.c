@@ -280,14 +280,30 @@ xmlNodePtr oxp_scratch_model(oxp_scratch *s) {
     return e ? e : adopt(s, oxp_facts_model(s->facts, s->doc));
 }
 
-bool oxp_scratch_begin(oxp_scratch *s, oxp_id node) {
+static xmlNodePtr context_element(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
+    switch (on) {
+    case OXP_ON_NODE:
+        return oxp_scratch_node(s, id);
+    case OXP_ON_TENSOR:
+        return adopt(s, oxp_facts_value(s->facts, s->doc, "tensor", id));
+    case OXP_ON_BLOCK:
+        s->block = id;
+        return adopt(s, oxp_facts_block(s->facts, s->doc, id));
+    case OXP_ON_MODEL:
+        break;
+    }
+    return oxp_scratch_model(s);
+}
+
+bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
     s->n_nodes = 0;
+    s->block = OXP_NONE;
     s->doc = xmlNewDoc(BAD_CAST "1.0");
     s->root = s->doc ? xmlNewDocNode(s->doc, NULL, BAD_CAST "facts", NULL) : NULL;
     if (!s->root)
         return false;
     xmlDocSetRootElement(s->doc, s->root);
-    xmlNodePtr e = node == OXP_NONE ? oxp_scratch_model(s) : oxp_scratch_node(s, node);
+    xmlNodePtr e = context_element(s, on, id);
     s->xp->doc = s->doc;
     s->xp->node = e;
     return e != NULL;

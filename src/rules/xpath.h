@@ -28,13 +28,15 @@ typedef struct oxp_scratch {
     xmlDocPtr doc;
     xmlNodePtr root;
     size_t n_nodes;
-    char error[256]; /* the first one, "" = none */
+    oxp_id block;                    /* of the context element, for rules on blocks */
+    struct oxp_weight_stats **stats; /* of the worker; made when first asked for */
+    char error[256];                 /* the first one, "" = none */
 } oxp_scratch;
 
 bool oxp_scratch_init(oxp_scratch *s, const oxp_facts *f, oxp_arena *arena);
 void oxp_scratch_free(oxp_scratch *s);
-/* A new document whose context is the node, or (OXP_NONE) the model. */
-bool oxp_scratch_begin(oxp_scratch *s, oxp_id node);
+/* A new document whose context is the model, a node, a tensor (a value's id) or a block. */
+bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id);
 void oxp_scratch_end(oxp_scratch *s);
 /* A scratch copy of a node, a value or the model; the same one when it is there already. */
 xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node);

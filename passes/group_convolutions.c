@@ -1,0 +1,56 @@
+/* group_convolutions.c - a dense convolution in groups.
+ *
+ *   before:  Conv, W [Co, Ci, k, k]                Co*Ci*k*k    MACs a pixel
+ *   after:   Conv, group = g, W [Co, Ci/g, k, k]   Co*Ci*k*k/g
+ *
+ * Only for what-ifs: the weights are imagined and to be trained.
+ * Params: groups=N (4), nodes=ID,... */
+#include <stdlib.h>
+
+#include "rewrite/region.h"
+#include "rewrite/select.h"
+
+static bool regroup(oxp_run *run, oxp_id id, int64_t groups, const char **why) {
+    const oxp_model *m = oxp_run_model(run);
+    const oxp_node *n = oxp_node_at(m, id);
+    int64_t dims[8];
+    oxp_dtype type = OXP_UNDEFINED;
+    int rank = oxp_weight_dims(run, n, dims, &type);
+    *why = "it is no dense convolution whose channels divide into the groups";
+    if (rank < 3 || groups < 2 || oxp_attr_int(n, "group", 1) != 1 || dims[0] % groups ||
+        dims[1] % groups)
+        return false;
+    oxp_patch *p = oxp_patch_new(run);
+    dims[1] /= groups;
+    oxp_id t = oxp_patch_tensor_imagined(p, "grouped_w", type, rank, dims);
+    oxp_patch_input(p, id, 1, oxp_patch_initializer(p, n->graph, t));
+    oxp_patch_attr_int(p, id, "group", groups);
+    return oxp_patch_apply(p, why);
+}
+
+static void run_pass(oxp_run *run) {
+    const oxp_model *m = oxp_run_model(run);
+    int64_t groups = strtol(oxp_run_param(run, "groups", "4"), NULL, 10);
+    size_t n = oxp_node_count(m), changed = 0;
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(m, i);
+        const char *why;
+        if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
+            continue;
+        if (regroup(run, i, groups, &why))
+            changed++;
+        else
+            oxp_run_skip(run, i, "%s", why);
+    }
+    oxp_run_changed(run, changed);
+    if (changed)
+        oxp_run_summary(run, "%zu convolution%s in %lld groups", changed, changed == 1 ? "" : "s",
+                        (long long)groups);
+}
+
+const oxp_pass oxp_pass_group_convolutions = {.name = "group-convolutions",
+                                              .summary = "what-if: dense convolutions in groups",
+                                              .fidelity = OXP_RETRAINING,
+                                              .flags = OXP_PASS_NEEDS_ANALYSIS |
+                                                       OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
+                                              .run = run_pass};
