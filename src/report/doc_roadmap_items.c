@@ -79,8 +79,8 @@ static void details(oxp_page *p, const oxp_item *it) {
     oxp_doc_block(p->d, OXP_LIST, 1);
     for (size_t i = 0; i < it->result->n_details && i < DETAILS_SHOWN; i++)
         oxp_doc_row(p->d, &it->result->details[i]);
-    if (it->result->n_nodes > DETAILS_SHOWN) {
-        const char *more = oxp_sprintf(p->a, "and %zu more", it->result->n_nodes - DETAILS_SHOWN);
+    if (it->result->n_matches > DETAILS_SHOWN) {
+        const char *more = oxp_sprintf(p->a, "and %zu more", it->result->n_matches - DETAILS_SHOWN);
         oxp_doc_row(p->d, &more);
     }
 }

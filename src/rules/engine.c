@@ -124,6 +124,7 @@ static bool receive_result(engine *e, size_t expected, bool *late) {
     r->gain = head.gain > 1 && head.gain < 1e6 ? head.gain : 0;
     r->nodes = nodes;
     r->n_nodes = head.n_nodes;
+    r->n_matches = head.n_matches;
     r->details = texts + 1;
     r->n_details = head.n_texts - 1;
     return true;

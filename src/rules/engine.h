@@ -10,8 +10,9 @@ typedef struct oxp_rule_result {
     bool matched;
     const char *failed; /* why the rule could not be evaluated; NULL: it was */
     const oxp_id *nodes;
-    size_t n_nodes; /* matched nodes; 0 for rules on the model */
-    double gain;    /* the rule's own factor on the latency; 0: none */
+    size_t n_nodes; /* matched nodes; of tensors the readers, of blocks the members */
+    size_t n_matches;
+    double gain; /* the rule's own factor on the latency; 0: none */
     const char *message;
     const char *const *details; /* one a match, the first 64 */
     size_t n_details;

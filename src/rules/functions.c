@@ -2,6 +2,7 @@
  * To add one: a row in the table and a function; docs/rules.md lists them. */
 #include <libxml/xpathInternals.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -434,15 +435,19 @@ static void fn_percent(xmlXPathParserContextPtr c, int nargs) {
                        : "unknown");
 }
 
-/* Three significant digits; whole numbers as they are. */
+/* At most two decimals, without zeros at the end. */
 static void fn_short(xmlXPathParserContextPtr c, int nargs) {
+    char text[40];
     (void)nargs;
     double v = oxp_fn_pop_number(c);
-    oxp_arena *a = oxp_fn_scratch(c)->arena;
-    oxp_fn_push_text(c, !isfinite(v)       ? "unknown"
-                        : fabs(v) >= 999.5 ? oxp_sprintf(a, "%.0f", v)
-                        : floor(v) == v    ? oxp_sprintf(a, "%.0f", v)
-                                           : oxp_sprintf(a, "%.3g", v));
+    int n = snprintf(text, sizeof text, fabs(v) < 100 ? "%.2f" : "%.0f", v);
+    if (!isfinite(v) || n < 0 || n >= (int)sizeof text) {
+        oxp_fn_push_text(c, "unknown");
+        return;
+    }
+    while (strchr(text, '.') && (text[n - 1] == '0' || text[n - 1] == '.'))
+        text[--n] = 0;
+    oxp_fn_push_text(c, text);
 }
 
 /* ox:plural(n, 'node') is "1 node" or "3 nodes"; a third argument is the plural's word. */

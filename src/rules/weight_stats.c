@@ -236,31 +236,23 @@ static double rank_stat(oxp_weight_stats *s, oxp_id tensor) {
 }
 
 /* ---- the statistics by name ---- */
-/* Error of rounding to 255 steps of a range [-peak, peak], relative to the root mean square: the
- * steps' uniform error has the variance step^2 / 12. */
-static double int8_error(double peak_squares, double energy) {
-    return energy > 0 ? sqrt(peak_squares / (127.0 * 127.0 * 12.0) / energy) : 0;
-}
-
 static double whole_stat(const known *k, uint64_t count, const char *what) {
     const oxp_tensor_stats *r = &k->range;
     double n = (double)count, rms = k->finite ? sqrt(k->energy / (double)k->finite) : NAN;
     const struct {
         const char *name;
         double value;
-    } table[] = {
-        {"min", r->min},
-        {"max", r->max},
-        {"abs_max", r->abs_max},
-        {"over_half", (double)r->n_over_half},
-        {"not_finite", (double)r->n_nan + (double)r->n_inf},
-        {"zeros", (double)r->n_zero / n},
-        {"sub_half", (double)r->n_sub_half / n},
-        {"vanish", (double)r->n_zero_half / n},
-        {"mean", k->finite ? k->sum / (double)k->finite : NAN},
-        {"rms", rms},
-        {"outliers", rms > 0 ? r->abs_max / rms : NAN},
-        {"int8_error", int8_error(r->abs_max * r->abs_max * (double)k->finite, k->energy)}};
+    } table[] = {{"min", r->min},
+                 {"max", r->max},
+                 {"abs_max", r->abs_max},
+                 {"over_half", (double)r->n_over_half},
+                 {"not_finite", (double)r->n_nan + (double)r->n_inf},
+                 {"zeros", (double)r->n_zero / n},
+                 {"sub_half", (double)r->n_sub_half / n},
+                 {"vanish", (double)r->n_zero_half / n},
+                 {"mean", k->finite ? k->sum / (double)k->finite : NAN},
+                 {"rms", rms},
+                 {"outliers", rms > 0 ? r->abs_max / rms : NAN}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (!strcmp(table[i].name, what))
             return table[i].value;
@@ -272,37 +264,50 @@ static int rising(const void *x, const void *y) {
     return (a > b) - (a < b);
 }
 
-/* Channels whose norm is below a hundredth of the median channel's. */
-static double weak_channels(oxp_weight_stats *s, const known *k) {
+static double median_energy(oxp_weight_stats *s, const known *k) {
     oxp_mark mark = oxp_arena_mark(s->arena);
-    double *sorted = OXP_NEWS(s->arena, k->channels + 1, double), weak = 0;
+    double *sorted = OXP_NEWS(s->arena, k->channels + 1, double);
     memcpy(sorted, k->squares, k->channels * sizeof *sorted);
     qsort(sorted, k->channels, sizeof *sorted, rising);
     double median = sorted[k->channels / 2];
-    for (size_t i = 0; i < k->channels; i++)
-        weak += k->squares[i] < 1e-4 * median || k->squares[i] == 0;
     oxp_arena_rewind(s->arena, mark);
-    return weak;
+    return median;
+}
+
+/* Error of symmetric rounding to 255 steps: a step of peak / 127 has the variance step^2 / 12;
+ * against the root mean square of each channel, at most 1; their quadratic mean.  Channels below a
+ * thousandth of the median's norm are dead, and nobody misses them.  `one` peak for all, or (0)
+ * each its own. */
+static double int8_error(const known *k, double median, double one) {
+    double sum = 0, n = 0, each = (double)k->finite / (double)k->channels;
+    for (size_t i = 0; i < k->channels; i++) {
+        if (k->squares[i] <= 1e-6 * median)
+            continue;
+        double step = (one > 0 ? one : k->peak[i]) / 127;
+        sum += fmin(1, step * step / 12 * each / k->squares[i]);
+        n++;
+    }
+    return n > 0 ? sqrt(sum / n) : 0;
 }
 
 static double channel_stat(oxp_weight_stats *s, const known *k, const char *what) {
-    double least = INFINITY, most = 0, squares = 0;
+    double least = INFINITY, most = 0, weak = 0, median = median_energy(s, k);
     for (size_t i = 0; i < k->channels; i++) {
         if (k->peak[i] > 0 && k->peak[i] < least)
             least = k->peak[i];
         most = fmax(most, k->peak[i]);
-        squares += k->peak[i] * k->peak[i];
+        weak += k->squares[i] < 1e-4 * median || k->squares[i] == 0;
     }
     if (!strcmp(what, "spread"))
         return most > 0 ? most / least : NAN;
     if (!strcmp(what, "weak_channels"))
-        return weak_channels(s, k);
-    double each = (double)k->finite / (double)k->channels;
-    return int8_error(squares * each, k->energy);
+        return weak;
+    return int8_error(k, median, !strcmp(what, "int8_error") ? most : 0);
 }
 
 double oxp_weight_stat(oxp_weight_stats *s, oxp_id tensor, const char *what, int axis) {
-    static const char *const by_channel[] = {"spread", "weak_channels", "int8_channel_error"};
+    static const char *const by_channel[] = {"spread", "weak_channels", "int8_error",
+                                             "int8_channel_error"};
     if (!readable(s, tensor) || !oxp_dtype_is_float(oxp_tensor_at(s->m, tensor)->dtype))
         return NAN;
     const oxp_tensor *t = oxp_tensor_at(s->m, tensor);

@@ -203,6 +203,7 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
         fail(w, *s->error ? s->error : "no memory");
     if (conditions_hold(w, s, r, p)) {
         out->head.matched = 1;
+        out->head.n_matches++;
         keep_evidence(w, r, id, out);
         keep_match(w, s, r, out);
         if (p->n_detail && out->head.n_texts <= OXP_DETAILS_MAX)

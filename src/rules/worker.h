@@ -8,7 +8,7 @@
  * message (or the reason of the failure) first, then details. */
 typedef struct oxp_rule_record {
     double gain; /* factor; 0: none */
-    uint32_t rule, failed, matched, n_nodes, n_texts;
+    uint32_t rule, failed, matched, n_nodes, n_texts, n_matches;
 } oxp_rule_record;
 
 /* How the child ends when there is no memory: not the rule's fault. */

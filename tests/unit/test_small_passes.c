@@ -29,6 +29,10 @@ static const struct {
     {"overridable_shape", "fold-constants", "Add Reshape Relu", 0},
     {"overridable_shape", "eliminate-no-ops", "Add Reshape Relu", 0},
     {"duplicates", "share-duplicates", "Gemm Relu Add", 0},
+    {"casts_widened", "fuse-casts", "Relu", 0},
+    {"casts_rounding", "fuse-casts", "Cast Cast Relu", 0},
+    {"casts_read_twice", "fuse-casts", "Cast Cast Relu Neg", 0},
+    {"cast_to_output", "fuse-casts", "Cast Cast", 1},
     {"random_twice", "share-duplicates", "RandomNormalLike RandomNormalLike Sub", 0},
 };
 
