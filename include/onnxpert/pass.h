@@ -32,6 +32,8 @@ enum {
     OXP_PASS_WHAT_IF = 1u << 6        /* only for projections: not listed, never run by optimize */
 };
 
+struct oxp_pass_result;
+
 typedef struct oxp_pass_opts {
     int version;                 /* OXP_PASS_OPTS_VERSION */
     const oxp_binding *bindings; /* --dim, --input-shape */
@@ -47,13 +49,13 @@ typedef struct oxp_pass_opts {
     size_t n_include_ops; /* --fp16-include-op */
     const char *const *params;
     size_t n_params; /* "key=value" of a rule's projection ("dtype=int8") */
+    /* Called when the pass of this index (in the order they run) is done; NULL: nobody asks. */
+    void (*after)(void *arg, oxp_model *m, size_t index, const struct oxp_pass_result *result);
+    void *after_arg;
 } oxp_pass_opts;
 #define OXP_PASS_OPTS_VERSION 1
 #define OXP_PASS_OPTS_INIT                                                                         \
-    {                                                                                              \
-        OXP_PASS_OPTS_VERSION, NULL, 0, true, false, false, false, false, NULL, 0, NULL, 0, NULL,  \
-            0, NULL, 0                                                                             \
-    }
+    { .version = OXP_PASS_OPTS_VERSION, .keep_io = true }
 
 typedef struct oxp_skip {
     const char *node, *reason; /* labels and one-line reasons, in the run's arena */

@@ -20,6 +20,18 @@ typedef struct oxp_side {
 /* A copy of what is needed, in `arena`. */
 const oxp_side *oxp_side_of(const oxp_analysis *a, const oxp_device *device, oxp_arena *arena);
 
+/* An item of the roadmap that a pass can do, for --auto. */
+typedef struct oxp_planned {
+    const char *rule, *title, *pass;
+    const char *left; /* why --auto leaves it; NULL: it applies it */
+} oxp_planned;
+
+/* The model after one pass of several, on the copy and for real. */
+typedef struct oxp_step {
+    const char *pass, *title; /* title: of the roadmap's items it stands for; NULL: none */
+    const oxp_side *projected, *achieved;
+} oxp_step;
+
 typedef struct oxp_comparison {
     const char *before_path, *after_path; /* after_path NULL: a dry run, nothing was written */
     const oxp_side *before;
@@ -27,11 +39,19 @@ typedef struct oxp_comparison {
     const oxp_side *after;     /* the written file, analysed again; NULL in a dry run   */
     const oxp_pass_result *passes;
     size_t n_passes;
+    const oxp_planned *plan; /* --auto; NULL: the user named the passes */
+    size_t n_plan;
+    const oxp_step *steps; /* one a pass; none where the user named a single one */
+    size_t n_steps;
     const oxp_saved *saved;   /* NULL: nothing was written by us */
     const oxp_device *device; /* latencies for it; NULL: none */
     bool weights_assumed;     /* dry run without the weights: harmless values were taken */
     const struct oxp_verification *verified; /* NULL: not verified */
 } oxp_comparison;
+
+/* The sections and keys on plan and steps (doc_steps.c). */
+void oxp_doc_add_steps(oxp_doc *d, const oxp_comparison *c);
+void oxp_emit_steps(oxp_json *j, const oxp_comparison *c);
 
 /* A report over the comparison, which must outlive it. */
 oxp_report oxp_report_comparison(const oxp_comparison *c);

@@ -202,6 +202,7 @@ oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
     honesty(&p);
     if (c->verified)
         oxp_doc_add_verification(p.d, c->verified);
+    oxp_doc_add_steps(p.d, c);
     passes(&p);
     operators(&p);
     if (c->saved) {

@@ -55,6 +55,7 @@ static void emit(const void *source, oxp_json *j) {
     oxp_json_string(j, "device", c->device ? c->device->id : NULL);
     oxp_json_bool(j, "weights_assumed", c->weights_assumed);
     emit_passes(c, j);
+    oxp_emit_steps(j, c);
     emit_side(c, j, "before", c->before);
     emit_side(c, j, "after", c->after);
     emit_side(c, j, "projected", c->projected);

@@ -208,8 +208,11 @@ static void run_all(void *arg) {
             oxp_raise(oxp_model_ctx(j->m), OXP_E_USAGE, "there is no pass '%s'", j->names[i]);
     order(list, j->n);
     j->results = OXP_NEWS(arena, j->n + 1, oxp_pass_result);
-    for (size_t i = 0; i < j->n; i++)
+    for (size_t i = 0; i < j->n; i++) {
         run_one(j->m, list[i], j->opts, &j->results[i]);
+        if (j->opts->after)
+            j->opts->after(j->opts->after_arg, j->m, i, &j->results[i]);
+    }
 }
 
 oxp_status oxp_run_passes(oxp_model *m, const char *const *names, size_t n,

@@ -127,7 +127,7 @@ static void baseline(oxp_advice *a) {
     oxp_diag_truncate(a->ctx, told);
 }
 
-static void do_advise(void *p) {
+static void do_items(void *p) {
     oxp_advice *a = p;
     a->r = OXP_NEW(a->arena, oxp_roadmap);
     a->base = (oxp_analyze_opts)OXP_ANALYZE_OPTS_INIT;
@@ -141,9 +141,26 @@ static void do_advise(void *p) {
     facts->sweep = a->r->sweep;
     facts->insight = a->r->insight = oxp_insight_of(a->r->analysis, a->arena);
     collect(a, rules, oxp_rules_run(rules, facts, a->arena));
+    oxp_phase *all = OXP_NEW(a->arena, oxp_phase);
+    *all = (oxp_phase){.name = "", .items = a->items, .n_items = a->n_items};
+    a->r->phases = all;
+    a->r->n_phases = 1;
+}
+
+static void do_advise(void *p) {
+    oxp_advice *a = p;
+    do_items(p);
     oxp_make_phases(a);
     oxp_sweep_precision(a);
     oxp_sweep_resolution(a, a->r->insight);
+}
+
+oxp_status oxp_advise_items(const oxp_roadmap **out, const oxp_model *m,
+                            const oxp_advise_opts *opts, oxp_arena *arena) {
+    oxp_advice a = {.ctx = oxp_model_ctx(m), .arena = arena, .m = m, .opts = opts};
+    oxp_status s = oxp_try(a.ctx, do_items, &a);
+    *out = s == OXP_OK ? a.r : NULL;
+    return s;
 }
 
 oxp_status oxp_advise(const oxp_roadmap **out, const oxp_model *m, const oxp_advise_opts *opts,

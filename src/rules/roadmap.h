@@ -168,6 +168,10 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
 /* The copy measured under the bindings that still hold. */
 oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types);
 
+/* The items alone, all in one phase that is not combined: for `optimize --auto`. */
+oxp_status oxp_advise_items(const oxp_roadmap **out, const oxp_model *m,
+                            const oxp_advise_opts *opts, oxp_arena *arena);
+
 oxp_doc *oxp_doc_roadmap(const void *roadmap, oxp_arena *arena);
 void oxp_emit_roadmap(const void *roadmap, oxp_json *json);
 /* Each figure as [before, after]. */

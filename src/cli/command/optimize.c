@@ -3,10 +3,14 @@
 #include <unistd.h>
 
 #include "analysis/device.h"
+#include "cli/auto.h"
 #include "cli/command.h"
 #include "report/comparison.h"
 #include "rewrite/project.h"
 #include "verify/verify.h"
+
+/* Larger models are not analysed after each pass. */
+enum { STEPS_NODES = 200000 };
 
 #define AT(field) offsetof(oxp_cli, field)
 
@@ -15,7 +19,7 @@ static const oxp_option options[] = {
      OXP_OPT_TEXT, AT(output)},
     {"--passes", "PASS,...", "passes to run; `onnxpert passes` lists them", OXP_OPT_TEXT,
      AT(passes)},
-    {"--auto", NULL, "all passes that keep the numbers and need no decision", OXP_OPT_FLAG,
+    {"--auto", NULL, "what the roadmap has that is exact, safe and needs nothing", OXP_OPT_FLAG,
      AT(automatic)},
     {"--dry-run", NULL, "project the result, write nothing", OXP_OPT_FLAG, AT(dry_run)},
     {"--verify", NULL, "run both models in ONNX Runtime; a wrong result is not kept", OXP_OPT_FLAG,
@@ -51,25 +55,12 @@ static const oxp_option pass_options[] = {
 static const oxp_option *const groups[] = {options, pass_options, oxp_opts_dims, oxp_opts_common,
                                            NULL};
 
-/* --auto: what keeps the numbers, changes no interface and needs nobody's decision. */
-static size_t automatic_passes(oxp_cli *cli, const char ***names) {
-    size_t n = 0;
-    *names = OXP_NEWS(cli->arena, oxp_pass_count() + 1, const char *);
-    for (size_t i = 0; i < oxp_pass_count(); i++) {
-        const oxp_pass *p = oxp_pass_at(i);
-        unsigned decides = OXP_PASS_RETRAINING | OXP_PASS_MAY_RETYPE | OXP_PASS_MAY_RETYPE_IO |
-                           OXP_PASS_MAY_RESHAPE_IO | OXP_PASS_WHAT_IF;
-        if (p->fidelity <= OXP_ROUNDING && !(p->flags & decides))
-            (*names)[n++] = p->name;
-    }
-    return n;
-}
-
+/* Those named; with --auto the roadmap says, once the model is open. */
 static size_t pass_names(oxp_cli *cli, const char ***names) {
     if (cli->passes && cli->automatic)
         oxp_raise(cli->ctx, OXP_E_USAGE, "--passes and --auto exclude each other");
     if (cli->automatic)
-        return automatic_passes(cli, names);
+        return 0;
     if (!cli->passes)
         oxp_raise(cli->ctx, OXP_E_USAGE, "optimize: name the passes with --passes, or use --auto");
     size_t n = oxp_cli_split(cli, cli->passes, "--passes", names);
@@ -261,7 +252,13 @@ static int run(oxp_cli *cli) {
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "comparison", cli->report, m);
     c.before = before(cli, m, c.device);
+    if (cli->automatic)
+        n = oxp_cli_auto(cli, m, &names, &c);
+    oxp_recorder rec;
+    if (n > (cli->automatic ? 0 : 1) && oxp_node_count(m) <= STEPS_NODES)
+        oxp_cli_record(&rec, cli, &c, n, &opts);
     project(cli, m, names, n, &opts, &c);
+    rec.achieved = true;
     if (!cli->dry_run)
         rewrite(cli, m, names, n, &opts, &c);
     oxp_cli_diagnostics(cli, 0);
