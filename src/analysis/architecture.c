@@ -176,7 +176,7 @@ static tail last_layer(const oxp_scan *s, oxp_id value) {
         bool passes = (oxp_flags(n) &
                        (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_VIEW | OXP_OP_ACTIVATION)) ||
                       l == OXP_L_SOFTMAX || l == OXP_L_CAST || l == OXP_L_SLICE ||
-                      l == OXP_L_TRANSPOSE;
+                      l == OXP_L_TRANSPOSE || (l == OXP_L_MEAN && t.scores);
         if (!passes || oxp_data_inputs(s, n) > 1)
             return t;
         t.split = t.split || l == OXP_L_SLICE;
@@ -222,8 +222,9 @@ static void task_of_scores(oxp_scan *s, const oxp_graph *g, const tail *tails) {
     if (width < 1)
         return;
     bool vocabulary = has_token_table(s, width) && oxp_size(s, out, -1) == width;
-    /* as wide as the features: more features; without bias or softmax: an embedding */
-    bool classes = (uint64_t)width != o->hidden && t->scores;
+    /* as wide as the features: more features; without bias or softmax and as wide as embeddings
+     * are: an embedding */
+    bool classes = (uint64_t)width != o->hidden && (t->scores || width % 32 != 0);
     if (width == 2 && t->split && g->n_outputs > 1 && tails[1].layer == t->layer &&
         has_token_table(s, 0)) {
         o->task = OXP_TASK_SPAN;

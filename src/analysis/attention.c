@@ -2,7 +2,7 @@
  * operands are both activations. */
 #include "analysis/patterns.h"
 
-enum { MASK_DEPTH = 5, DOWN_DEPTH = 3, USES_MAX = 8, UP_MAX = 28 };
+enum { MASK_DEPTH = 5, DOWN_DEPTH = 4, USES_MAX = 8, UP_MAX = 28 };
 
 typedef struct attention {
     const oxp_node *scores, *softmax, *context;
@@ -20,13 +20,17 @@ static bool is_product(const oxp_scan *s, const oxp_node *n) {
            oxp_value_rank(s, oxp_out(n, 0)) >= 3;
 }
 
-/* Up from the softmax through scale, mask and bias; what joins on the way tells whether the mask is
- * causal.  Depth-bounded: at most three inputs each, MASK_DEPTH deep. */
+/* Up from the softmax through scale, mask and bias, and layers that mix heads; what joins on the
+ * way tells whether the mask is causal.  Depth-bounded: at most three inputs each, MASK_DEPTH deep.
+ */
 static const oxp_node *toward_scores(const oxp_scan *s, oxp_id value, int depth, bool *causal) {
     const oxp_node *n = value == OXP_NONE ? NULL : oxp_behind(s, value);
     if (n == NULL || is_product(s, n))
         return n;
-    if (depth == 0 || !(oxp_flags(n) & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY)))
+    oxp_letter l = oxp_letter_of(s, n);
+    bool mixes_heads = (oxp_flags(n) & OXP_OP_MATMUL) && oxp_value_rank(s, oxp_out(n, 0)) >= 4;
+    if (depth == 0 || (!(oxp_flags(n) & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY)) &&
+                       l != OXP_L_SCATTER && !mixes_heads))
         return NULL;
     const oxp_node *found = NULL;
     for (uint32_t i = 0; i < n->n_in && i < 3; i++) {
@@ -53,7 +57,8 @@ static const oxp_node *toward_context(const oxp_scan *s, oxp_id value, int depth
             return n;
         oxp_letter l = oxp_letter_of(s, n);
         bool passes = (oxp_flags(n) & (OXP_OP_VIEW | OXP_OP_MOVE)) || l == OXP_L_WHERE ||
-                      l == OXP_L_MUL || l == OXP_L_CAST;
+                      l == OXP_L_MUL || l == OXP_L_CAST || l == OXP_L_ADD ||
+                      ((oxp_flags(n) & OXP_OP_MATMUL) && oxp_value_rank(s, oxp_out(n, 0)) >= 4);
         const oxp_node *p =
             depth > 0 && passes ? toward_context(s, oxp_out(n, 0), depth - 1) : NULL;
         if (p != NULL)

@@ -185,7 +185,8 @@ static const oxp_node *product_above(const oxp_scan *s, oxp_id value) {
             return NULL;
         if (oxp_flags(n) & OXP_OP_MATMUL)
             return oxp_is_layer(s, n) ? n : NULL;
-        if (!(oxp_flags(n) & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_ACTIVATION)))
+        if (!(oxp_flags(n) &
+              (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_ACTIVATION | OXP_OP_RUNNING_STATS)))
             return NULL;
         value = oxp_main_input(s, n);
     }
@@ -262,6 +263,15 @@ void oxp_find_feed_forward(oxp_scan *s) {
 
 /* ---- embeddings, recurrent layers, experts, detection heads, rotary embeddings ---- */
 
+/* Are the rows added to the activations?  A table of distances between positions is looked up the
+ * same way, but goes into the scores of an attention. */
+static bool joins_stream(const oxp_scan *s, const oxp_node *gather, int64_t width) {
+    if (s->out->hidden == 0 || (uint64_t)width == s->out->hidden)
+        return true;
+    const oxp_node *n = oxp_only_reader(s, oxp_out(gather, 0));
+    return oxp_letter_of(s, n) == OXP_L_ADD && oxp_size(s, oxp_out(n, 0), -1) == width;
+}
+
 static void embedding(oxp_scan *s, const oxp_node *n) {
     oxp_id t = oxp_weight_of(s->m, s->a->values, n, 0), index = oxp_in(n, 1);
     if (t == OXP_NONE || index == OXP_NONE || oxp_tensor_at(s->m, t)->rank != 2)
@@ -270,6 +280,8 @@ static void embedding(oxp_scan *s, const oxp_node *n) {
     bool position = s->marks[index] & OXP_MARK_POSITION;
     if (!oxp_dtype_is_float(table->dtype) ||
         (!oxp_is_data(s, index) && !position && !s->a->values[index].shape_role))
+        return;
+    if (!oxp_is_data(s, index) && !joins_stream(s, n, table->dims[1]))
         return;
     oxp_found *b = oxp_add_block(s, OXP_BLOCK_EMBEDDING, false, &n, 1);
     b->a = table->dims[0];
@@ -316,6 +328,16 @@ static const oxp_node *map_above(const oxp_scan *s, oxp_id value) {
     return NULL;
 }
 
+/* Boxes and scores of the same maps are one head; NULL: is there any? */
+static bool has_head(const oxp_scan *s, const char *maps) {
+    for (size_t i = 0; i < s->n_blocks; i++) {
+        if (s->blocks[i].type == OXP_BLOCK_DETECTION_HEAD &&
+            (maps == NULL || strcmp(s->blocks[i].detail, maps) == 0))
+            return true;
+    }
+    return false;
+}
+
 /* Predictions of maps of different sizes, flattened and joined. */
 static void detection_head(oxp_scan *s, const oxp_node *concat) {
     if (concat->n_in < 2 || concat->n_in > 8 || oxp_value_rank(s, oxp_out(concat, 0)) > 3)
@@ -338,6 +360,8 @@ static void detection_head(oxp_scan *s, const oxp_node *concat) {
                  (long long)w);
         nodes[i] = map;
     }
+    if (has_head(s, text))
+        return;
     nodes[concat->n_in] = concat;
     oxp_found *b =
         oxp_add_block(s, OXP_BLOCK_DETECTION_HEAD, true, nodes, (size_t)concat->n_in + 1);
@@ -348,7 +372,10 @@ static void detection_head(oxp_scan *s, const oxp_node *concat) {
 static bool is_rotation(const oxp_scan *s, const oxp_node *concat) {
     if (concat->n_in != 2)
         return false;
-    const oxp_node *neg = oxp_made_by(s, concat->in[0]), *half = oxp_made_by(s, concat->in[1]);
+    if (concat->in[0] == OXP_NONE || concat->in[1] == OXP_NONE)
+        return false;
+    /* halves beside each other, or every other element, stacked */
+    const oxp_node *neg = oxp_behind(s, concat->in[0]), *half = oxp_behind(s, concat->in[1]);
     return oxp_letter_of(s, neg) == OXP_L_NEG && oxp_letter_of(s, half) == OXP_L_SLICE &&
            oxp_letter_of(s, oxp_made_by(s, oxp_in(neg, 0))) == OXP_L_SLICE;
 }
@@ -380,8 +407,9 @@ void oxp_find_heads(oxp_scan *s) {
             experts(s, node);
             break;
         case OXP_L_NMS:
-            oxp_add_block(s, OXP_BLOCK_DETECTION_HEAD, false, &node, 1)->detail =
-                "non-maximum suppression";
+            if (!has_head(s, NULL))
+                oxp_add_block(s, OXP_BLOCK_DETECTION_HEAD, false, &node, 1)->detail =
+                    "non-maximum suppression";
             break;
         case OXP_L_CONCAT:
             if (is_rotation(s, node))

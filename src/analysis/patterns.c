@@ -147,6 +147,16 @@ oxp_id oxp_main_input(const oxp_scan *s, const oxp_node *n) {
     return OXP_NONE;
 }
 
+oxp_id oxp_trunk_input(const oxp_scan *s, const oxp_node *n) {
+    for (uint32_t k = 0; oxp_letter_of(s, n) == OXP_L_MUL && n->n_in == 2 && k < 2; k++) {
+        const oxp_node *gate = n->in[k] == OXP_NONE ? NULL : oxp_behind(s, n->in[k]);
+        oxp_letter l = oxp_letter_of(s, gate);
+        if ((l == OXP_L_SIGMOID || l == OXP_L_HARD_SIGMOID) && oxp_is_data(s, n->in[1 - k]))
+            return n->in[1 - k];
+    }
+    return oxp_main_input(s, n);
+}
+
 int oxp_data_inputs(const oxp_scan *s, const oxp_node *n) {
     int count = 0;
     for (uint32_t i = 0; i < n->n_in; i++)

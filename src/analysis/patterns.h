@@ -81,6 +81,9 @@ bool oxp_is_data(const oxp_scan *s, oxp_id value);
 const oxp_node *oxp_behind(const oxp_scan *s, oxp_id value);
 /* The first input that carries data; OXP_NONE when none does. */
 oxp_id oxp_main_input(const oxp_scan *s, const oxp_node *n);
+/* The same, but of a product with a gate (a sigmoid or another activation behind views) the input
+ * that is gated: the way along the trunk of a network. */
+oxp_id oxp_trunk_input(const oxp_scan *s, const oxp_node *n);
 /* The only data consumer of a value behind views and casts, or NULL. */
 const oxp_node *oxp_only_reader(const oxp_scan *s, oxp_id value);
 /* Does the node multiply by a weight (convolution, matrix product, recurrent)? */

@@ -19,7 +19,7 @@ static const oxp_node *conv_above(const oxp_scan *s, oxp_id value) {
         if (!(f & (OXP_OP_RUNNING_STATS | OXP_OP_ACTIVATION | OXP_OP_VIEW)) &&
             oxp_letter_of(s, n) != OXP_L_MUL)
             return NULL;
-        value = oxp_main_input(s, n);
+        value = oxp_trunk_input(s, n);
     }
     return NULL;
 }
@@ -161,7 +161,7 @@ static branch climb(oxp_scan *s, oxp_id value, oxp_id stop, uint32_t stamp) {
         if ((oxp_is_layer(s, n) || attention || product) && b.n_layers < LAYERS_MAX)
             b.layers[b.n_layers++] = n;
         b.plain = b.plain && is_plain(s, n);
-        value = oxp_main_input(s, n);
+        value = oxp_trunk_input(s, n);
     }
     b.plain = b.plain && b.n_layers <= 1;
     return b;
@@ -172,7 +172,7 @@ static oxp_id first_stamped(const oxp_scan *s, oxp_id value, uint32_t stamp) {
         if (s->stamp[value] == stamp)
             return value;
         const oxp_node *n = oxp_made_by(s, value);
-        value = n == NULL ? OXP_NONE : oxp_main_input(s, n);
+        value = n == NULL ? OXP_NONE : oxp_trunk_input(s, n);
     }
     return OXP_NONE;
 }
@@ -183,6 +183,35 @@ static const char *describe(const oxp_scan *s, oxp_id from, oxp_id to) {
                            (long long)oxp_size(s, from, 1), (long long)oxp_size(s, to, 1),
                            (long long)oxp_size(s, to, 2), (long long)oxp_size(s, to, 3));
     return oxp_sprintf(s->arena, "width %lld", (long long)oxp_size(s, to, -1));
+}
+
+/* Three convolutions, 1x1, wider, 1x1, the middle one narrower than what comes out: a bottleneck.
+ * Two, the first one wider than what goes in and comes out: an inverted residual whose expansion
+ * and depthwise convolution are one. */
+static void convolution_body(oxp_scan *s, const branch *body, const oxp_node *add,
+                             const char *detail) {
+    const oxp_node *const *l = body->layers; /* the last one first */
+    for (size_t i = 0; i < body->n_layers; i++) {
+        if (!(oxp_flags(l[i]) & OXP_OP_CONV))
+            return;
+    }
+    if (body->n_layers == 3 && is_pointwise(s, l[0]) && is_pointwise(s, l[2]) &&
+        !is_pointwise(s, l[1]) && channels(s, l[1]) < channels(s, l[0])) {
+        oxp_found *k = oxp_add_block(s, OXP_BLOCK_BOTTLENECK, true,
+                                     (const oxp_node *[]){l[2], l[1], l[0], add}, 4);
+        k->c = channels(s, l[1]);
+        k->detail = detail;
+    }
+    if (body->n_layers == 2 && is_pointwise(s, l[0]) && !is_pointwise(s, l[1]) &&
+        oxp_attr_int(l[1], "group", 1) == 1 && channels(s, l[1]) >= 2 * channels(s, l[0])) {
+        oxp_found *k = oxp_add_block(s, OXP_BLOCK_INVERTED_RESIDUAL, true,
+                                     (const oxp_node *[]){l[1], l[0], add}, 3);
+        k->a = oxp_size(s, oxp_main_input(s, l[1]), 1);
+        k->b = channels(s, l[0]);
+        k->c = channels(s, l[1]);
+        k->detail = oxp_sprintf(s->arena, "%lld -> %lld -> %lld channels, expansion fused",
+                                (long long)k->a, (long long)k->c, (long long)k->b);
+    }
 }
 
 static void residual(oxp_scan *s, const oxp_node *add, uint32_t stamp) {
@@ -208,18 +237,7 @@ static void residual(oxp_scan *s, const oxp_node *add, uint32_t stamp) {
     r->a = oxp_size(s, meet, 1);
     r->b = oxp_size(s, out, 1);
     r->detail = describe(s, meet, out);
-    if (body->n_layers == 3 && (oxp_flags(body->layers[1]) & OXP_OP_CONV) &&
-        (oxp_flags(body->layers[0]) & OXP_OP_CONV) && (oxp_flags(body->layers[2]) & OXP_OP_CONV) &&
-        is_pointwise(s, body->layers[0]) && is_pointwise(s, body->layers[2]) &&
-        !is_pointwise(s, body->layers[1]) &&
-        channels(s, body->layers[1]) < channels(s, body->layers[0])) {
-        const char *detail = r->detail;
-        oxp_found *k = oxp_add_block(
-            s, OXP_BLOCK_BOTTLENECK, true,
-            (const oxp_node *[]){body->layers[2], body->layers[1], body->layers[0], add}, 4);
-        k->c = channels(s, body->layers[1]);
-        k->detail = detail;
-    }
+    convolution_body(s, body, add, r->detail);
 }
 
 void oxp_find_residuals(oxp_scan *s) {
