@@ -272,13 +272,21 @@ static bool joins_stream(const oxp_scan *s, const oxp_node *gather, int64_t widt
     return oxp_letter_of(s, n) == OXP_L_ADD && oxp_size(s, oxp_out(n, 0), -1) == width;
 }
 
+static const oxp_node *reader_of(const oxp_scan *s, oxp_id value) {
+    oxp_id use = value == OXP_NONE ? OXP_NONE : oxp_value_at(s->m, value)->first_use;
+    return use == OXP_NONE ? NULL : oxp_node_at(s->m, oxp_use_at(s->m, use)->node);
+}
+
 static void embedding(oxp_scan *s, const oxp_node *n) {
     oxp_id t = oxp_weight_of(s->m, s->a->values, n, 0), index = oxp_in(n, 1);
     if (t == OXP_NONE || index == OXP_NONE || oxp_tensor_at(s->m, t)->rank != 2)
         return;
     const oxp_tensor *table = oxp_tensor_at(s->m, t);
     bool position = s->marks[index] & OXP_MARK_POSITION;
-    if (!oxp_dtype_is_float(table->dtype) ||
+    /* a quantized table is scaled before it is looked up, or the rows are after */
+    bool scaled = oxp_letter_of(s, oxp_made_by(s, oxp_in(n, 0))) == OXP_L_QUANT ||
+                  oxp_letter_of(s, reader_of(s, oxp_out(n, 0))) == OXP_L_QUANT;
+    if ((!oxp_dtype_is_float(table->dtype) && !scaled) ||
         (!oxp_is_data(s, index) && !position && !s->a->values[index].shape_role))
         return;
     if (!oxp_is_data(s, index) && !joins_stream(s, n, table->dims[1]))

@@ -348,6 +348,8 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
         cost.known = oxp_infer_call(e, &c, n->function, &cost);
     else if (oxp_op_check(&c) && op != NULL && op->infer != NULL)
         op->infer(&c);
+    if (n->function == OXP_NONE)
+        oxp_op_fill_types(&c);
     if (op != NULL)
         cost = node_cost(e, &c, op);
     derive_flags(&c, op);

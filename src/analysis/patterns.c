@@ -64,6 +64,9 @@ static const struct {
     {"TreeEnsembleClassifier", OXP_L_TREE},
     {"TreeEnsembleRegressor", OXP_L_TREE},
     {"TreeEnsemble", OXP_L_TREE},
+    {"QuantizeLinear", OXP_L_QUANT},
+    {"DequantizeLinear", OXP_L_QUANT},
+    {"DynamicQuantizeLinear", OXP_L_QUANT},
     {"LayerNormalization", OXP_L_LAYER_NORM},
     {"SkipLayerNormalization", OXP_L_LAYER_NORM},
     {"RMSNormalization", OXP_L_RMS_NORM},
@@ -93,6 +96,9 @@ const uint8_t *oxp_letters_of(const oxp_model *m, oxp_arena *arena) {
             }
             oxp_map_set(known, (uintptr_t)node->op, letter);
         }
+        /* x * sigmoid(alpha x): the SiLU when alpha is 1 */
+        if (strcmp(node->op, "QuickGelu") == 0 && oxp_attr_float(node, "alpha", 1.702f) == 1.0f)
+            letter = OXP_L_SILU;
         letters[i] = (uint8_t)letter;
     }
     return letters;
@@ -129,7 +135,8 @@ bool oxp_is_data(const oxp_scan *s, oxp_id value) {
 
 static bool is_transparent(const oxp_scan *s, const oxp_node *n) {
     oxp_letter l = oxp_letter_of(s, n);
-    return (oxp_flags(n) & OXP_OP_VIEW) || l == OXP_L_CAST || l == OXP_L_TRANSPOSE;
+    return (oxp_flags(n) & OXP_OP_VIEW) || l == OXP_L_CAST || l == OXP_L_TRANSPOSE ||
+           l == OXP_L_QUANT;
 }
 
 const oxp_node *oxp_behind(const oxp_scan *s, oxp_id value) {

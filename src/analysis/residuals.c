@@ -141,10 +141,23 @@ typedef struct branch {
     int length;
 } branch;
 
+/* A product with one number: what integer arithmetic is scaled back with. */
+static bool is_rescaling(const oxp_scan *s, const oxp_node *n) {
+    if (oxp_letter_of(s, n) != OXP_L_MUL || n->n_in != 2)
+        return false;
+    for (int k = 0; k < 2; k++) {
+        int rank = oxp_value_rank(s, n->in[k]);
+        if (rank == 0 || (rank == 1 && oxp_size(s, n->in[k], 0) == 1))
+            return true;
+    }
+    return false;
+}
+
 static bool is_plain(const oxp_scan *s, const oxp_node *n) {
     oxp_letter l = oxp_letter_of(s, n);
     return (oxp_flags(n) & (OXP_OP_VIEW | OXP_OP_NORM | OXP_OP_POOL)) || l == OXP_L_CAST ||
-           l == OXP_L_TRANSPOSE || oxp_is_layer(s, n);
+           l == OXP_L_TRANSPOSE || l == OXP_L_QUANT || is_rescaling(s, n) ||
+           (l == OXP_L_ADD && oxp_data_inputs(s, n) == 1) || oxp_is_layer(s, n);
 }
 
 /* Follows the main path from `value` to `stop` (OXP_NONE: as far as it goes, stamping). */
@@ -240,12 +253,28 @@ static void residual(oxp_scan *s, const oxp_node *add, uint32_t stamp) {
     convolution_body(s, body, add, r->detail);
 }
 
+/* A normalization with the addition in front of it: two inputs of the same size. */
+static void fused_residual(oxp_scan *s, const oxp_node *norm) {
+    const oxp_value_info *v = s->a->values;
+    oxp_id a = oxp_in(norm, 0), b = oxp_in(norm, 1), out = oxp_out(norm, 0);
+    if (a == OXP_NONE || b == OXP_NONE || out == OXP_NONE || a == b || !oxp_is_data(s, a) ||
+        !oxp_is_data(s, b) || v[a].bytes != v[out].bytes || v[b].bytes != v[out].bytes)
+        return;
+    oxp_found *r = oxp_add_block(s, OXP_BLOCK_RESIDUAL, false, &norm, 1);
+    r->a = r->b = oxp_size(s, out, 1);
+    r->detail = describe(s, a, out);
+}
+
 void oxp_find_residuals(oxp_scan *s) {
     size_t n = oxp_node_count(s->m);
     s->stamp = OXP_NEWS(s->arena, oxp_value_count(s->m) + 1, uint32_t);
     for (oxp_id i = 0; i < n; i++) {
         const oxp_node *node = oxp_node_at(s->m, i);
-        if (in_scope(s, node) && oxp_letter_of(s, node) == OXP_L_ADD)
+        if (!in_scope(s, node))
+            continue;
+        if (oxp_letter_of(s, node) == OXP_L_ADD)
             residual(s, node, i + 1);
+        else if (oxp_flags(node) & OXP_OP_NORM)
+            fused_residual(s, node);
     }
 }

@@ -1,5 +1,7 @@
 /* check.c - is a node what its operator's schema allows: number of inputs and outputs, attributes,
  * element types.  What only shapes or values can tell is left to the operator's own hook. */
+#include <string.h>
+
 #include "ops/op.h"
 #include "ops/schema.h"
 
@@ -85,4 +87,37 @@ bool oxp_op_check(oxp_call *c) {
         return true;
     const oxp_schema *s = oxp_schema_find(n->domain, n->op, c->opset);
     return !s || s->deprecated || (check_counts(c, s) && check_attrs(c, s) && check_types(c, s));
+}
+
+/* The element type of an input with the same type variable ("T"). */
+static oxp_dtype type_of_variable(const oxp_call *c, const oxp_schema *s, const char *variable) {
+    for (uint32_t i = 0; i < c->n_in; i++) {
+        const char *type = oxp_schema_input_type(s, i);
+        if (type && strcmp(type, variable) == 0 && oxp_elem_type(c->in[i]) != OXP_UNDEFINED)
+            return oxp_elem_type(c->in[i]);
+    }
+    return OXP_UNDEFINED;
+}
+
+void oxp_op_fill_types(oxp_call *c) {
+    const oxp_node *n = c->node;
+    const oxp_schema *s = NULL;
+    for (uint32_t i = 0; i < c->n_out; i++) {
+        oxp_type *t = &c->out[i].type;
+        if (t->elem != OXP_UNDEFINED || (t->kind != OXP_KIND_UNKNOWN && t->kind != OXP_KIND_TENSOR))
+            continue;
+        s = s ? s : oxp_schema_find(n->domain, n->op, c->opset);
+        const oxp_schema_param *p = s ? oxp_schema_output(s, i) : NULL;
+        const oxp_schema_types *may = p ? &oxp_schema_typesets[p->types] : NULL;
+        if (!may || !may->tensor || may->sequence || may->optional || may->optional_seq || may->map)
+            continue;
+        oxp_dtype elem = type_of_variable(c, s, p->type);
+        for (int d = 1; d < OXP_DTYPE_COUNT && elem == OXP_UNDEFINED; d++)
+            if (may->tensor == OXP_DTYPE_BIT(d)) /* the only one it can be */
+                elem = (oxp_dtype)d;
+        if (elem != OXP_UNDEFINED && t->kind == OXP_KIND_UNKNOWN)
+            oxp_set_unknown_rank(c, i, elem);
+        else if (elem != OXP_UNDEFINED)
+            t->elem = elem;
+    }
 }

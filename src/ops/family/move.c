@@ -306,6 +306,13 @@ static void infer_slice(oxp_call *c) {
         slice_elems(c, x, cuts, cut_here);
 }
 
+/* The first form of Slice with its bounds as inputs. */
+static void infer_dynamic_slice(oxp_call *c) {
+    oxp_call as_of_10 = *c;
+    as_of_10.opset = 10;
+    infer_slice(&as_of_10);
+}
+
 /* ---- Pad ---- */
 
 /* What is padded with: an input since opset 11, else an attribute; 0 by default. */
@@ -480,6 +487,7 @@ static const oxp_op table[] = {
     {"Concat", "", MOVE, 0, infer_concat, oxp_cost_move_out, NULL},
     {"Split", "", MOVE, 0, infer_split, NULL, oxp_range_same},
     {"Slice", "", MOVE, 0, infer_slice, oxp_cost_move_out, oxp_range_same},
+    {"DynamicSlice", "", MOVE, 0, infer_dynamic_slice, oxp_cost_move_out, oxp_range_same},
     {"Pad", "", MOVE, 0, infer_pad, oxp_cost_move_out, NULL},
     {"Pad", "com.microsoft", MOVE, 0, infer_ms_pad, oxp_cost_move_out, NULL},
     {"Tile", "", MOVE, 0, infer_tile, oxp_cost_move_out, oxp_range_same},
