@@ -68,8 +68,8 @@ static const char *why_alone(const oxp_page *p, const oxp_item *it) {
                            "On this device it makes %s worse: it stands behind everything that "
                            "helps, for what else it saves, and is left out of the combination.",
                            oxp_page_metric(p, p->r->focus));
-    return "Left out of the combination below: together with the other items it gains nothing more "
-           "on this device.";
+    return "Left out of the combination below: with the other items applied, which may change the "
+           "same layers, it gains nothing more on this device.";
 }
 
 static void details(oxp_page *p, const oxp_item *it) {

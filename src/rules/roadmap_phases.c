@@ -31,20 +31,35 @@ static oxp_metrics together(const oxp_advice *a, const bool *set) {
     return m;
 }
 
-/* Items that change the function must pay in company, too: one without which the rest is better is
- * left out of the combination. */
+static double value_of(const oxp_advice *a, const oxp_metrics *m) {
+    return oxp_gain(a->r, &a->r->baseline, m, 0);
+}
+
+/* Items that change the function must pay in company, too, and some are two ways to change the same
+ * layers: as long as the rest is no worse without one of them, the one whose absence is best goes.
+ */
 static oxp_metrics combine(const oxp_advice *a, bool *set, const char *phase) {
     oxp_metrics best = together(a, set);
-    for (size_t i = a->n_items; i-- > 0;) {
-        if (!set[i] || stage(&a->items[i]) != 0 || strcmp(a->items[i].rule->phase, phase) != 0)
-            continue;
-        set[i] = false;
-        oxp_metrics without = together(a, set);
-        if (oxp_gain(a->r, &a->r->baseline, &without, 0) >=
-            oxp_gain(a->r, &a->r->baseline, &best, 0))
-            best = without;
-        else
+    for (size_t out = a->n_items; out != SIZE_MAX;) {
+        oxp_metrics found = best;
+        out = SIZE_MAX;
+        for (size_t i = a->n_items; i-- > 0;) {
+            if (!set[i] || stage(&a->items[i]) != 0 || strcmp(a->items[i].rule->phase, phase) != 0)
+                continue;
+            set[i] = false;
+            oxp_metrics without = together(a, set);
             set[i] = true;
+            if (value_of(a, &without) < value_of(a, out == SIZE_MAX ? &best : &found))
+                continue;
+            if (out != SIZE_MAX && value_of(a, &without) == value_of(a, &found))
+                continue; /* the one of lower priority was seen first */
+            found = without;
+            out = i;
+        }
+        if (out != SIZE_MAX) {
+            set[out] = false;
+            best = found;
+        }
     }
     return best;
 }
