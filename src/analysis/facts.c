@@ -114,13 +114,28 @@ static void put_elements(xmlNodePtr e, const oxp_type *t) {
     put_u64(e, "elements", n);
 }
 
+/* An element under construction is freed when a raise leaves it. */
+static void free_element(void *e) {
+    xmlFreeNode(e);
+}
+
+static size_t hold(const oxp_facts *f, xmlNodePtr e) {
+    return oxp_defer(oxp_model_ctx(f->a->model), free_element, e);
+}
+
+static xmlNodePtr let_go(const oxp_facts *f, xmlNodePtr e, size_t token) {
+    oxp_undefer(oxp_model_ctx(f->a->model), token, false);
+    return e;
+}
+
 xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, oxp_id id) {
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST name, NULL);
     if (!e)
         return NULL;
+    size_t token = hold(f, e);
     if (id == OXP_NONE) {
         put_flag(e, "omitted", true);
-        return e;
+        return let_go(f, e, token);
     }
     const oxp_value *v = oxp_value_at(f->a->model, id);
     const oxp_value_info *i = &f->a->values[id];
@@ -140,7 +155,7 @@ xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, 
             put_dims(f, e, "symbolic", &i->symbolic);
     }
     put_u64(e, "bytes", i->bytes);
-    return e;
+    return let_go(f, e, token);
 }
 
 /* ---- nodes ---- */
@@ -185,6 +200,7 @@ static void put_attr(xmlNodePtr e, const oxp_attr *a) {
 
 static xmlNodePtr attributes(const oxp_facts *f, xmlDocPtr doc, const oxp_node *n) {
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "attr", NULL);
+    size_t token = hold(f, e);
     for (uint32_t i = 0; e && i < n->n_attr && i < LIST_MAX; i++)
         put_attr(e, &n->attrs[i]);
     const oxp_schema *s =
@@ -200,7 +216,7 @@ static xmlNodePtr attributes(const oxp_facts *f, xmlDocPtr doc, const oxp_node *
         else if (d->type == OXP_ATTR_STRING && d->s)
             put_text(e, d->name, d->s);
     }
-    return e;
+    return let_go(f, e, token);
 }
 
 static void put_kinds(xmlNodePtr e, uint32_t flags) {
@@ -274,6 +290,7 @@ xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "node", NULL);
     if (!e)
         return NULL;
+    size_t token = hold(f, e);
     oxp_mark mark = oxp_arena_mark(f->scratch);
     e->_private = (void *)((uintptr_t)id + 1);
     put_text(e, "op", n->op);
@@ -294,7 +311,7 @@ xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     for (uint32_t i = 0; i < n->n_out && i < LIST_MAX; i++)
         xmlAddChild(e, oxp_facts_value(f, doc, "out", n->out[i]));
     oxp_arena_rewind(f->scratch, mark);
-    return e;
+    return let_go(f, e, token);
 }
 
 /* ---- blocks ---- */
@@ -463,6 +480,7 @@ xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "model", NULL);
     if (!e)
         return NULL;
+    size_t token = hold(f, e);
     oxp_mark mark = oxp_arena_mark(f->scratch);
     put_totals(f, e);
     put_i64(e, "ir_version", oxp_model_ir_version(m));
@@ -478,7 +496,7 @@ xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     add_blocks(f, doc, e);
     add_sweep(f, doc, e);
     oxp_arena_rewind(f->scratch, mark);
-    return e;
+    return let_go(f, e, token);
 }
 
 /* ---- dump ---- */
@@ -487,19 +505,23 @@ typedef struct dump_args {
     oxp_sink *out;
 } dump_args;
 
-static void dump_element(oxp_ctx *ctx, oxp_sink *out, xmlDocPtr doc, xmlNodePtr e) {
-    xmlBufferPtr b = xmlBufferCreate();
-    int n = e && b ? xmlNodeDump(b, doc, e, 1, 1) : -1;
-    if (n > 0) {
-        oxp_puts(out, "  ");
-        oxp_write(out, xmlBufferContent(b), (size_t)n);
-        oxp_puts(out, "\n");
-    }
+static void free_buffer(void *b) {
     xmlBufferFree(b);
-    xmlFreeNode(e);
+}
+
+static void dump_element(oxp_ctx *ctx, oxp_sink *out, xmlDocPtr doc, xmlNodePtr e) {
+    size_t element = oxp_defer(ctx, free_element, e);
+    xmlBufferPtr b = xmlBufferCreate();
+    size_t buffer = oxp_defer(ctx, free_buffer, b);
+    int n = e && b ? xmlNodeDump(b, doc, e, 1, 1) : -1;
     if (n < 0)
         oxp_raise(ctx, OXP_E_NOMEM, "no memory to write the facts");
     oxp_xml_check(ctx);
+    oxp_puts(out, "  ");
+    oxp_write(out, xmlBufferContent(b), (size_t)n);
+    oxp_puts(out, "\n");
+    oxp_undefer(ctx, buffer, true);
+    oxp_undefer(ctx, element, true);
 }
 
 static void free_doc(void *doc) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ceiling.h"
 #include "base/ctx_impl.h"
 #include "base/fault.h"
 #include "base/safe_math.h"
@@ -119,17 +120,20 @@ void *oxp_try_alloc(oxp_arena *a, size_t n, size_t size) {
     return p;
 }
 
+void oxp_alloc_failed(oxp_arena *a, size_t n, size_t size) {
+    size_t bytes;
+    bool huge = __builtin_mul_overflow(n, size, &bytes) || bytes > a->ctx->cap ||
+                a->ctx->used > a->ctx->cap - bytes;
+    if (huge)
+        oxp_raise(a->ctx, OXP_E_LIMIT, "needs more memory than the limit of %zu MiB",
+                  a->ctx->cap >> 20);
+    oxp_raise(a->ctx, OXP_E_NOMEM, "out of memory");
+}
+
 void *oxp_alloc(oxp_arena *a, size_t n, size_t size) {
     void *p = oxp_try_alloc(a, n, size);
-    if (!p) {
-        size_t bytes;
-        bool huge = __builtin_mul_overflow(n, size, &bytes) || bytes > a->ctx->cap ||
-                    a->ctx->used > a->ctx->cap - bytes;
-        if (huge)
-            oxp_raise(a->ctx, OXP_E_LIMIT, "needs more memory than the limit of %zu MiB",
-                      a->ctx->cap >> 20);
-        oxp_raise(a->ctx, OXP_E_NOMEM, "out of memory");
-    }
+    if (!p)
+        oxp_alloc_failed(a, n, size);
     return p;
 }
 

@@ -9,5 +9,8 @@
 #include "onnxpert/status.h"
 
 void oxp_ctx_add_file(oxp_ctx *ctx, uint64_t bytes);
+/* For what cannot raise where it allocates: raises for bytes that oxp_try_alloc refused, by the
+ * ceiling's fault (OXP_E_LIMIT) or the system's (OXP_E_NOMEM). */
+_Noreturn void oxp_alloc_failed(oxp_arena *a, size_t n, size_t size);
 
 #endif

@@ -25,7 +25,8 @@ _Noreturn void oxp_load_fail(oxp_loader *l, const char *what, uint64_t off, cons
 static void *proto_alloc(void *data, size_t size) {
     oxp_loader *l = data;
     void *p = oxp_try_alloc(l->temp, size, 1);
-    l->out_of_memory |= !p;
+    if (!p && !l->refused)
+        l->refused = size ? size : 1;
     return p;
 }
 
@@ -38,11 +39,10 @@ void *oxp_load_unpack(oxp_loader *l, const ProtobufCMessageDescriptor *d, oxp_sp
                       uint32_t keep) {
     size_t len;
     const uint8_t *bytes = oxp_wire_prune(&l->r, l->temp, span, keep, &len);
-    l->out_of_memory = false;
+    l->refused = 0;
     void *msg = protobuf_c_message_unpack(d, &l->allocator, len, bytes);
-    if (!msg && l->out_of_memory)
-        oxp_raise(l->ctx, OXP_E_LIMIT, "%s: %s at byte %llu: too large for the memory allowed",
-                  l->path, d->short_name, (unsigned long long)span.off);
+    if (!msg && l->refused)
+        oxp_alloc_failed(l->temp, l->refused, 1);
     if (!msg)
         OXP_BAD(l, d->short_name, span.off, "cannot be decoded");
     return msg;

@@ -37,7 +37,7 @@ typedef struct oxp_loader {
     oxp_arena *scratch; /* until the model is loaded */
     oxp_arena *temp;    /* rewound after each element */
     ProtobufCAllocator allocator;
-    bool out_of_memory; /* set by the allocator: the cap was hit, the bytes are not to blame */
+    size_t refused; /* bytes that the allocator did not give: the message is not to blame */
     oxp_reader r;
     oxp_index x;
 

@@ -1,16 +1,5 @@
 /* fuzz_load.c - any bytes as a model: load it and walk it.  What loads must hold together. */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "model/model_impl.h"
-
-static void check(bool holds) {
-    if (!holds)
-        abort();
-}
+#include "fuzz/fuzz.h"
 
 static void check_nodes(const oxp_model *m, oxp_arena *arena) {
     for (oxp_id i = 0; i < oxp_node_count(m); i++) {
@@ -18,11 +7,11 @@ static void check_nodes(const oxp_model *m, oxp_arena *arena) {
         oxp_node_label(m, i, arena);
         for (uint32_t k = 0; k < n->n_in; k++)
             if (n->in[k] != OXP_NONE) {
-                check(n->in[k] < oxp_value_count(m));
+                FUZZ_CHECK(n->in[k] < oxp_value_count(m));
                 oxp_constant_of(m, n->in[k], true);
             }
         for (uint32_t k = 0; k < n->n_out; k++)
-            check(n->out[k] == OXP_NONE || oxp_value_at(m, n->out[k])->producer == i);
+            FUZZ_CHECK(n->out[k] == OXP_NONE || oxp_value_at(m, n->out[k])->producer == i);
     }
 }
 
@@ -32,9 +21,9 @@ static void check_graphs(const oxp_model *m) {
         uint32_t n = 0;
         for (oxp_id id = g->first; id != OXP_NONE; id = oxp_node_at(m, id)->next)
             n++;
-        check(n == g->n_nodes);
+        FUZZ_CHECK(n == g->n_nodes);
         for (uint32_t k = 0; k < g->n_outputs; k++)
-            check(oxp_value_at(m, g->outputs[k])->outputs > 0);
+            FUZZ_CHECK(oxp_value_at(m, g->outputs[k])->outputs > 0);
     }
 }
 
@@ -45,38 +34,29 @@ static void check_values(const oxp_model *m, uint64_t file_bytes, oxp_arena *are
         oxp_value_label(m, i, arena);
         for (oxp_id u = v->first_use; u != OXP_NONE; u = oxp_use_at(m, u)->next) {
             const oxp_use *use = oxp_use_at(m, u);
-            check(oxp_in(oxp_node_at(m, use->node), use->slot) == i);
+            FUZZ_CHECK(oxp_in(oxp_node_at(m, use->node), use->slot) == i);
             n++;
         }
-        check(n == v->n_uses);
+        FUZZ_CHECK(n == v->n_uses);
     }
     for (oxp_id i = 0; i < oxp_tensor_count(m); i++) {
         const oxp_tensor *t = oxp_tensor_at(m, i);
-        check(t->storage == OXP_STORE_EXTERNAL || t->storage == OXP_STORE_NONE ||
-              (t->data.off <= file_bytes && t->data.len <= file_bytes - t->data.off));
+        FUZZ_CHECK(t->storage == OXP_STORE_EXTERNAL || t->storage == OXP_STORE_NONE ||
+                   (t->data.off <= file_bytes && t->data.len <= file_bytes - t->data.off));
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static int fd = -1;
-    char path[40];
     oxp_model *m;
-    if (fd < 0)
-        fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
-        abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    oxp_ctx *ctx = oxp_ctx_new((size_t)256 << 20);
-    check(ctx != NULL);
-    if (oxp_open(&m, ctx, path) == OXP_OK) {
+    oxp_ctx *ctx = fuzz_ctx();
+    if (oxp_open(&m, ctx, fuzz_file(data, size)) == OXP_OK) {
         oxp_arena *arena = oxp_arena_new(ctx);
         check_nodes(m, arena);
         check_graphs(m);
         check_values(m, size, arena);
         oxp_close(m);
     } else {
-        check(oxp_error_text(ctx)[0] != 0);
+        fuzz_failed(ctx);
     }
     oxp_ctx_free(ctx);
     return 0;

@@ -3,7 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <stdbool.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+extern const bool fuzz_thorough;
+const bool fuzz_thorough = true;
 
 int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {

@@ -68,7 +68,7 @@ static bool in_inference_mode(oxp_fold *l, const oxp_node *n) {
 static bool parameter(oxp_fold *l, const oxp_node *n, uint32_t slot, oxp_const *c) {
     if (!oxp_fold_read(l, oxp_in(n, slot), c))
         return false;
-    if (c->rank < 1 || c->dims[0] < 1 || c->n % (uint64_t)c->dims[0])
+    if (c->rank < 1 || c->dims[0] < 1 || !c->n || c->n % (uint64_t)c->dims[0])
         return oxp_fold_fail(l, "%s has no element per channel", oxp_fold_name(l, n->in[slot]));
     size_t channels = (size_t)c->dims[0], inner = c->n / channels;
     for (size_t i = 0; i < c->n; i++)
