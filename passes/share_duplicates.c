@@ -14,6 +14,7 @@
 #include "ops/op.h"
 
 #define WINDOW   65536 /* bytes looked at a time */
+#define HEAD     4096  /* bytes that are compared first */
 #define ATTR_MAX 65536 /* bytes of an attribute's tensor that are compared */
 
 typedef struct work {
@@ -30,8 +31,9 @@ static uint64_t mix(uint64_t h, uint64_t v) {
 static uint64_t hash_tensor(const work *w, oxp_id id, uint64_t max) {
     const oxp_tensor *t = oxp_tensor_at(w->m, id);
     uint64_t h = mix(mix((uint64_t)t->dtype, t->count), t->bytes);
-    for (uint64_t at = 0; at < t->bytes && at < max; at += WINDOW) {
-        size_t n = t->bytes - at < WINDOW ? (size_t)(t->bytes - at) : WINDOW;
+    uint64_t end = t->bytes < max ? t->bytes : max;
+    for (uint64_t at = 0; at < end; at += WINDOW) {
+        size_t n = end - at < WINDOW ? (size_t)(end - at) : WINDOW;
         oxp_tensor_raw(w->m, id, at, n, w->a);
         h = mix(h, oxp_hash_bytes(w->a, n));
     }
@@ -54,6 +56,10 @@ static bool same_bytes(const work *w, oxp_id s, oxp_id t) {
             return false;
     }
     return true;
+}
+
+static bool same_tensor(const work *w, oxp_id s, oxp_id t) {
+    return same_header(oxp_tensor_at(w->m, s), oxp_tensor_at(w->m, t)) && same_bytes(w, s, t);
 }
 
 static bool comparable(const work *w, oxp_id tensor) {
@@ -116,16 +122,19 @@ static size_t share_initializers(work *w, oxp_id graph) {
         oxp_id tensor = oxp_value_at(w->m, ids[i])->tensor, first;
         if (!oxp_map_get(shapes, shape_key(oxp_tensor_at(w->m, tensor)), &seen) || seen < 2)
             continue;
-        uint64_t key =
-            mix(hash_tensor(w, tensor, UINT64_MAX), shape_key(oxp_tensor_at(w->m, tensor)));
-        if (!oxp_map_get(contents, key, &first)) {
-            oxp_map_set(contents, key, ids[i]);
-            continue;
+        /* By the first bytes, which nearly always tell; by all of them where those were the same.
+         */
+        for (uint64_t max = HEAD; max; max = max == HEAD ? UINT64_MAX : 0) {
+            uint64_t key = mix(hash_tensor(w, tensor, max), max);
+            if (!oxp_map_get(contents, key, &first)) {
+                oxp_map_set(contents, key, ids[i]);
+                break;
+            }
+            if (same_tensor(w, tensor, oxp_value_at(w->m, first)->tensor)) {
+                shared += apply(w, OXP_NONE, ids[i], first, OXP_NONE);
+                break;
+            }
         }
-        oxp_id other = oxp_value_at(w->m, first)->tensor;
-        if (same_header(oxp_tensor_at(w->m, tensor), oxp_tensor_at(w->m, other)) &&
-            same_bytes(w, tensor, other))
-            shared += apply(w, OXP_NONE, ids[i], first, OXP_NONE);
     }
     return shared;
 }
@@ -148,9 +157,7 @@ static bool same_attr(const work *w, const oxp_attr *a, const oxp_attr *b) {
         return a->n == 0 || memcmp(a->u.floats, b->u.floats, a->n * sizeof *a->u.floats) == 0;
     case OXP_ATTR_TENSOR:
         return comparable(w, a->u.id) && comparable(w, b->u.id) &&
-               oxp_tensor_at(w->m, a->u.id)->bytes <= ATTR_MAX &&
-               same_header(oxp_tensor_at(w->m, a->u.id), oxp_tensor_at(w->m, b->u.id)) &&
-               same_bytes(w, a->u.id, b->u.id);
+               oxp_tensor_at(w->m, a->u.id)->bytes <= ATTR_MAX && same_tensor(w, a->u.id, b->u.id);
     default:
         return false;
     }

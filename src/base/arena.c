@@ -22,23 +22,35 @@ typedef struct block {
 
 struct oxp_arena {
     oxp_ctx *ctx;
-    oxp_arena *next, **link;
+    oxp_arena *next, **link; /* in the list of the context, or of the arena that owns it */
+    oxp_arena *owned;
     block *last;
     size_t bytes;
 };
 
 enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, ALIGN = 16 };
 
-oxp_arena *oxp_arena_try_new(oxp_ctx *ctx) {
+static oxp_arena *new_in(oxp_ctx *ctx, oxp_arena **list) {
     oxp_arena *a = oxp_fault_hit() ? NULL : calloc(1, sizeof *a);
     if (!a)
         return NULL;
     a->ctx = ctx;
-    a->next = ctx->arenas;
-    a->link = &ctx->arenas;
-    if (ctx->arenas)
-        ctx->arenas->link = &a->next;
-    ctx->arenas = a;
+    a->next = *list;
+    a->link = list;
+    if (*list)
+        (*list)->link = &a->next;
+    *list = a;
+    return a;
+}
+
+oxp_arena *oxp_arena_try_new(oxp_ctx *ctx) {
+    return new_in(ctx, &ctx->arenas);
+}
+
+oxp_arena *oxp_arena_child(oxp_arena *parent) {
+    oxp_arena *a = new_in(parent->ctx, &parent->owned);
+    if (!a)
+        oxp_raise(parent->ctx, OXP_E_NOMEM, "out of memory");
     return a;
 }
 
@@ -60,6 +72,8 @@ static void drop_block(oxp_arena *a) {
 void oxp_arena_free(oxp_arena *a) {
     if (!a)
         return;
+    while (a->owned)
+        oxp_arena_free(a->owned);
     while (a->last)
         drop_block(a);
     *a->link = a->next;

@@ -35,4 +35,7 @@ struct oxp_ctx {
     size_t n_diags, cap_diags, n_diag_errors, n_dropped, n_dropped_errors;
 };
 
+/* An arena that goes with its parent, if not before. */
+oxp_arena *oxp_arena_child(oxp_arena *parent) OXP_RETURNS_NONNULL;
+
 #endif

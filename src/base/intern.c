@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/ctx_impl.h"
 #include "base/intern.h"
 
 static uint64_t seed(void) {
@@ -59,7 +60,7 @@ oxp_intern *oxp_intern_new(oxp_arena *arena) {
     oxp_intern *t = OXP_NEW(arena, oxp_intern);
     t->arena = arena;
     t->cap = 64;
-    t->tables = oxp_arena_new(oxp_arena_ctx(arena));
+    t->tables = oxp_arena_child(arena);
     t->slots = OXP_NEWS(t->tables, t->cap, entry);
     return t;
 }
@@ -86,7 +87,7 @@ static char *store(oxp_intern *t, const char *s, uint32_t len) {
 }
 
 static void grow_strings(oxp_intern *t) {
-    oxp_arena *fresh = oxp_arena_new(oxp_arena_ctx(t->arena));
+    oxp_arena *fresh = oxp_arena_child(t->arena);
     oxp_intern bigger = {t->arena, fresh, OXP_NEWS(fresh, t->cap * 2, entry), t->n, t->cap * 2};
     for (size_t i = 0; i < t->cap; i++)
         if (t->slots[i].s)
@@ -129,14 +130,15 @@ typedef struct cell {
 } cell;
 
 struct oxp_map {
-    oxp_arena *tables;
+    oxp_arena *arena, *tables; /* the second belongs to the first */
     cell *cells;
     size_t n, cap;
 };
 
 oxp_map *oxp_map_new(oxp_arena *arena) {
     oxp_map *m = OXP_NEW(arena, oxp_map);
-    m->tables = oxp_arena_new(oxp_arena_ctx(arena));
+    m->arena = arena;
+    m->tables = oxp_arena_child(arena);
     m->cap = 16;
     m->cells = OXP_NEWS(m->tables, m->cap, cell);
     return m;
@@ -149,8 +151,8 @@ static cell *seek(const oxp_map *m, uint64_t key) {
 }
 
 static void grow_map(oxp_map *m) {
-    oxp_arena *fresh = oxp_arena_new(oxp_arena_ctx(m->tables));
-    oxp_map bigger = {fresh, OXP_NEWS(fresh, m->cap * 2, cell), m->n, m->cap * 2};
+    oxp_arena *fresh = oxp_arena_child(m->arena);
+    oxp_map bigger = {m->arena, fresh, OXP_NEWS(fresh, m->cap * 2, cell), m->n, m->cap * 2};
     for (size_t i = 0; i < m->cap; i++)
         if (m->cells[i].full)
             *seek(&bigger, m->cells[i].key) = m->cells[i];

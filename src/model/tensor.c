@@ -89,6 +89,11 @@ void oxp_tensor_raw(const oxp_model *m, oxp_id tensor, uint64_t offset, size_t b
     if (offset > t->bytes || bytes > t->bytes - offset)
         oxp_raise(m->ctx, OXP_E_INTERNAL, "%s: %s: bytes beyond its end asked for", m->path,
                   oxp_tensor_label(m, tensor));
+    if (w.p.n == 1 && w.p.src && !w.p.typed) { /* as the file has them */
+        if (!oxp_source_try_read(w.p.src, w.p.off + offset, out, bytes))
+            oxp_payload_fail(m, tensor);
+        return;
+    }
     /* Whole groups of 8 elements: `bits` bytes each. */
     while (bytes) {
         uint64_t first = offset / bits * 8;
@@ -105,11 +110,18 @@ void oxp_tensor_raw(const oxp_model *m, oxp_id tensor, uint64_t offset, size_t b
 
 /* ---- statistics ---- */
 /* What was scanned once: tensors of the file never change, and a rewrite is first tried on a clone.
+ * A recipe on a tensor of the file is known by what it says, since the clone's is another tensor.
  */
+typedef struct known_stats {
+    oxp_tensor_stats stats;
+    oxp_dtype dtype;
+    oxp_recipe recipe; /* base: the tensor of the file; no scale: it itself, or converted */
+} known_stats;
+
 struct oxp_stats_cache {
     oxp_arena *arena;
-    oxp_map *index; /* tensor -> position in `known` */
-    oxp_tensor_stats *known;
+    oxp_map *index; /* key -> position in `known` */
+    known_stats *known;
     size_t n, cap;
 };
 
@@ -125,13 +137,60 @@ static bool is_of_file(const oxp_tensor *t) {
     return t->src.len && !t->recipe && t->storage != OXP_STORE_MEMORY;
 }
 
+/* What the elements of a tensor are, as said by the file and at most one recipe; false: by more. */
+static bool origin_of(const oxp_model *m, oxp_id tensor, oxp_recipe *r) {
+    const oxp_tensor *t = &m->tensors[tensor];
+    *r = (oxp_recipe){.base = tensor};
+    if (t->recipe)
+        *r = *t->recipe;
+    return is_of_file(&m->tensors[r->base]);
+}
+
+static bool same_recipe(const oxp_recipe *a, const oxp_recipe *b) {
+    return a->base == b->base && a->saturate == b->saturate && a->n_scale == b->n_scale &&
+           !memcmp(a->div, b->div, sizeof a->div) && !memcmp(a->mod, b->mod, sizeof a->mod) &&
+           !memcmp(a->mul, b->mul, sizeof a->mul) &&
+           (!a->n_scale || !memcmp(a->scale, b->scale, a->n_scale * sizeof *a->scale));
+}
+
+/* FNV-1a over base, type and scale; what else differs is found by same_recipe. */
+static uintptr_t key_of(const oxp_recipe *r, oxp_dtype t) {
+    uint64_t h = 14695981039346656037u, word;
+    h = (h ^ r->base) * 1099511628211u;
+    h = (h ^ (uint64_t)t) * 1099511628211u;
+    for (size_t i = 0; i < r->n_scale; i++) {
+        memcpy(&word, &r->scale[i], sizeof word);
+        h = (h ^ word) * 1099511628211u;
+    }
+    return (uintptr_t)h;
+}
+
+static bool recall(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out) {
+    oxp_recipe r;
+    uint32_t at;
+    oxp_dtype t = m->tensors[tensor].dtype;
+    if (!m->stats || !origin_of(m, tensor, &r) ||
+        !oxp_map_get(m->stats->index, key_of(&r, t), &at) || m->stats->known[at].dtype != t ||
+        !same_recipe(&m->stats->known[at].recipe, &r))
+        return false;
+    *out = m->stats->known[at].stats;
+    return true;
+}
+
 static void remember(const oxp_model *m, oxp_id tensor, const oxp_tensor_stats *stats) {
     struct oxp_stats_cache *c = m->stats;
-    if (!c || !is_of_file(&m->tensors[tensor]))
+    known_stats k = {*stats, m->tensors[tensor].dtype, {0}};
+    if (!c || !origin_of(m, tensor, &k.recipe))
         return;
+    uintptr_t key = key_of(&k.recipe, k.dtype);
+    if (k.recipe.n_scale) {
+        double *scale = OXP_NEWS(c->arena, k.recipe.n_scale, double);
+        memcpy(scale, k.recipe.scale, k.recipe.n_scale * sizeof *scale);
+        k.recipe.scale = scale;
+    }
     c->known = oxp_grow(c->arena, c->known, &c->cap, c->n + 1, sizeof *c->known);
-    c->known[c->n] = *stats;
-    oxp_map_set(c->index, tensor, (uint32_t)c->n++);
+    c->known[c->n] = k;
+    oxp_map_set(c->index, key, (uint32_t)c->n++);
 }
 
 typedef struct scan {
@@ -161,11 +220,8 @@ static bool scan_window(void *arg, uint64_t task, unsigned worker) {
 
 void oxp_tensor_scan(const oxp_model *m, oxp_id tensor, oxp_tensor_stats *out) {
     const oxp_tensor *t = &m->tensors[tensor];
-    uint32_t at;
-    if (m->stats && is_of_file(t) && oxp_map_get(m->stats->index, tensor, &at)) {
-        *out = m->stats->known[at];
+    if (recall(m, tensor, out))
         return;
-    }
     need_numbers(m, tensor, oxp_dtype_convertible(t->dtype), "numbers");
     oxp_arena *arena = oxp_arena_new(m->ctx);
     scan *s = OXP_NEW(arena, scan);
