@@ -215,7 +215,7 @@ static void note(oxp_scan *s, const attention *t, const oxp_node *const *nodes, 
     o->kv_heads = t->kv_heads > 0 && o->kv_heads == 0 ? (uint64_t)t->kv_heads : o->kv_heads;
     o->head_dim = t->head_dim > 0 && o->head_dim == 0 ? (uint64_t)t->head_dim : o->head_dim;
     o->hidden = t->hidden > 0 && o->hidden == 0 ? (uint64_t)t->hidden : o->hidden;
-    o->causal = o->causal || t->causal;
+    o->causal = o->causal || t->causal || t->cached;
     if (t->causal || t->cached) {
         o->decoder = true;
         o->kv.layers++;

@@ -212,10 +212,18 @@ static void full_size_models_are_as_they_ran(void **state) {
     check_folder("fixtures/skeletons");
 }
 
+/* Exports of PyTorch's two exporters without their weights: what other people's models look like.
+ */
+static void networks_are_as_they_ran(void **state) {
+    (void)state;
+    check_folder("fixtures/networks");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_models_are_as_they_ran),
         cmocka_unit_test(full_size_models_are_as_they_ran),
+        cmocka_unit_test(networks_are_as_they_ran),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
