@@ -185,6 +185,13 @@ static void test_reasons(void **state) {
     assert_string_not_equal(reason_of(&o, "MatMul"), "");
     assert_string_not_equal(reason_of(&o, "Sin"), "");
     oxp_ctx_free(o.ctx);
+    o = convert("fixtures/rewrites/fp16/log_spectrum/model.onnx", "fp16", NULL);
+    assert_non_null(strstr(reason_of(&o, "MatMul_0"), "logarithm"));
+    assert_string_equal(reason_of(&o, "Conv"), "");
+    oxp_ctx_free(o.ctx);
+    o = convert("fixtures/rewrites/fp16/bn_training/model.onnx", "fp16", NULL);
+    assert_non_null(strstr(reason_of(&o, "BatchNormalization"), "statistics of the batch"));
+    oxp_ctx_free(o.ctx);
 }
 
 static void test_options(void **state) {

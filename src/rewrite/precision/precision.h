@@ -125,6 +125,7 @@ bool oxp_precision_elements(oxp_precision *p, oxp_id value, double *out, uint64_
 /* precision_origin.c */
 void oxp_precision_origins(oxp_precision *p);
 void oxp_precision_indices(oxp_precision *p);
+void oxp_precision_logarithm(oxp_precision *p, oxp_id log); /* of numbers near 0 */
 /* precision_mask.c */
 void oxp_precision_masks(oxp_precision *p);
 const oxp_sentinel *oxp_precision_sentinel(const oxp_precision *p, oxp_id node, uint32_t slot);
@@ -144,15 +145,16 @@ enum {
     OXP_RULE_ROOT = 1u << 4,     /* small positive inputs matter                              */
     OXP_RULE_SUM = 1u << 5,      /* adds all elements of an axis                              */
     OXP_RULE_MEAN = 1u << 6,
-    OXP_RULE_STEP = 1u << 7,      /* rounding can flip the result                              */
-    OXP_RULE_PERIODIC = 1u << 8,  /* needs the absolute precision of its input                 */
-    OXP_RULE_WIDE = 1u << 9,      /* stays float32                                             */
-    OXP_RULE_ORDER = 1u << 10,    /* only compares: follows its input's form                   */
-    OXP_RULE_SELECT = 1u << 11,   /* may hold a sentinel                                       */
-    OXP_RULE_BOUND = 1u << 12,    /* a bound beyond the range does nothing                     */
-    OXP_RULE_MASKED = 1u << 13,   /* a huge negative input has done its duty here              */
-    OXP_RULE_SCALE = 1u << 14,    /* multiplies or divides                                     */
-    OXP_RULE_POSITIONS = 1u << 15 /* makes positions                                           */
+    OXP_RULE_STEP = 1u << 7,       /* rounding can flip the result                              */
+    OXP_RULE_PERIODIC = 1u << 8,   /* needs the absolute precision of its input                 */
+    OXP_RULE_WIDE = 1u << 9,       /* stays float32                                             */
+    OXP_RULE_ORDER = 1u << 10,     /* only compares: follows its input's form                   */
+    OXP_RULE_SELECT = 1u << 11,    /* may hold a sentinel                                       */
+    OXP_RULE_BOUND = 1u << 12,     /* a bound beyond the range does nothing                     */
+    OXP_RULE_MASKED = 1u << 13,    /* a huge negative input has done its duty here              */
+    OXP_RULE_SCALE = 1u << 14,     /* multiplies or divides                                     */
+    OXP_RULE_POSITIONS = 1u << 15, /* makes positions                                          */
+    OXP_RULE_LOG = 1u << 16        /* spreads what is near 0                                   */
 };
 unsigned oxp_precision_rule(const oxp_node *n, const char **why);
 

@@ -116,6 +116,8 @@ static const char *depth_hazard(oxp_precision *p, oxp_id id, unsigned rule) {
 static const char *norm_hazard(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     const oxp_schema *s = p->schema[id];
+    if (flags_of(n) & OXP_OP_RUNNING_STATS && (oxp_attr_int(n, "training_mode", 0) || n->n_out > 1))
+        return "computes the statistics of the batch";
     if (oxp_schema_attr_find(s, "stash_type")) /* computes in float32 inside */
         return NULL;
     float eps = oxp_attr_float(n, "epsilon", 1e-5F);
@@ -303,9 +305,13 @@ static void resolve_followers(oxp_precision *p) {
 
 void oxp_precision_decide(oxp_precision *p) {
     for (size_t k = 0; k < p->n_order; k++) {
-        const char *why = hazard(p, p->order[k]);
+        oxp_id id = p->order[k];
+        const char *why = hazard(p, id);
         if (why)
-            oxp_precision_keep(p, p->order[k], why);
+            oxp_precision_keep(p, id, why);
+        if (oxp_precision_rule(oxp_node_at(p->m, id), NULL) & OXP_RULE_LOG &&
+            p->target == OXP_FLOAT16 && divisor_hazard(p, id, 0))
+            oxp_precision_logarithm(p, id);
     }
     oxp_precision_runtime(p);
     drop_islands(p);

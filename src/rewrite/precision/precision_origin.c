@@ -109,6 +109,39 @@ static void push_floats(oxp_precision *p, stack *s, oxp_id id) {
     }
 }
 
+typedef bool passes_fn(const oxp_precision *p, oxp_id node);
+
+/* Keeps float32 what stands on the stack and behind, as far as `through` goes. */
+static void keep_back(oxp_precision *p, stack *s, bool *seen, passes_fn *through, const char *why) {
+    while (s->n) {
+        oxp_id at = s->v[--s->n];
+        if (seen[at] || !through(p, at))
+            continue;
+        seen[at] = true;
+        oxp_precision_keep(p, at, why);
+        push_floats(p, s, at);
+    }
+}
+
+/* Linear, or a power or root of what is: the way from a signal to its spectrum. */
+static bool is_spectral(const oxp_precision *p, oxp_id id) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    unsigned flags = n->def ? n->def->flags : 0, rule = oxp_precision_rule(n, NULL);
+    if (flags & (OXP_OP_ACTIVATION | OXP_OP_NORM | OXP_OP_QUANT) || rule & OXP_RULE_EXP)
+        return false;
+    return flags & (PASSES_ON | OXP_OP_MATMUL | OXP_OP_CONV);
+}
+
+/* A logarithm shows small numbers as large as big ones, so what it is taken of must be right to
+ * many digits: log(power + 1e-10) of a spectrum, back to the signal. */
+void oxp_precision_logarithm(oxp_precision *p, oxp_id log) {
+    bool *seen = OXP_NEWS(p->arena, p->n_nodes + 1, bool);
+    stack s = {NULL, 0, 0};
+    push_floats(p, &s, log);
+    keep_back(p, &s, seen, is_spectral,
+              "its digits show behind a logarithm of numbers near 0, where float16 has none");
+}
+
 void oxp_precision_indices(oxp_precision *p) {
     bool *seen = OXP_NEWS(p->arena, p->n_nodes + 1, bool);
     stack s = {NULL, 0, 0};
@@ -123,13 +156,6 @@ void oxp_precision_indices(oxp_precision *p) {
         if (!index && !(oxp_precision_rule(n, NULL) & OXP_RULE_PERIODIC))
             continue;
         push_floats(p, &s, id);
-        while (s.n) {
-            oxp_id at = s.v[--s.n];
-            if (seen[at] || !goes_back_through(p, at))
-                continue;
-            seen[at] = true;
-            oxp_precision_keep(p, at, why);
-            push_floats(p, &s, at);
-        }
+        keep_back(p, &s, seen, goes_back_through, why);
     }
 }

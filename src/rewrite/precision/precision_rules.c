@@ -39,7 +39,7 @@ static const rule rules[] = {
     {"HammingWindow", OXP_RULE_WIDE, SPECTRA},
     {"HannWindow", OXP_RULE_WIDE, SPECTRA},
     {"Hardmax", OXP_RULE_ORDER | OXP_RULE_MASKED, NULL},
-    {"Log", OXP_RULE_DIVISOR0, NULL},
+    {"Log", OXP_RULE_DIVISOR0 | OXP_RULE_LOG, NULL},
     {"LpNormalization", OXP_RULE_WIDE, POWERS},
     {"LpPool", OXP_RULE_WIDE, POWERS},
     {"Max", OXP_RULE_BOUND, NULL},
