@@ -26,12 +26,12 @@ typedef struct oxp_cli {
     bool overwrites;                 /* --output was found to be one of the model's data files */
     /* options */
     const char *format, *output, *report, *color, *device, *passes, *external_data, *fail_on, *ort;
-    const char *provider, *inputs, *labels, *profile, *data_file;
+    const char *provider, *inputs, *labels, *profile, *data_file, *opt_level, *tolerance;
     oxp_list dims, input_shapes, batches, targets, target_files, rules, disable;
     oxp_list block_ops, block_nodes, include_ops;
     bool quiet, automatic, verify, dry_run, allow_overridable, repair, allow_retraining, redact;
     bool keep_io, change_io, runtime_info, lossy;
-    int64_t seed, sets, threads, runs;
+    int64_t seed, sets, threads, runs, time_limit, memory_limit;
 } oxp_cli;
 
 typedef enum oxp_opt_kind { OXP_OPT_FLAG, OXP_OPT_TEXT, OXP_OPT_LIST, OXP_OPT_NUMBER } oxp_opt_kind;

@@ -9,7 +9,7 @@ double oxp_tolerance(oxp_fidelity f) {
     return f >= OXP_LOSSY ? 2e-2 : 1e-4;
 }
 
-static double element(const oxp_array *a, uint64_t i) {
+double oxp_element(const oxp_array *a, uint64_t i) {
     const char *p = a->data;
     int64_t v = 0;
     uint16_t h;
@@ -53,9 +53,9 @@ static const char *shape_text(const oxp_array *a, oxp_arena *arena) {
 static bool same_argmax(const oxp_array *a, const oxp_array *b, uint64_t row, uint64_t columns) {
     uint64_t at[2] = {0, 0};
     for (uint64_t k = 1; k < columns; k++) {
-        if (element(a, row * columns + k) > element(a, row * columns + at[0]))
+        if (oxp_element(a, row * columns + k) > oxp_element(a, row * columns + at[0]))
             at[0] = k;
-        if (element(b, row * columns + k) > element(b, row * columns + at[1]))
+        if (oxp_element(b, row * columns + k) > oxp_element(b, row * columns + at[1]))
             at[1] = k;
     }
     return at[0] == at[1];
@@ -83,9 +83,10 @@ void oxp_compare_arrays(const oxp_array *a, const oxp_array *b, oxp_output_check
             oxp_sprintf(arena, "shape %s became %s", shape_text(a, arena), shape_text(b, arena));
     if (c->problem)
         return;
+    c->compared = true;
     double largest = 0, worst = 0, sum = 0, dot = 0, aa = 0, bb = 0;
     for (uint64_t i = 0; i < a->count; i++) {
-        double x = element(a, i), y = element(b, i);
+        double x = oxp_element(a, i), y = oxp_element(b, i);
         if ((isnan(y) && !isnan(x)) || (isinf(y) && !isinf(x)))
             c->problem = isnan(y) ? "NaN where there was none" : "infinity where there was none";
         if (!isfinite(x) || !isfinite(y))

@@ -3,7 +3,6 @@
  * Positions are those of `struct OrtApi` in onnxruntime_c_api.h, which only ever grows at its end
  * (the header says so: "This struct must only be added to at the end").  Version 1 of the API has
  * all of the calls below but GetAvailableProviders (version 3). */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,8 @@ typedef void status;          /* OrtStatus: NULL is success */
 typedef void (*any_fn)(void); /* an entry of OrtApi, cast where it is called */
 
 enum {
-    API_VERSION = 3,
+    API_NEWEST = 3, /* has all of the calls below */
+    API_OLDEST = 1, /* has all but the list of providers */
     GET_ERROR_MESSAGE = 2,
     CREATE_ENV = 3,
     CREATE_SESSION = 7,
@@ -59,6 +59,8 @@ struct oxp_ort {
     oxp_arena *arena;
     oxp_ctx *ctx;
     const char *path, *version;
+    void *library;
+    unsigned api_version;
     const any_fn *api; /* function pointers by position */
     void *env, *memory, *allocator;
 };
@@ -74,61 +76,6 @@ struct oxp_session {
 };
 
 #define CALL(ort, position, ...) (((status * (*)(__VA_ARGS__))(ort)->api[position]))
-
-/* ---- finding the library ---- */
-
-static const char *first_match(oxp_arena *a, const char *folder, const char *prefix) {
-    DIR *d = opendir(folder);
-    const char *found = NULL;
-    for (struct dirent *e; d && !found && (e = readdir(d));)
-        if (!strncmp(e->d_name, prefix, strlen(prefix)))
-            found = oxp_sprintf(a, "%s/%s", folder, e->d_name);
-    if (d)
-        closedir(d);
-    return found;
-}
-
-/* <environment>/lib/python3.x/site-packages/onnxruntime/capi/libonnxruntime.so.* */
-static const char *in_python(oxp_arena *a) {
-    const char *env = getenv("VIRTUAL_ENV");
-    if (!env)
-        env = getenv("CONDA_PREFIX");
-    const char *python = env ? first_match(a, oxp_sprintf(a, "%s/lib", env), "python3") : NULL;
-    return python ? first_match(a, oxp_sprintf(a, "%s/site-packages/onnxruntime/capi", python),
-                                "libonnxruntime.so")
-                  : NULL;
-}
-
-static const char *in_node_modules(oxp_arena *a) {
-#if defined(__aarch64__)
-    static const char arch[] = "arm64";
-#else
-    static const char arch[] = "x64";
-#endif
-    char folder[4096];
-    if (!getcwd(folder, sizeof folder))
-        return NULL;
-    for (;;) {
-        const char *path = oxp_sprintf(
-            a, "%s/node_modules/onnxruntime-node/bin/napi-v6/linux/%s/libonnxruntime.so.1", folder,
-            arch);
-        if (access(path, R_OK) == 0)
-            return path;
-        char *slash = strrchr(folder, '/');
-        if (!slash || slash == folder)
-            return NULL;
-        *slash = 0;
-    }
-}
-
-const char *oxp_ort_locate(oxp_arena *a, const char *given) {
-    const char *path = given ? given : getenv("ONNXPERT_ORT");
-    if (path && *path)
-        return path;
-    if ((path = in_python(a)) || (path = in_node_modules(a)))
-        return path;
-    return "libonnxruntime.so.1";
-}
 
 /* ---- loading ---- */
 
@@ -148,37 +95,62 @@ static void check(oxp_ort *ort, status *s, oxp_status kind, const char *what) {
         oxp_raise(ort->ctx, kind, "%s: ONNX Runtime: %s", what, reason(ort, s));
 }
 
-oxp_ort *oxp_ort_open(oxp_arena *arena, const char *path) {
+/* The first of the candidates that loads. */
+static void *load_first(oxp_ctx *ctx, const char *const *candidates, const char **path) {
+    const char *problem = "";
+    for (; *candidates; candidates++) {
+        void *library = dlopen(*candidates, RTLD_NOW | RTLD_LOCAL);
+        *path = *candidates;
+        if (library)
+            return library;
+        problem = dlerror();
+    }
+    oxp_raise(ctx, OXP_E_RUNTIME,
+              "no ONNX Runtime: %s (install one with `npm install --ignore-scripts "
+              "onnxruntime-node` or `pip install onnxruntime`, or name a library with --ort)",
+              problem);
+}
+
+static const any_fn *oldest_api(oxp_ort *ort, const api_base *base) {
+    const any_fn *api = NULL;
+    for (ort->api_version = API_NEWEST; ort->api_version >= API_OLDEST; ort->api_version--)
+        if ((api = base->get_api(ort->api_version)) != NULL)
+            return api;
+    oxp_raise(ort->ctx, OXP_E_RUNTIME, "%s: ONNX Runtime %s is too old or too new", ort->path,
+              ort->version);
+}
+
+oxp_ort *oxp_ort_open(oxp_arena *arena, const char *const *candidates) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        oxp_raise(ctx, OXP_E_RUNTIME,
-                  "no ONNX Runtime: %s (install one with `npm install --ignore-scripts "
-                  "onnxruntime-node` or `pip install onnxruntime`, or name a library with --ort)",
-                  dlerror());
+    oxp_ort *ort = OXP_NEW(arena, oxp_ort);
+    ort->library = load_first(ctx, candidates, &ort->path);
     const api_base *(*get_base)(void);
-    void *symbol = dlsym(library, "OrtGetApiBase");
+    void *symbol = dlsym(ort->library, "OrtGetApiBase");
     memcpy(&get_base, &symbol, sizeof get_base);
     if (!symbol)
-        oxp_raise(ctx, OXP_E_RUNTIME, "%s: is not ONNX Runtime: it has no OrtGetApiBase", path);
+        oxp_raise(ctx, OXP_E_RUNTIME, "%s: is not ONNX Runtime: it has no OrtGetApiBase",
+                  ort->path);
     const api_base *base = get_base();
-    oxp_ort *ort = OXP_NEW(arena, oxp_ort);
+    if (!base || !base->get_api || !base->version)
+        oxp_raise(ctx, OXP_E_RUNTIME, "%s: is not ONNX Runtime: its OrtGetApiBase gives nothing",
+                  ort->path);
     ort->arena = arena;
     ort->ctx = ctx;
-    ort->path = path;
     ort->version = oxp_strdup(arena, base->version());
-    ort->api = base->get_api(API_VERSION);
-    if (!ort->api)
-        oxp_raise(ctx, OXP_E_RUNTIME, "%s: ONNX Runtime %s is too old", path, ort->version);
+    ort->api = oldest_api(ort, base);
     enum { FATAL = 4, ARENA_ALLOCATOR = 1, DEFAULT_MEMORY = 0 };
     check(ort, CALL(ort, CREATE_ENV, int, const char *, void **)(FATAL, "onnxpert", &ort->env),
-          OXP_E_RUNTIME, path);
+          OXP_E_RUNTIME, ort->path);
     check(ort,
           CALL(ort, CREATE_CPU_MEMORY_INFO, int, int, void **)(ARENA_ALLOCATOR, DEFAULT_MEMORY,
                                                                &ort->memory),
-          OXP_E_RUNTIME, path);
-    check(ort, CALL(ort, DEFAULT_ALLOCATOR, void **)(&ort->allocator), OXP_E_RUNTIME, path);
+          OXP_E_RUNTIME, ort->path);
+    check(ort, CALL(ort, DEFAULT_ALLOCATOR, void **)(&ort->allocator), OXP_E_RUNTIME, ort->path);
     return ort;
+}
+
+const char *oxp_ort_path(const oxp_ort *ort) {
+    return ort->path;
 }
 
 const char *oxp_ort_version(const oxp_ort *ort) {
@@ -188,6 +160,9 @@ const char *oxp_ort_version(const oxp_ort *ort) {
 size_t oxp_ort_providers(oxp_ort *ort, const char *const **names) {
     char **all;
     int n = 0;
+    *names = NULL;
+    if (ort->api_version < API_NEWEST)
+        return 0;
     check(ort, CALL(ort, AVAILABLE_PROVIDERS, char ***, int *)(&all, &n), OXP_E_RUNTIME, ort->path);
     const char **copy = OXP_NEWS(ort->arena, (size_t)n + 1, const char *);
     for (int i = 0; i < n; i++)
@@ -239,21 +214,60 @@ static void read_input(oxp_session *s, size_t i) {
     ((void (*)(void *))ort->api[RELEASE_TYPE_INFO])(type);
 }
 
-oxp_session *oxp_ort_session(oxp_ort *ort, const char *model, const oxp_session_opts *opts) {
-    enum { NO_OPTIMIZATION = 0, ALL_OPTIMIZATION = 99, FATAL = 4 };
+/* Providers are appended by functions that builds with that provider export, all of them
+ * (options, device or flag); the names are those of the providers in upper or mixed case. */
+static void append_provider(oxp_ort *ort, void *how, const char *name) {
+    static const struct {
+        const char *name, *listed, *function;
+    } known[] = {{"cuda", "CUDAExecutionProvider", "CUDA"},
+                 {"tensorrt", "TensorrtExecutionProvider", "Tensorrt"},
+                 {"rocm", "ROCMExecutionProvider", "ROCM"},
+                 {"migraphx", "MIGraphXExecutionProvider", "MIGraphX"},
+                 {"dnnl", "DnnlExecutionProvider", "Dnnl"}};
+    const char *const *have, *list = "";
+    size_t n = oxp_ort_providers(ort, &have), k = 0;
+    bool offered = false;
+    while (k < sizeof known / sizeof *known && strcmp(known[k].name, name) != 0)
+        k++;
+    for (size_t i = 0; i < n; i++) {
+        list = oxp_sprintf(ort->arena, "%s%s%s", list, i ? ", " : "", have[i]);
+        offered |= k < sizeof known / sizeof *known && !strcmp(known[k].listed, have[i]);
+    }
+    if (!offered)
+        oxp_raise(ort->ctx, OXP_E_RUNTIME,
+                  "--provider: this ONNX Runtime (%s, %s) does not offer '%s'; it has %s",
+                  ort->version, ort->path, name, *list ? list : "no list of its providers");
+    status *(*append)(void *, int);
+    void *symbol = dlsym(ort->library,
+                         oxp_sprintf(ort->arena, "OrtSessionOptionsAppendExecutionProvider_%s",
+                                     known[k].function));
+    memcpy(&append, &symbol, sizeof append);
+    if (!symbol)
+        oxp_raise(ort->ctx, OXP_E_RUNTIME,
+                  "--provider: %s lists '%s' but has no function to choose it", ort->path, name);
+    check(ort, append(how, 0), OXP_E_RUNTIME, ort->path);
+}
+
+static void *session_options(oxp_ort *ort, const oxp_session_opts *opts) {
+    enum { FATAL = 4 };
     void *how = NULL;
-    oxp_session *s = OXP_NEW(ort->arena, oxp_session);
-    s->ort = ort;
-    s->model = model;
     check(ort, CALL(ort, CREATE_SESSION_OPTIONS, void **)(&how), OXP_E_RUNTIME, ort->path);
     check(ort, CALL(ort, SET_LOG_SEVERITY, void *, int)(how, FATAL), OXP_E_RUNTIME, ort->path);
-    check(ort,
-          CALL(ort, SET_OPTIMIZATION, void *,
-               int)(how, opts->optimize ? ALL_OPTIMIZATION : NO_OPTIMIZATION),
-          OXP_E_RUNTIME, ort->path);
+    check(ort, CALL(ort, SET_OPTIMIZATION, void *, int)(how, (int)opts->level), OXP_E_RUNTIME,
+          ort->path);
     if (opts->threads)
         check(ort, CALL(ort, SET_INTRA_THREADS, void *, int)(how, (int)opts->threads),
               OXP_E_RUNTIME, ort->path);
+    if (opts->provider && strcmp(opts->provider, "cpu") != 0)
+        append_provider(ort, how, opts->provider);
+    return how;
+}
+
+oxp_session *oxp_ort_session(oxp_ort *ort, const char *model, const oxp_session_opts *opts) {
+    oxp_session *s = OXP_NEW(ort->arena, oxp_session);
+    s->ort = ort;
+    s->model = model;
+    void *how = session_options(ort, opts);
     status *failed = CALL(ort, CREATE_SESSION, const void *, const char *, const void *,
                           void **)(ort->env, model, how, &s->handle);
     ((void (*)(void *))ort->api[RELEASE_SESSION_OPTIONS])(how);

@@ -1,6 +1,6 @@
 /* ort.h - ONNX Runtime, loaded at run time through its stable C ABI; no build dependency.
  *
- * Only used inside a child process (src/verify/child.c): a crash in the runtime is then a result.
+ * Only used inside a child process (src/verify/child.h): a crash in the runtime is then a result.
  */
 #ifndef OXP_VERIFY_ORT_H
 #define OXP_VERIFY_ORT_H
@@ -21,20 +21,31 @@ typedef struct oxp_array {
     size_t bytes;
 } oxp_array;
 
-/* Path of the library: `given`, else ONNXPERT_ORT, the active Python environment's wheel,
- * node_modules/onnxruntime-node upwards from the working directory, else the loader's own name.
- * Never NULL; whether it loads is oxp_ort_open's business. */
-const char *oxp_ort_locate(oxp_arena *arena, const char *given);
+/* Files to try, in order, NULL behind the last: `given` or else ONNXPERT_ORT alone; else the loader's
+ * path, the active Python environment's wheel, node_modules/onnxruntime-node upwards from the
+ * working directory.  Whether they load is oxp_ort_open's business. */
+const char *const *oxp_ort_candidates(oxp_arena *arena, const char *given);
 
-/* Loads it; raises OXP_E_RUNTIME with the install line when there is none or it is none. */
-oxp_ort *oxp_ort_open(oxp_arena *arena, const char *path);
+/* Loads the first that can be; raises OXP_E_RUNTIME with the install line when there is none or it
+ * is none. */
+oxp_ort *oxp_ort_open(oxp_arena *arena, const char *const *candidates);
+const char *oxp_ort_path(const oxp_ort *ort);
 const char *oxp_ort_version(const oxp_ort *ort); /* "1.30.0" */
-/* Execution providers of this build; *names in the arena. */
+/* Execution providers of this build; *names in the arena.  0: it is too old to list them. */
 size_t oxp_ort_providers(oxp_ort *ort, const char *const **names);
 
+/* The runtime's own graph optimization; the numbers are those of its GraphOptimizationLevel. */
+typedef enum oxp_ort_level {
+    OXP_ORT_NONE = 0,
+    OXP_ORT_BASIC = 1,
+    OXP_ORT_EXTENDED = 2,
+    OXP_ORT_ALL = 99
+} oxp_ort_level;
+
 typedef struct oxp_session_opts {
-    bool optimize;    /* the runtime's own graph optimization, all levels; false: none */
-    unsigned threads; /* 0: the runtime's choice */
+    oxp_ort_level level;
+    unsigned threads;     /* 0: the runtime's choice */
+    const char *provider; /* "cuda", ...; NULL or "cpu": the CPU's */
 } oxp_session_opts;
 
 /* Raises OXP_E_UNSUPPORTED "FILE: <the runtime's reason>". */

@@ -1,300 +1,192 @@
-/* verify.c - runs both models in a child process and reads its findings from shared memory. */
-#include <errno.h>
+/* verify.c - the course of a verification: numbers, emulation, labels, time. */
 #include <math.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "analysis/device.h"
+#include "analysis/latency.h"
+#include "rewrite/project.h"
 #include "verify/compare.h"
-#include "verify/inputs.h"
-#include "verify/ort.h"
-#include "verify/verify.h"
+#include "verify/verify_impl.h"
 
-enum { OUTPUTS_MAX = 256, NAME_MAX_KEPT = 128, RUNS_MAX = 1000 };
+static const oxp_size_choice nothing_bound = {NULL, 0, ""};
 
-/* What the child leaves for us. */
-typedef struct shared {
-    bool done;
-    oxp_status status;
-    char text[1024], stage[512], version[64];
-    size_t n_outputs;
-    oxp_output_check checks[OUTPUTS_MAX];
-    char names[OUTPUTS_MAX][NAME_MAX_KEPT], problems[OUTPUTS_MAX][NAME_MAX_KEPT];
-    oxp_timing optimized, plain;
-} shared;
-
-typedef struct job {
-    oxp_arena *arena;
-    const oxp_analysis *analysis;
-    const char *before, *after;
-    const oxp_verify_opts *opts;
-    unsigned sets;
-    shared *out;
-} job;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- in the child ---- */
-
-static void stage(job *j, const char *what, const char *model) {
-    snprintf(j->out->stage, sizeof j->out->stage, "%s %s", what, model);
-}
-
-/* Brings the fed arrays, which are in the order of the first model, into that of the session. */
-static oxp_array *order_inputs(job *j, oxp_session *s, const oxp_array *in, size_t n,
-                               const char *model) {
-    oxp_array *ordered = OXP_NEWS(j->arena, n + 1, oxp_array);
-    if (oxp_session_inputs(s) != n)
-        oxp_raise(oxp_arena_ctx(j->arena), OXP_E_UNSUPPORTED, "%s: has %zu inputs, %s has %zu",
-                  model, oxp_session_inputs(s), j->before, n);
-    for (size_t i = 0; i < n; i++) {
-        oxp_array want = oxp_session_input(s, i);
-        size_t k = 0;
-        while (k < n && strcmp(in[k].name, want.name) != 0)
-            k++;
-        if (k == n)
-            oxp_raise(oxp_arena_ctx(j->arena), OXP_E_UNSUPPORTED, "%s: input '%s' is not in %s",
-                      model, want.name, j->before);
-        if (in[k].dtype != want.dtype)
-            oxp_raise(oxp_arena_ctx(j->arena), OXP_E_UNSUPPORTED,
-                      "%s: input '%s' is %s, in %s it is %s", model, want.name,
-                      oxp_dtype_name(want.dtype), j->before, oxp_dtype_name(in[k].dtype));
-        ordered[i] = in[k];
-    }
-    return ordered;
-}
-
-static size_t find_output(oxp_session *s, const char *name) {
-    for (size_t i = 0; i < oxp_session_outputs(s); i++)
-        if (!strcmp(oxp_session_output_name(s, i), name))
-            return i;
-    return SIZE_MAX;
-}
-
-static void compare_set(job *j, oxp_session *a, oxp_session *b, const oxp_array *in, size_t n) {
-    shared *r = j->out;
-    oxp_array *x = OXP_NEWS(j->arena, oxp_session_outputs(a) + 1, oxp_array);
-    oxp_array *y = OXP_NEWS(j->arena, oxp_session_outputs(b) + 1, oxp_array);
-    stage(j, "running", j->before);
-    oxp_session_run(a, order_inputs(j, a, in, n, j->before), x, j->arena);
-    stage(j, "running", j->after);
-    oxp_session_run(b, order_inputs(j, b, in, n, j->after), y, j->arena);
-    for (size_t i = 0; i < r->n_outputs; i++) {
-        oxp_output_check c = r->checks[i];
-        size_t k = find_output(b, x[i].name);
-        c.problem = r->problems[i][0] ? r->problems[i] : NULL;
-        if (k == SIZE_MAX)
-            c.problem = "is missing";
-        else if (!c.problem)
-            oxp_compare_arrays(&x[i], &y[k], &c, j->arena);
-        if (c.problem && c.problem != r->problems[i])
-            snprintf(r->problems[i], NAME_MAX_KEPT, "%s", c.problem);
-        r->checks[i] = c;
-    }
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n) {
-    qsort(v, n, sizeof *v, by_value);
-    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
-/* 95 % interval of median(b) / median(a) by the percentile bootstrap (Efron 1979) over paired runs.
- */
-static void ratio_interval(const double *a, const double *b, size_t n, oxp_timing *t) {
-    enum { RESAMPLES = 1000 };
-    static double ratios[RESAMPLES], x[RUNS_MAX], y[RUNS_MAX];
-    uint64_t state = 88172645463325252u; /* xorshift64 (Marsaglia 2003) */
-    for (int r = 0; r < RESAMPLES; r++) {
-        for (size_t i = 0; i < n; i++) {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            x[i] = a[state % n];
-            y[i] = b[state % n];
-        }
-        ratios[r] = median(y, n) / median(x, n);
-    }
-    qsort(ratios, RESAMPLES, sizeof *ratios, by_value);
-    t->ratio_low = ratios[RESAMPLES / 40];
-    t->ratio_high = ratios[RESAMPLES - 1 - RESAMPLES / 40];
-}
-
-/* Interleaved runs of both sessions, after a warm-up. */
-static void time_both(job *j, oxp_ort *ort, bool optimize, const oxp_array *in, size_t n,
-                      oxp_timing *t) {
-    static double a[RUNS_MAX], b[RUNS_MAX];
-    oxp_session_opts how = {optimize, j->opts->threads};
-    size_t runs = j->opts->runs < RUNS_MAX ? j->opts->runs : RUNS_MAX;
-    double start = now();
-    stage(j, optimize ? "optimizing" : "loading", j->before);
-    oxp_session *x = oxp_ort_session(ort, j->before, &how);
-    t->load_before = now() - start;
-    start = now();
-    stage(j, optimize ? "optimizing" : "loading", j->after);
-    oxp_session *y = oxp_ort_session(ort, j->after, &how);
-    t->load_after = now() - start;
-    const oxp_array *ix = order_inputs(j, x, in, n, j->before);
-    const oxp_array *iy = order_inputs(j, y, in, n, j->after);
-    for (size_t i = 0; i < runs + 2; i++) {
-        double t0 = now();
-        stage(j, "timing", j->before);
-        oxp_session_run(x, ix, NULL, j->arena);
-        double t1 = now();
-        stage(j, "timing", j->after);
-        oxp_session_run(y, iy, NULL, j->arena);
-        double t2 = now();
-        if (i >= 2) { /* the first two warm up */
-            a[i - 2] = t1 - t0;
-            b[i - 2] = t2 - t1;
-        }
-    }
-    ratio_interval(a, b, runs, t);
-    t->before = median(a, runs);
-    t->after = median(b, runs);
-    oxp_session_close(x);
-    oxp_session_close(y);
-}
-
-static void child_work(void *arg) {
-    job *j = arg;
-    shared *r = j->out;
-    size_t n = 0;
-    stage(j, "loading", "ONNX Runtime");
-    oxp_ort *ort = oxp_ort_open(j->arena, oxp_ort_locate(j->arena, j->opts->library));
-    snprintf(r->version, sizeof r->version, "%s", oxp_ort_version(ort));
-    oxp_session_opts plain = {false, j->opts->threads};
-    stage(j, "loading", j->before);
-    oxp_session *a = oxp_ort_session(ort, j->before, &plain);
-    stage(j, "loading", j->after);
-    oxp_session *b = oxp_ort_session(ort, j->after, &plain);
-    r->n_outputs = oxp_session_outputs(a);
-    if (r->n_outputs > OUTPUTS_MAX)
-        r->n_outputs = OUTPUTS_MAX;
-    for (size_t i = 0; i < r->n_outputs; i++) {
-        snprintf(r->names[i], NAME_MAX_KEPT, "%s", oxp_session_output_name(a, i));
-        r->checks[i].cosine = 1;
-    }
-    const oxp_array *in = NULL;
-    for (unsigned k = 0; k < j->sets; k++) {
-        in = j->opts->inputs ? oxp_inputs_read(j->analysis, j->opts->inputs, &n, j->arena)
-                             : oxp_inputs_random(j->analysis, j->opts->seed + k, &n, j->arena);
-        compare_set(j, a, b, in, n);
-    }
-    oxp_session_close(a);
-    oxp_session_close(b);
-    if (j->opts->runs) {
-        time_both(j, ort, true, in, n, &r->optimized);
-        time_both(j, ort, false, in, n, &r->plain);
-    }
-}
-
-static _Noreturn void child(job *j) {
-    oxp_ctx *ctx = oxp_arena_ctx(j->arena);
-    struct rlimit core = {0, 0};
-    setrlimit(RLIMIT_CORE, &core);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the parent */
-    j->out->status = oxp_try(ctx, child_work, j);
-    snprintf(j->out->text, sizeof j->out->text, "%s", oxp_error_text(ctx));
-    j->out->done = true;
-    _exit(0);
-}
-
-/* ---- in the parent ---- */
-
-/* Waits for the child, at most `limit` seconds; the wait status, or -1 when it was killed for time.
- */
-static int wait_for(pid_t pid, double limit) {
-    double end = now() + limit;
-    for (;;) {
-        int status;
-        pid_t got = waitpid(pid, &status, WNOHANG);
-        if (got == pid)
-            return status;
-        if (now() > end) {
-            kill(pid, SIGKILL);
-            waitpid(pid, &status, 0);
-            return -1;
-        }
-        nanosleep(&(struct timespec){0, 2000000}, NULL);
-    }
-}
-
-static void unmap(void *p) {
-    munmap(p, sizeof(shared));
-}
-
-static void collect(oxp_verification *v, const shared *r, const job *j) {
-    v->runtime = oxp_sprintf(j->arena, "ONNX Runtime %s", r->version);
-    v->n_outputs = r->n_outputs;
-    oxp_output_check *checks = OXP_NEWS(j->arena, r->n_outputs + 1, oxp_output_check);
-    v->ok = true;
-    for (size_t i = 0; i < r->n_outputs; i++) {
-        checks[i] = r->checks[i];
-        checks[i].name = oxp_strdup(j->arena, r->names[i]);
-        checks[i].problem = r->problems[i][0] ? oxp_strdup(j->arena, r->problems[i]) : NULL;
-        checks[i].mean_abs /= j->sets;
-        checks[i].ok = !checks[i].problem && checks[i].relative <= v->tolerance;
-        v->ok = v->ok && checks[i].ok;
-    }
-    v->outputs = checks;
-    v->timed = j->opts->runs > 0;
-    v->optimized = r->optimized;
-    v->plain = r->plain;
-}
-
-const oxp_verification *oxp_verify(oxp_arena *arena, const oxp_model *before, const char *after,
-                                   const oxp_verify_opts *opts) {
-    oxp_ctx *ctx = oxp_arena_ctx(arena);
-    job j = {arena, NULL, oxp_model_path(before), after, opts, opts->sets ? opts->sets : 2, NULL};
-    if (opts->inputs)
-        j.sets = 1;
+static const oxp_analysis *analyze(oxp_verify_job *j, const oxp_size_choice *c) {
+    const oxp_analysis *a;
     oxp_analyze_opts how = OXP_ANALYZE_OPTS_INIT;
-    how.bindings = opts->bindings;
-    how.n_bindings = opts->n_bindings;
+    how.bindings = c->bindings;
+    how.n_bindings = c->n_bindings;
     how.symbolic = false;
     how.quiet = true;
-    oxp_status s = oxp_analyze(&j.analysis, before, &how, arena);
+    oxp_status s = oxp_analyze(&a, j->before, &how, j->arena);
     if (s != OXP_OK)
-        oxp_reraise(ctx, s);
-    j.out = mmap(NULL, sizeof(shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (j.out == MAP_FAILED)
-        oxp_raise(ctx, OXP_E_NOMEM, "out of memory");
-    size_t token = oxp_defer(ctx, unmap, j.out);
-    pid_t pid = fork();
-    if (pid < 0)
-        oxp_raise(ctx, OXP_E_IO, "cannot start a process: %s", strerror(errno));
-    if (pid == 0)
-        child(&j);
-    int status = wait_for(pid, opts->seconds > 0 ? opts->seconds : 300);
-    if (!j.out->done)
-        oxp_raise(ctx, OXP_E_UNSUPPORTED, "%s: ONNX Runtime %s while %s", after,
-                  status == -1          ? "took too long"
-                  : WIFSIGNALED(status) ? "crashed"
-                                        : "ended",
-                  j.out->stage);
-    if (j.out->status != OXP_OK)
-        oxp_raise(ctx, j.out->status, "%s", j.out->text);
-    oxp_verification *v = OXP_NEW(arena, oxp_verification);
-    v->tolerance = oxp_tolerance(opts->fidelity);
-    v->sets = j.sets;
-    v->runs = opts->runs;
-    collect(v, j.out, &j);
-    oxp_undefer(ctx, token, true);
-    return v;
+        oxp_reraise(oxp_arena_ctx(j->arena), s);
+    return a;
+}
+
+static void plan_cases(oxp_verify_job *j) {
+    const oxp_verify_opts *o = j->opts;
+    oxp_cases *c = &j->cases;
+    const char *sizes = "";
+    c->choices = o->n_sizes ? o->sizes : &nothing_bound;
+    c->n_sizes = o->n_sizes ? o->n_sizes : 1;
+    c->sets = o->sets ? o->sets : 2;
+    c->seed = o->seed;
+    const oxp_analysis **all = OXP_NEWS(j->arena, c->n_sizes, const oxp_analysis *);
+    for (size_t i = 0; i < c->n_sizes; i++) {
+        all[i] = analyze(j, &c->choices[i]);
+        sizes = oxp_sprintf(j->arena, "%s%s%s", sizes, i ? "; " : "", c->choices[i].text);
+    }
+    c->sizes = all;
+    if (o->inputs)
+        c->folders = oxp_input_folders(j->arena, o->inputs, &c->n_folders);
+    j->v->sets = c->n_folders ? (unsigned)c->n_folders : c->sets;
+    j->v->sizes = sizes;
+}
+
+/* ---- tolerance ---- */
+
+/* Each rounding to bfloat16 costs up to 2^-9 of a value, eight times that of float16. */
+enum { HALF_AS_BFLOAT = 8 };
+
+static double tolerance(const oxp_verify_job *j, bool half, bool bfloat) {
+    double t = oxp_tolerance(j->opts->fidelity);
+    if (j->opts->tolerance > 0)
+        return j->opts->tolerance;
+    if (bfloat)
+        return fmax(t, HALF_AS_BFLOAT * oxp_tolerance(OXP_LOSSY));
+    return half ? fmax(t, oxp_tolerance(OXP_LOSSY)) : t;
+}
+
+/* ---- phases ---- */
+
+/* A runtime without kernels for bfloat16 refuses the model: not the rewrite's fault. */
+static bool merely_lacks_kernels(const oxp_check *c, bool bfloat) {
+    return bfloat && c->problem &&
+           (strstr(c->problem, "NOT_IMPLEMENTED") || strstr(c->problem, "not find an implementation") ||
+            strstr(c->problem, "bfloat16"));
+}
+
+static void check_emulated(oxp_verify_job *j, const oxp_files *f) {
+    oxp_verification *v = j->v;
+    oxp_files e = *f;
+    size_t worst;
+    bool half_before =
+        oxp_holds(j->before, OXP_FLOAT16) || oxp_holds(j->before, OXP_BFLOAT16);
+    if (!v->holds_half)
+        return;
+    e.name_b = oxp_sprintf(j->arena, "%s with half precision emulated", f->name_b);
+    e.b = oxp_emulated_file(j, j->after, "after.onnx", &v->emulated.problem);
+    if (half_before && e.b) {
+        e.name_a = oxp_sprintf(j->arena, "%s with half precision emulated", f->name_a);
+        e.a = oxp_emulated_file(j, j->before, "before.onnx", &v->emulated.problem);
+    }
+    if (!e.a || !e.b)
+        return;
+    oxp_check_numbers(j, &e, OXP_ORT_NONE, &v->emulated, &worst);
+    if (v->emulated.done && !v->emulated.ok)
+        oxp_find_damage(j, &e, worst, &v->emulated);
+}
+
+static void project(oxp_verify_job *j) {
+    oxp_arena *scratch = oxp_arena_new(oxp_arena_ctx(j->arena));
+    const oxp_size_choice *c = &j->cases.choices[0];
+    const oxp_device *host = oxp_device_host(scratch);
+    size_t told = oxp_diag_count(oxp_arena_ctx(j->arena));
+    j->v->projected_before = oxp_latency(j->cases.sizes[0], host, OXP_UNDEFINED, NULL, NULL);
+    j->v->projected_after =
+        oxp_latency(oxp_analyze_remaining(j->after, c->bindings, c->n_bindings, scratch), host,
+                    OXP_UNDEFINED, NULL, NULL);
+    oxp_diag_truncate(oxp_arena_ctx(j->arena), told);
+    oxp_arena_free(scratch);
+}
+
+static void run(oxp_verify_job *j) {
+    oxp_verification *v = j->v;
+    const oxp_verify_opts *o = j->opts;
+    const char *before = oxp_model_path(j->before), *after = oxp_model_path(j->after);
+    oxp_files f = {before, after, before, after};
+    bool half = oxp_holds(j->after, OXP_FLOAT16) || oxp_holds(j->before, OXP_FLOAT16);
+    bool bfloat = oxp_holds(j->after, OXP_BFLOAT16) || oxp_holds(j->before, OXP_BFLOAT16);
+    size_t worst;
+    v->holds_half = oxp_holds(j->after, OXP_FLOAT16) || oxp_holds(j->after, OXP_BFLOAT16);
+    v->tolerance = tolerance(j, half, bfloat);
+    oxp_check_numbers(j, &f, OXP_ORT_NONE, &v->plain, &worst);
+    check_emulated(j, &f);
+    if (merely_lacks_kernels(&v->plain, bfloat)) {
+        v->ok = v->emulated.done && v->emulated.ok;
+        return;
+    }
+    v->ok = v->plain.ok && (!v->emulated.done || v->emulated.ok);
+    if (v->plain.done && !v->plain.ok)
+        oxp_find_damage(j, &f, worst, &v->plain);
+    if (!v->plain.done)
+        return;
+    oxp_check_numbers(j, &f, OXP_ORT_ALL, &v->optimized, &worst);
+    v->ok = v->ok && v->optimized.ok;
+    if (o->labels)
+        oxp_check_labels(j, &f);
+    if (o->runs && !o->numbers_only && v->optimized.done) {
+        oxp_measure_times(j, &f);
+        project(j);
+    }
+}
+
+const oxp_verification *oxp_verify(oxp_arena *arena, const oxp_model *before,
+                                   const oxp_model *after, const oxp_verify_opts *opts) {
+    oxp_verify_job j = {.arena = arena, .before = before, .after = after, .opts = opts};
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    j.limits.seconds = opts->seconds > 0 ? opts->seconds : 300;
+    j.limits.memory = opts->memory;
+    if (!j.limits.memory && pages > 0 && page > 0)
+        j.limits.memory = (uint64_t)pages * (uint64_t)page / 4 * 3;
+    j.candidates = oxp_ort_candidates(arena, opts->library);
+    j.v = OXP_NEW(arena, oxp_verification);
+    plan_cases(&j);
+    run(&j);
+    oxp_work_folder_done(&j);
+    return j.v;
+}
+
+/* ---- what a runtime offers ---- */
+
+typedef struct told {
+    oxp_child_note note;
+    char path[4096], version[64], providers[1024];
+} told;
+
+typedef struct question {
+    oxp_arena *arena;
+    const char *const *candidates;
+    told *out;
+} question;
+
+static void ask(void *arg) {
+    question *q = arg;
+    oxp_child_stage(&q->out->note, 0, "loading it");
+    oxp_ort *ort = oxp_ort_open(q->arena, q->candidates);
+    const char *const *names, *list = "";
+    size_t n = oxp_ort_providers(ort, &names);
+    for (size_t i = 0; i < n; i++)
+        list = oxp_sprintf(q->arena, "%s%s%s", list, i ? ", " : "", names[i]);
+    strncpy(q->out->path, oxp_ort_path(ort), sizeof q->out->path - 1);
+    strncpy(q->out->version, oxp_ort_version(ort), sizeof q->out->version - 1);
+    strncpy(q->out->providers, list, sizeof q->out->providers - 1);
+}
+
+oxp_runtime_info oxp_runtime_ask(oxp_arena *arena, const char *library) {
+    static const oxp_limits limits = {60, 0};
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    oxp_shared *s = oxp_shared_new(arena, sizeof(told));
+    question q = {arena, oxp_ort_candidates(arena, library), s->at};
+    oxp_child_end end = oxp_child_run(ctx, ask, &q, &q.out->note, &limits);
+    const char *story = oxp_child_story(arena, end, &q.out->note, &limits);
+    if (end == OXP_CHILD_RAISED)
+        oxp_raise(ctx, q.out->note.status, "%s", story);
+    if (end != OXP_CHILD_DONE)
+        oxp_raise(ctx, OXP_E_RUNTIME, "%s: %s", q.candidates[0], story);
+    oxp_runtime_info r = {oxp_strdup(arena, q.out->path), oxp_strdup(arena, q.out->version),
+                          oxp_strdup(arena, q.out->providers)};
+    oxp_shared_free(arena, s);
+    return r;
 }

@@ -5,6 +5,7 @@
 #include "analysis/device.h"
 #include "cli/auto.h"
 #include "cli/command.h"
+#include "cli/sizes.h"
 #include "report/comparison.h"
 #include "rewrite/project.h"
 #include "verify/verify.h"
@@ -128,15 +129,14 @@ static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_op
 
 typedef struct verify_job {
     oxp_arena *arena;
-    const oxp_model *original;
-    const char *path;
+    const oxp_model *original, *draft;
     const oxp_verify_opts *how;
     const oxp_verification *result;
 } verify_job;
 
 static void run_verify(void *arg) {
     verify_job *j = arg;
-    j->result = oxp_verify(j->arena, j->original, j->path, j->how);
+    j->result = oxp_verify(j->arena, j->original, j->draft, j->how);
 }
 
 /* Writes a draft beside the target and runs it against the source, so that a wrong rewrite never
@@ -144,7 +144,6 @@ static void run_verify(void *arg) {
 static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
     size_t told = oxp_diag_count(cli->ctx);
     oxp_verify_opts how = {.library = cli->ort, .runs = 10, .fidelity = fidelity(c)};
-    how.bindings = oxp_cli_bindings(cli, &how.n_bindings);
     if (!strcmp(cli->output, "-"))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--verify needs an OUT that is a file");
     oxp_save_opts inside = OXP_SAVE_OPTS_INIT;
@@ -153,8 +152,9 @@ static void verify(oxp_cli *cli, oxp_model *m, oxp_comparison *c) {
     save(cli, m, path, &inside, draft);
     size_t token = oxp_defer(cli->ctx, remove_files, draft);
     oxp_model *original = oxp_cli_open(cli, c->before_path); /* `m` is rewritten by now */
+    how.sizes = oxp_cli_sizes(cli, original, &how.n_sizes);
     oxp_diag_truncate(cli->ctx, told);
-    verify_job j = {cli->arena, original, path, &how, NULL};
+    verify_job j = {cli->arena, original, oxp_cli_open(cli, path), &how, NULL};
     oxp_status s = oxp_try(cli->ctx, run_verify, &j);
     if (s == OXP_E_UNSUPPORTED && strstr(oxp_error_text(cli->ctx), path))
         oxp_raise(cli->ctx, OXP_E_VERIFY, "%s: not written: the rewritten model does not run: %s",

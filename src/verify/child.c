@@ -1,0 +1,146 @@
+/* child.c - a forked process with limits on time and resident memory, watched by its parent.
+ *
+ * Resident memory is watched instead of RLIMIT_AS: runtimes reserve far more address space than they
+ * use. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "verify/child.h"
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- shared memory ---- */
+
+static void unmap(void *arg) {
+    oxp_shared *s = arg;
+    munmap(s->at, s->bytes);
+}
+
+oxp_shared *oxp_shared_new(oxp_arena *arena, size_t bytes) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    oxp_shared *s = OXP_NEW(arena, oxp_shared);
+    s->bytes = bytes;
+    s->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (s->at == MAP_FAILED)
+        oxp_raise(ctx, OXP_E_NOMEM, "out of memory");
+    s->token = oxp_defer(ctx, unmap, s);
+    return s;
+}
+
+void oxp_shared_free(oxp_arena *arena, oxp_shared *s) {
+    oxp_undefer(oxp_arena_ctx(arena), s->token, true);
+}
+
+/* ---- memory of a process ---- */
+
+/* "VmHWM:    1234 kB" of /proc/<pid>/status. */
+static uint64_t status_field(const char *pid, const char *field) {
+    char path[64], line[256];
+    uint64_t kib = 0;
+    snprintf(path, sizeof path, "/proc/%s/status", pid);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, field, strlen(field)))
+            kib = strtoull(line + strlen(field), NULL, 10);
+    if (f)
+        fclose(f);
+    return kib << 10;
+}
+
+uint64_t oxp_resident_now(void) {
+    return status_field("self", "VmRSS:");
+}
+
+uint64_t oxp_resident_peak(void) {
+    return status_field("self", "VmHWM:");
+}
+
+/* ---- the child ---- */
+
+void oxp_child_stage(oxp_child_note *note, int model, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    note->model = model;
+    vsnprintf(note->stage, sizeof note->stage, fmt, ap);
+    va_end(ap);
+}
+
+static _Noreturn void child(oxp_ctx *ctx, void (*work)(void *), void *arg, oxp_child_note *note) {
+    struct rlimit core = {0, 0};
+    setrlimit(RLIMIT_CORE, &core);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the parent */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) { /* what a dying runtime prints is not our report */
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+    }
+    note->status = oxp_try(ctx, work, arg);
+    snprintf(note->text, sizeof note->text, "%s", oxp_error_text(ctx));
+    note->done = true;
+    _exit(0);
+}
+
+static oxp_child_end kill_for(pid_t pid, oxp_child_end why) {
+    int status;
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    return why;
+}
+
+static oxp_child_end watch(pid_t pid, const oxp_child_note *note, const oxp_limits *limits) {
+    double end = now() + limits->seconds;
+    char name[24];
+    snprintf(name, sizeof name, "%ld", (long)pid);
+    for (unsigned turn = 0;; turn++) {
+        int status;
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return !note->done              ? OXP_CHILD_CRASHED
+                   : note->status == OXP_OK ? OXP_CHILD_DONE
+                                            : OXP_CHILD_RAISED;
+        if (limits->seconds > 0 && now() > end)
+            return kill_for(pid, OXP_CHILD_TIME);
+        if (limits->memory && turn % 8 == 0 && status_field(name, "VmRSS:") > limits->memory)
+            return kill_for(pid, OXP_CHILD_MEMORY);
+        nanosleep(&(struct timespec){0, 2000000}, NULL);
+    }
+}
+
+oxp_child_end oxp_child_run(oxp_ctx *ctx, void (*work)(void *arg), void *arg, oxp_child_note *note,
+                            const oxp_limits *limits) {
+    memset(note, 0, sizeof *note);
+    pid_t pid = fork();
+    if (pid < 0)
+        oxp_raise(ctx, OXP_E_IO, "cannot start a process: %s", strerror(errno));
+    if (pid == 0)
+        child(ctx, work, arg, note);
+    return watch(pid, note, limits);
+}
+
+const char *oxp_child_story(oxp_arena *arena, oxp_child_end end, const oxp_child_note *note,
+                            const oxp_limits *limits) {
+    switch (end) {
+    case OXP_CHILD_TIME:
+        return oxp_sprintf(arena, "took longer than %g s while %s", limits->seconds, note->stage);
+    case OXP_CHILD_MEMORY:
+        return oxp_sprintf(arena, "needed more than %llu MiB while %s",
+                           (unsigned long long)(limits->memory >> 20), note->stage);
+    case OXP_CHILD_CRASHED:
+        return oxp_sprintf(arena, "crashed while %s", note->stage);
+    default:
+        return oxp_strdup(arena, note->text);
+    }
+}
