@@ -1,11 +1,12 @@
 /* emulate_half.c - what float16 and bfloat16 really do to the numbers, on a runtime that hides it.
  *
  *   before:  x(f16) -> A -> y(f16) -> B
- *   after:   x(f32) -> A -> y/exact(f32) -> Cast f16 -> y/half -> Cast f32 -> y(f32) -> B
+ *   after:   x(f32) -> A -> y/exact(f32) -> Cast f16 -> Identity -> Cast f32 -> y(f32) -> B
  *
  * CPU kernels compute most float16 in float32 and round seldom; the rewritten model computes every
  * operator in float32 and rounds each of its half-precision outputs, as a device with native
- * arithmetic does.  Constants become float32 of the same value.  Inputs and outputs of the main
+ * arithmetic does.  (Old runtimes drop a Cast right behind the one that it undoes; hence the
+ * Identity.)  Constants become float32 of the same value.  Inputs and outputs of the main
  * graph keep their types: Casts stand beside them.  Every inner value keeps its name, so that it
  * can be compared with the tensor of that name in the original.
  *
@@ -78,6 +79,14 @@ static void cast(job *j, oxp_id after, oxp_id from, oxp_id to, oxp_id graph, oxp
     set_type_attr(j, n, graph, "to", t);
 }
 
+/* exact -> Cast -> Identity -> rounded, right behind `after`. */
+static void round_to(job *j, oxp_id after, oxp_id like, oxp_id exact, oxp_id rounded, oxp_id graph,
+                     oxp_dtype half) {
+    oxp_id bits = new_value(j, like, "bits", half);
+    oxp_patch_node_after(j->patch, graph, after, "Identity", "", NULL, &bits, 1, &rounded, 1);
+    cast(j, after, exact, bits, graph, half); /* in front of the one made before */
+}
+
 static oxp_id wide_tensor(job *j, oxp_id tensor) {
     const oxp_tensor *t = oxp_tensor_at(j->m, tensor);
     oxp_recipe r = {.base = tensor};
@@ -114,14 +123,14 @@ static void round_output(job *j, oxp_id v, oxp_dtype half) {
         oxp_patch_replace_uses(j->patch, v, wide);
         oxp_patch_output(j->patch, node, slot, exact);
         cast(j, node, v, wide, graph, OXP_FLOAT);
-        cast(j, node, exact, v, graph, half); /* in front of the one made before */
+        round_to(j, node, v, exact, v, graph, half);
         return;
     }
     oxp_id narrow = new_value(j, v, "half", half);
     oxp_patch_output(j->patch, node, slot, exact);
     retype(j, v);
     cast(j, node, narrow, v, graph, OXP_FLOAT);
-    cast(j, node, exact, narrow, graph, half);
+    round_to(j, node, v, exact, narrow, graph, half);
 }
 
 /* Is the value's node a Constant that holds a half tensor? */
@@ -202,6 +211,6 @@ const oxp_pass oxp_pass_emulate_half = {
     .name = "emulate-half",
     .summary = "what-if: float32 arithmetic that rounds where the model is float16 or bfloat16",
     .fidelity = OXP_LOSSY,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_MAY_RETYPE |
-             OXP_PASS_WHAT_IF,
+    .flags =
+        OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_MAY_RETYPE | OXP_PASS_WHAT_IF,
     .run = run_pass};

@@ -29,10 +29,29 @@ enum {
     OXP_PASS_MAY_RESHAPE_IO = 1u << 3, /* may change shapes of graph inputs and outputs */
     OXP_PASS_RETRAINING = 1u << 4, /* refused without --allow-retraining                        */
     OXP_PASS_MAY_RETYPE_IO = 1u << 5, /* may change dtypes of graph inputs and outputs            */
-    OXP_PASS_WHAT_IF = 1u << 6        /* only for projections: not listed, never run by optimize */
+    OXP_PASS_WHAT_IF = 1u << 6,       /* only for projections: not listed, never run by optimize */
+    OXP_PASS_PER_NODE = 1u << 7 /* one patch for the whole model: asks oxp_run_excluded for each
+                                   node, and tells its decisions by oxp_run_decided */
 };
 
+<<<<<<< HEAD
 struct oxp_pass_result;
+=======
+/* A decision that a pass must not take: the patch that drops this node, or else changes it first,
+ * is refused (of a OXP_PASS_PER_NODE pass: the node is left as it is).  That is how `optimize
+ * --verify` leaves out what fails the check. */
+typedef struct oxp_exclusion {
+    const char *pass, *node; /* node: its label in the model that the pass was run on */
+    const char *why;         /* one line, ends up in the pass's refusals */
+} oxp_exclusion;
+
+/* A decision that was taken: what an exclusion would have to name, and all that it changed. */
+typedef struct oxp_decision {
+    const char *node;
+    const char *const *touched; /* labels of the nodes that existed before */
+    size_t n_touched;
+} oxp_decision;
+>>>>>>> d1ae421 (Verification in child processes: emulated half precision, origin of damage, healing, labels, sizes, three runtimes)
 
 typedef struct oxp_pass_opts {
     int version;                 /* OXP_PASS_OPTS_VERSION */
@@ -49,6 +68,7 @@ typedef struct oxp_pass_opts {
     size_t n_include_ops; /* --fp16-include-op */
     const char *const *params;
     size_t n_params; /* "key=value" of a rule's projection ("dtype=int8") */
+<<<<<<< HEAD
     /* Called when the pass of this index (in the order they run) is done; NULL: nobody asks. */
     void (*after)(void *arg, oxp_model *m, size_t index, const struct oxp_pass_result *result);
     void *after_arg;
@@ -56,6 +76,18 @@ typedef struct oxp_pass_opts {
 #define OXP_PASS_OPTS_VERSION 1
 #define OXP_PASS_OPTS_INIT                                                                         \
     { .version = OXP_PASS_OPTS_VERSION, .keep_io = true }
+=======
+    const oxp_exclusion *excluded;
+    size_t n_excluded;
+    bool keep_decisions; /* list them in the results */
+} oxp_pass_opts;
+#define OXP_PASS_OPTS_VERSION 1
+#define OXP_PASS_OPTS_INIT                                                                         \
+    {                                                                                              \
+        OXP_PASS_OPTS_VERSION, NULL, 0, true, false, false, false, false, NULL, 0, NULL, 0, NULL,  \
+            0, NULL, 0, NULL, 0, false                                                             \
+    }
+>>>>>>> d1ae421 (Verification in child processes: emulated half precision, origin of damage, healing, labels, sizes, three runtimes)
 
 typedef struct oxp_skip {
     const char *node, *reason; /* labels and one-line reasons, in the run's arena */
@@ -71,6 +103,8 @@ typedef struct oxp_pass_result {
     size_t n_notes;
     double seconds;
     oxp_fidelity fidelity;
+    const oxp_decision *decisions; /* when asked for (keep_decisions) */
+    size_t n_decisions;
 } oxp_pass_result;
 
 typedef struct oxp_run oxp_run; /* one execution of one pass; accessors below */
@@ -114,6 +148,10 @@ OXP_API void oxp_run_changed(oxp_run *run, size_t n);
 OXP_API void oxp_run_skip(oxp_run *run, oxp_id node, const char *fmt, ...) OXP_PRINTF(3, 4);
 OXP_API void oxp_run_note(oxp_run *run, oxp_id node, const char *fmt, ...) OXP_PRINTF(3, 4);
 OXP_API void oxp_run_summary(oxp_run *run, const char *fmt, ...) OXP_PRINTF(2, 3);
+/* NULL, or why the node must be left as it is (opts->excluded). */
+OXP_API const char *oxp_run_excluded(oxp_run *run, oxp_id node);
+/* A decision of a OXP_PASS_PER_NODE pass, told before its patch is applied. */
+OXP_API void oxp_run_decided(oxp_run *run, oxp_id node);
 /* The request cannot be met: raises OXP_E_UNSUPPORTED with the node's label in front (OXP_NONE:
  * none). */
 OXP_API _Noreturn void oxp_run_impossible(oxp_run *run, oxp_id node, const char *fmt, ...)

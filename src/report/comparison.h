@@ -47,6 +47,9 @@ typedef struct oxp_comparison {
     const oxp_device *device; /* latencies for it; NULL: none */
     bool weights_assumed;     /* dry run without the weights: harmless values were taken */
     const struct oxp_verification *verified; /* NULL: not verified */
+    const oxp_exclusion *left_out;           /* what failed the check, with the reasons */
+    size_t n_left_out;
+    unsigned attempts; /* rewrites that were checked */
 } oxp_comparison;
 
 /* The sections and keys on plan and steps (doc_steps.c). */

@@ -193,6 +193,29 @@ static void honesty(page *p) {
     }
 }
 
+/* Decisions that the check refused. */
+static void left_out(page *p) {
+    enum { MOST = 20 };
+    const oxp_comparison *c = p->c;
+    if (!c->n_left_out)
+        return;
+    oxp_doc_para(p->d,
+                 "The whole rewrite failed the check; %zu of its decisions were left out (%u "
+                 "rewrites were tried):",
+                 c->n_left_out, c->attempts);
+    oxp_doc_block(p->d, OXP_LIST, 1);
+    for (size_t i = 0; i < c->n_left_out && i < MOST; i++) {
+        const char *line = oxp_sprintf(p->a, "%s, %s: %s", c->left_out[i].pass, c->left_out[i].node,
+                                       c->left_out[i].why);
+        oxp_doc_row(p->d, &line);
+    }
+    if (c->n_left_out > MOST) {
+        const char *line = oxp_sprintf(p->a, "and %zu more (all of them are in --format json)",
+                                       c->n_left_out - MOST);
+        oxp_doc_row(p->d, &line);
+    }
+}
+
 oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
     const oxp_comparison *c = source;
     page p = {c, NULL, arena};
@@ -202,7 +225,11 @@ oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
     honesty(&p);
     if (c->verified)
         oxp_doc_add_verification(p.d, c->verified);
+<<<<<<< HEAD
     oxp_doc_add_steps(p.d, c);
+=======
+    left_out(&p);
+>>>>>>> d1ae421 (Verification in child processes: emulated half precision, origin of damage, healing, labels, sizes, three runtimes)
     passes(&p);
     operators(&p);
     if (c->saved) {

@@ -60,6 +60,15 @@ static void emit(const void *source, oxp_json *j) {
     emit_side(c, j, "after", c->after);
     emit_side(c, j, "projected", c->projected);
     oxp_emit_verification(j, "verified", c->verified);
+    oxp_json_array(j, "left_out");
+    for (size_t i = 0; i < c->n_left_out; i++) {
+        oxp_json_object(j, NULL);
+        oxp_json_string(j, "pass", c->left_out[i].pass);
+        oxp_json_string(j, "node", c->left_out[i].node);
+        oxp_json_string(j, "reason", c->left_out[i].why);
+        oxp_json_end(j);
+    }
+    oxp_json_end(j);
     oxp_json_array(j, "output_files");
     for (size_t i = 0; c->saved && i < c->saved->n_files; i++)
         oxp_json_string(j, NULL, c->saved->files[i]);

@@ -176,10 +176,11 @@ static void output_rows(oxp_doc *d, const oxp_check *check) {
                                !c->argmax_checked ? "-"
                                : c->argmax_agrees ? "same"
                                                   : "differs",
-                               c->problem     ? c->problem
-                               : !c->compared ? "not compared: no tensor of numbers"
-                               : c->ok        ? "ok"
-                                              : "beyond tolerance"};
+                               c->problem        ? c->problem
+                               : !c->compared    ? "not compared: no tensor of numbers"
+                               : !c->ok          ? "beyond tolerance"
+                               : c->largest == 0 ? "ok, but it is 0 throughout"
+                                                 : "ok"};
         oxp_doc_row(d, cells);
     }
 }
@@ -188,7 +189,7 @@ static void damage(oxp_doc *d, const oxp_check *c) {
     if (c->done && c->ok)
         return;
     if (!c->n_damage) {
-        if (c->done)
+        if (c->n_compared)
             oxp_doc_para(d,
                          "No inner tensor shows where it starts (%zu of the same name were "
                          "compared on %s).",
@@ -219,10 +220,11 @@ static void check_section(oxp_doc *d, const char *title, const oxp_check *c, boo
             worst = c->outputs[i].relative;
             at = c->outputs[i].name;
         }
-    oxp_doc_para(d, "%s: %s%s", title, c->ok ? "the numbers agree" : "THE NUMBERS DIFFER",
-                 table || !c->ok || !at
-                     ? "."
-                     : oxp_sprintf(d->arena, " (largest relative error %.2g, in '%s').", worst, at));
+    oxp_doc_para(
+        d, "%s: %s%s", title, c->ok ? "the numbers agree" : "THE NUMBERS DIFFER",
+        table || !c->ok || !at
+            ? "."
+            : oxp_sprintf(d->arena, " (largest relative error %.2g, in '%s').", worst, at));
     if (table || !c->ok)
         output_rows(d, c);
     damage(d, c);
@@ -239,9 +241,9 @@ static void task(oxp_doc *d, const oxp_task *t) {
     if (!t)
         return;
     oxp_doc_para(d, "%zu labelled samples, output '%s', %s:", t->samples, t->output,
-                 t->classes == 2 ? "two classes (1 is the positive one)"
-                                 : oxp_sprintf(a, "%zu classes (means over the classes)",
-                                               t->classes));
+                 t->classes == 2
+                     ? "two classes (1 is the positive one)"
+                     : oxp_sprintf(a, "%zu classes (means over the classes)", t->classes));
     oxp_block *b = oxp_doc_block(d, OXP_TABLE, 3);
     b->header = header;
     b->align = right;

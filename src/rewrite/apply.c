@@ -291,7 +291,9 @@ static void remove_dead(oxp_patch *p, worklist *w) {
 
 bool oxp_patch_apply(oxp_patch *p, const char **why) {
     worklist w = {0};
-    const char *wrong = oxp_patch_check(p);
+    const char *wrong = oxp_patch_excluded(p);
+    if (!wrong)
+        wrong = oxp_patch_check(p);
     if (wrong) {
         if (why)
             *why = wrong;
@@ -300,6 +302,7 @@ bool oxp_patch_apply(oxp_patch *p, const char **why) {
     }
     if (why)
         *why = NULL;
+    oxp_patch_record(p);
     apply_values(p, &w);
     apply_nodes(p, &w);
     apply_types(p);

@@ -86,6 +86,10 @@ const char *oxp_patch_check(oxp_patch *p);
 oxp_id oxp_patch_maker(const oxp_patch *p, oxp_id value);
 /* types.c: NULL, or which type the patch would change that it must not. */
 const char *oxp_patch_check_types(oxp_patch *p);
+/* decide.c: NULL, or why this patch is not to be applied. */
+const char *oxp_patch_excluded(oxp_patch *p);
+/* Writes down what the patch, which is about to be applied, decides; when the run keeps that. */
+void oxp_patch_record(oxp_patch *p);
 /* order.c */
 uint64_t oxp_patch_label(oxp_patch *p, oxp_id node);
 void oxp_patch_label_new(oxp_patch *p, oxp_id node); /* of a node that was just linked */

@@ -24,6 +24,8 @@ struct oxp_run {
     size_t changed;
     const char *summary;
     oxp_skip_list skips, notes;
+    oxp_decision *decisions;
+    size_t n_decisions, cap_decisions;
 };
 
 #endif

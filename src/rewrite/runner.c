@@ -185,9 +185,9 @@ static void run_one(oxp_model *m, const oxp_pass *pass, const oxp_pass_opts *opt
     pass->run(&run);
     if (run.open)
         oxp_patch_discard(run.open);
-    *result =
-        (oxp_pass_result){pass->name,      run.changed, run.summary,   run.skips.items, run.skips.n,
-                          run.notes.items, run.notes.n, now() - start, pass->fidelity};
+    *result = (oxp_pass_result){pass->name,     run.changed,     run.summary,    run.skips.items,
+                                run.skips.n,    run.notes.items, run.notes.n,    now() - start,
+                                pass->fidelity, run.decisions,   run.n_decisions};
     oxp_undefer(ctx, token, true);
 }
 

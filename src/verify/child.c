@@ -1,7 +1,8 @@
 /* child.c - a forked process with limits on time and resident memory, watched by its parent.
  *
- * Resident memory is watched instead of RLIMIT_AS: runtimes reserve far more address space than they
- * use. */
+ * Resident memory is watched instead of RLIMIT_AS: runtimes reserve far more address space than
+ * they use. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -45,6 +46,36 @@ void oxp_shared_free(oxp_arena *arena, oxp_shared *s) {
     oxp_undefer(oxp_arena_ctx(arena), s->token, true);
 }
 
+/* ---- temporary folders ---- */
+
+/* Files only: nothing in it is a folder. */
+static void remove_folder(void *arg) {
+    const char *folder = arg;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+    rmdir(folder);
+}
+
+oxp_temporary *oxp_temporary_new(oxp_arena *arena) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    const char *base = getenv("TMPDIR");
+    char *path = oxp_sprintf(arena, "%s/onnxpert-XXXXXX", base && *base ? base : "/tmp");
+    oxp_temporary *t = OXP_NEW(arena, oxp_temporary);
+    if (!mkdtemp(path))
+        oxp_raise(ctx, OXP_E_IO, "%s: %s", path, strerror(errno));
+    t->path = path;
+    t->token = oxp_defer(ctx, remove_folder, path);
+    return t;
+}
+
+void oxp_temporary_remove(oxp_arena *arena, oxp_temporary *t) {
+    oxp_undefer(oxp_arena_ctx(arena), t->token, true);
+}
+
 /* ---- memory of a process ---- */
 
 /* "VmHWM:    1234 kB" of /proc/<pid>/status. */
@@ -79,8 +110,10 @@ void oxp_child_stage(oxp_child_note *note, int model, const char *fmt, ...) {
     va_end(ap);
 }
 
-static _Noreturn void child(oxp_ctx *ctx, void (*work)(void *), void *arg, oxp_child_note *note) {
+static _Noreturn void child(oxp_ctx *ctx, void (*work)(void *), void *arg, oxp_child_note *note,
+                            const char *folder) {
     struct rlimit core = {0, 0};
+    setenv("TMPDIR", folder, 1); /* some builds leave logs there */
     setrlimit(RLIMIT_CORE, &core);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the parent */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -122,12 +155,18 @@ static oxp_child_end watch(pid_t pid, const oxp_child_note *note, const oxp_limi
 oxp_child_end oxp_child_run(oxp_ctx *ctx, void (*work)(void *arg), void *arg, oxp_child_note *note,
                             const oxp_limits *limits) {
     memset(note, 0, sizeof *note);
+    oxp_child_stage(note, 0, "starting");
+    oxp_arena *arena = oxp_arena_new(ctx);
+    oxp_temporary *t = oxp_temporary_new(arena);
     pid_t pid = fork();
     if (pid < 0)
         oxp_raise(ctx, OXP_E_IO, "cannot start a process: %s", strerror(errno));
     if (pid == 0)
-        child(ctx, work, arg, note);
-    return watch(pid, note, limits);
+        child(ctx, work, arg, note, t->path);
+    oxp_child_end end = watch(pid, note, limits);
+    oxp_temporary_remove(arena, t);
+    oxp_arena_free(arena);
+    return end;
 }
 
 const char *oxp_child_story(oxp_arena *arena, oxp_child_end end, const oxp_child_note *note,

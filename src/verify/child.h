@@ -17,9 +17,9 @@ typedef enum oxp_child_end {
 typedef struct oxp_child_note {
     bool done;
     oxp_status status;
-    char text[1024];  /* of what was raised */
-    char stage[512];  /* what it was doing: "running model.onnx" */
-    int model;        /* which model that concerned: 1 the first, 2 the second, 0 none */
+    char text[1024]; /* of what was raised */
+    char stage[512]; /* what it was doing: "running model.onnx" */
+    int model;       /* which model that concerned: 1 the first, 2 the second, 0 none */
 } oxp_child_note;
 
 typedef struct oxp_limits {
@@ -35,6 +35,15 @@ typedef struct oxp_shared {
 } oxp_shared;
 oxp_shared *oxp_shared_new(oxp_arena *arena, size_t bytes);
 void oxp_shared_free(oxp_arena *arena, oxp_shared *s);
+
+/* A folder of our own among the temporary files; removed with the files in it when the current
+ * oxp_try is left by a raise, and by oxp_temporary_remove.  Raises OXP_E_IO. */
+typedef struct oxp_temporary {
+    const char *path;
+    size_t token;
+} oxp_temporary;
+oxp_temporary *oxp_temporary_new(oxp_arena *arena);
+void oxp_temporary_remove(oxp_arena *arena, oxp_temporary *t);
 
 /* Runs work(arg) in a child and waits for its end.  `note` must be in shared memory. */
 oxp_child_end oxp_child_run(oxp_ctx *ctx, void (*work)(void *arg), void *arg, oxp_child_note *note,

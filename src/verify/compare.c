@@ -99,6 +99,7 @@ void oxp_compare_arrays(const oxp_array *a, const oxp_array *b, oxp_output_check
         aa += x * x;
         bb += y * y;
     }
+    c->largest = fmax(c->largest, largest);
     c->max_abs = fmax(c->max_abs, worst);
     c->mean_abs += a->count ? sum / (double)a->count : 0;
     /* 1e-3: outputs that are nearly zero are compared absolutely. */

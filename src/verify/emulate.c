@@ -1,42 +1,12 @@
 /* emulate.c - the files that emulation and the search for damage need, in a folder of our own. */
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "analysis/binding.h"
 #include "verify/verify_impl.h"
 
-/* Files only: nothing in it is a folder. */
-static void remove_folder(void *arg) {
-    const char *folder = arg;
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    rmdir(folder);
-}
-
 const char *oxp_work_folder(oxp_verify_job *j) {
-    const char *base = getenv("TMPDIR");
-    if (j->folder)
-        return j->folder;
-    char *path = oxp_sprintf(j->arena, "%s/onnxpert-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(path))
-        oxp_raise(oxp_arena_ctx(j->arena), OXP_E_IO, "%s: %s", path, strerror(errno));
-    j->folder = path;
-    j->folder_token = oxp_defer(oxp_arena_ctx(j->arena), remove_folder, path);
-    return path;
-}
-
-void oxp_work_folder_done(oxp_verify_job *j) {
-    if (j->folder)
-        oxp_undefer(oxp_arena_ctx(j->arena), j->folder_token, true);
-    j->folder = NULL;
+    if (!j->folder)
+        j->folder = oxp_temporary_new(j->arena);
+    return j->folder->path;
 }
 
 bool oxp_holds(const oxp_model *m, oxp_dtype t) {

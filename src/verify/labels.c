@@ -67,8 +67,8 @@ static const int32_t *read_labels(oxp_arena *arena, const char *path, size_t *n)
 static bool readable(const oxp_array *a) {
     if (a->dtype == OXP_UNDEFINED || a->rank < 1 || a->rank > 2 || !a->dims[0])
         return false;
-    return oxp_dtype_is_float(a->dtype) || (oxp_dtype_is_integer(a->dtype) &&
-                                            a->count == (uint64_t)a->dims[0]);
+    return oxp_dtype_is_float(a->dtype) ||
+           (oxp_dtype_is_integer(a->dtype) && a->count == (uint64_t)a->dims[0]);
 }
 
 static int32_t largest_of(const oxp_array *a, uint64_t row, uint64_t columns) {
@@ -113,6 +113,7 @@ static void run_model(labels *w, oxp_ort *ort, int model) {
     for (size_t k = 0; k < oxp_case_count(&w->j->cases); k++) {
         oxp_arena *scratch = oxp_arena_new(ctx);
         size_t n, n_out = oxp_session_outputs(s);
+        oxp_child_stage(&w->out->note, 0, "reading inputs");
         const oxp_array *in = oxp_case_inputs(&w->j->cases, k, &n, scratch);
         oxp_array *out = OXP_NEWS(scratch, n_out + 1, oxp_array);
         in = oxp_order_inputs(s, in, n, w->f, model, &w->out->note, scratch);

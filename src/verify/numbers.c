@@ -28,16 +28,16 @@ typedef struct numbers {
 
 oxp_session *oxp_open_session(oxp_ort *ort, const oxp_verify_job *j, const oxp_files *f,
                               oxp_ort_level level, int model, oxp_child_note *note) {
-    oxp_session_opts how = {level, j->opts->threads, j->opts->provider};
+    oxp_session_opts how = {level, j->opts->threads, j->opts->provider,
+                            model == 1 ? f->name_a : f->name_b};
     oxp_child_stage(note, model, "%s %s", level == OXP_ORT_NONE ? "loading" : "optimizing",
                     model == 1 ? f->name_a : f->name_b);
     return oxp_ort_session(ort, model == 1 ? f->a : f->b, &how);
 }
 
 /* Brings the fed arrays, which are in the order of the first model, into that of the session. */
-oxp_array *oxp_order_inputs(const oxp_session *s, const oxp_array *in, size_t n,
-                            const oxp_files *f, bool second, oxp_child_note *note,
-                            oxp_arena *arena) {
+oxp_array *oxp_order_inputs(const oxp_session *s, const oxp_array *in, size_t n, const oxp_files *f,
+                            bool second, oxp_child_note *note, oxp_arena *arena) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     const char *model = second ? f->name_b : f->name_a;
     oxp_array *ordered = OXP_NEWS(arena, n + 1, oxp_array);
@@ -84,6 +84,7 @@ static void compare_case(const numbers *w, oxp_session *a, oxp_session *b, size_
                          oxp_arena *arena) {
     shared *r = w->out;
     size_t n;
+    oxp_child_stage(&r->note, 0, "reading inputs");
     const oxp_array *in = oxp_case_inputs(&w->j->cases, at, &n, arena);
     const oxp_array *x = run_one(a, w, in, n, false, arena);
     const oxp_array *y = run_one(b, w, in, n, true, arena);

@@ -238,9 +238,9 @@ static void append_provider(oxp_ort *ort, void *how, const char *name) {
                   "--provider: this ONNX Runtime (%s, %s) does not offer '%s'; it has %s",
                   ort->version, ort->path, name, *list ? list : "no list of its providers");
     status *(*append)(void *, int);
-    void *symbol = dlsym(ort->library,
-                         oxp_sprintf(ort->arena, "OrtSessionOptionsAppendExecutionProvider_%s",
-                                     known[k].function));
+    void *symbol =
+        dlsym(ort->library, oxp_sprintf(ort->arena, "OrtSessionOptionsAppendExecutionProvider_%s",
+                                        known[k].function));
     memcpy(&append, &symbol, sizeof append);
     if (!symbol)
         oxp_raise(ort->ctx, OXP_E_RUNTIME,
@@ -266,12 +266,12 @@ static void *session_options(oxp_ort *ort, const oxp_session_opts *opts) {
 oxp_session *oxp_ort_session(oxp_ort *ort, const char *model, const oxp_session_opts *opts) {
     oxp_session *s = OXP_NEW(ort->arena, oxp_session);
     s->ort = ort;
-    s->model = model;
+    s->model = opts->name ? opts->name : model;
     void *how = session_options(ort, opts);
     status *failed = CALL(ort, CREATE_SESSION, const void *, const char *, const void *,
                           void **)(ort->env, model, how, &s->handle);
     ((void (*)(void *))ort->api[RELEASE_SESSION_OPTIONS])(how);
-    check(ort, failed, OXP_E_UNSUPPORTED, model);
+    check(ort, failed, OXP_E_UNSUPPORTED, s->model);
     check(ort, CALL(ort, INPUT_COUNT, const void *, size_t *)(s->handle, &s->n_in), OXP_E_RUNTIME,
           model);
     check(ort, CALL(ort, OUTPUT_COUNT, const void *, size_t *)(s->handle, &s->n_out), OXP_E_RUNTIME,

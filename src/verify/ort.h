@@ -21,9 +21,9 @@ typedef struct oxp_array {
     size_t bytes;
 } oxp_array;
 
-/* Files to try, in order, NULL behind the last: `given` or else ONNXPERT_ORT alone; else the loader's
- * path, the active Python environment's wheel, node_modules/onnxruntime-node upwards from the
- * working directory.  Whether they load is oxp_ort_open's business. */
+/* Files to try, in order, NULL behind the last: `given` or else ONNXPERT_ORT alone; else the
+ * loader's path, the active Python environment's wheel, node_modules/onnxruntime-node upwards from
+ * the working directory.  Whether they load is oxp_ort_open's business. */
 const char *const *oxp_ort_candidates(oxp_arena *arena, const char *given);
 
 /* Loads the first that can be; raises OXP_E_RUNTIME with the install line when there is none or it
@@ -46,9 +46,10 @@ typedef struct oxp_session_opts {
     oxp_ort_level level;
     unsigned threads;     /* 0: the runtime's choice */
     const char *provider; /* "cuda", ...; NULL or "cpu": the CPU's */
+    const char *name;     /* what messages call the model; NULL: its file */
 } oxp_session_opts;
 
-/* Raises OXP_E_UNSUPPORTED "FILE: <the runtime's reason>". */
+/* Raises OXP_E_UNSUPPORTED "NAME: <the runtime's reason>". */
 oxp_session *oxp_ort_session(oxp_ort *ort, const char *model, const oxp_session_opts *opts);
 void oxp_session_close(oxp_session *s);
 size_t oxp_session_inputs(const oxp_session *s);

@@ -11,7 +11,8 @@
 #include "verify/verify_impl.h"
 
 enum { ROUNDS = 4, RUNS_MAX = 1000, WARM_UP = 2, RESAMPLES = 1000 };
-static const double mode_seconds = 20; /* for all rounds of one mode; a round has two runs at least */
+static const double mode_seconds =
+    20; /* for all rounds of one mode; a round has two runs at least */
 
 typedef struct shared {
     oxp_child_note note;
@@ -158,12 +159,14 @@ static void ratio_interval(const shared *r, oxp_timing *t, oxp_arena *arena) {
 }
 
 oxp_verdict oxp_timing_verdict(const oxp_timing *t) {
-    /* Layouts of memory alone move medians by a per cent or two. */
-    static const double floor_of_noise = 0.02;
+    /* Layouts of memory alone move medians by a per cent or two, a clock's steps by a fraction of a
+     * microsecond; a few runs decide nothing. */
+    enum { RUNS_AT_LEAST = 8 };
+    static const double relative_floor = 0.02, absolute_floor = 1e-6;
     double change = t->after / t->before - 1;
-    if (t->ratio_low <= 1 && t->ratio_high >= 1)
+    if (t->runs < RUNS_AT_LEAST || (t->ratio_low <= 1 && t->ratio_high >= 1))
         return OXP_NO_DIFFERENCE;
-    if (fabs(change) < floor_of_noise)
+    if (fabs(change) < relative_floor || fabs(t->after - t->before) < absolute_floor)
         return OXP_NO_DIFFERENCE;
     return change < 0 ? OXP_FASTER : OXP_SLOWER;
 }
@@ -175,8 +178,7 @@ static void time_mode(oxp_verify_job *j, const oxp_files *f, oxp_ort_level level
     oxp_shared *s = oxp_shared_new(arena, sizeof(shared));
     shared *r = s->at;
     timing w = {j, f, level, 0, r};
-    oxp_child_end end =
-        oxp_child_run(oxp_arena_ctx(j->arena), time_both, &w, &r->note, &j->limits);
+    oxp_child_end end = oxp_child_run(oxp_arena_ctx(j->arena), time_both, &w, &r->note, &j->limits);
     t->problem = oxp_blame(j, end, &r->note, f);
     if (!t->problem) {
         double *all = OXP_NEWS(arena, ROUNDS * RUNS_MAX, double);

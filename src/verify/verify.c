@@ -63,16 +63,15 @@ static double tolerance(const oxp_verify_job *j, bool half, bool bfloat) {
 /* A runtime without kernels for bfloat16 refuses the model: not the rewrite's fault. */
 static bool merely_lacks_kernels(const oxp_check *c, bool bfloat) {
     return bfloat && c->problem &&
-           (strstr(c->problem, "NOT_IMPLEMENTED") || strstr(c->problem, "not find an implementation") ||
-            strstr(c->problem, "bfloat16"));
+           (strstr(c->problem, "NOT_IMPLEMENTED") ||
+            strstr(c->problem, "not find an implementation") || strstr(c->problem, "bfloat16"));
 }
 
 static void check_emulated(oxp_verify_job *j, const oxp_files *f) {
     oxp_verification *v = j->v;
     oxp_files e = *f;
     size_t worst;
-    bool half_before =
-        oxp_holds(j->before, OXP_FLOAT16) || oxp_holds(j->before, OXP_BFLOAT16);
+    bool half_before = oxp_holds(j->before, OXP_FLOAT16) || oxp_holds(j->before, OXP_BFLOAT16);
     if (!v->holds_half)
         return;
     e.name_b = oxp_sprintf(j->arena, "%s with half precision emulated", f->name_b);
@@ -105,7 +104,7 @@ static void run(oxp_verify_job *j) {
     oxp_verification *v = j->v;
     const oxp_verify_opts *o = j->opts;
     const char *before = oxp_model_path(j->before), *after = oxp_model_path(j->after);
-    oxp_files f = {before, after, before, after};
+    oxp_files f = {before, after, before, o->after_name ? o->after_name : after};
     bool half = oxp_holds(j->after, OXP_FLOAT16) || oxp_holds(j->before, OXP_FLOAT16);
     bool bfloat = oxp_holds(j->after, OXP_BFLOAT16) || oxp_holds(j->before, OXP_BFLOAT16);
     size_t worst;
@@ -144,7 +143,8 @@ const oxp_verification *oxp_verify(oxp_arena *arena, const oxp_model *before,
     j.v = OXP_NEW(arena, oxp_verification);
     plan_cases(&j);
     run(&j);
-    oxp_work_folder_done(&j);
+    if (j.folder)
+        oxp_temporary_remove(arena, j.folder);
     return j.v;
 }
 

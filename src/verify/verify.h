@@ -26,18 +26,20 @@ typedef struct oxp_verify_opts {
     unsigned runs;    /* timed runs of each model; 0: no timing */
     unsigned threads; /* 0: the runtime's choice */
     bool level_given;
-    int level;           /* oxp_ort_level of the timed runs, when given; else all of it */
-    double seconds;      /* limit of each child process; 0: 300 */
-    uint64_t memory;     /* bytes that a child process may hold; 0: three quarters of the machine's */
-    oxp_fidelity fidelity; /* tolerance: 1e-4 exact and rounding, 2e-2 lossy */
-    double tolerance;      /* in place of that; 0: by fidelity and types */
-    bool numbers_only;     /* nothing about time and memory (healing) */
+    int level;       /* oxp_ort_level of the timed runs, when given; else all of it */
+    double seconds;  /* limit of each child process; 0: 300 */
+    uint64_t memory; /* bytes that a child process may hold; 0: three quarters of the machine's */
+    oxp_fidelity fidelity;  /* tolerance: 1e-4 exact and rounding, 2e-2 lossy */
+    double tolerance;       /* in place of that; 0: by fidelity and types */
+    const char *after_name; /* what messages call AFTER; NULL: its path */
+    bool numbers_only;      /* nothing about time and memory (healing) */
 } oxp_verify_opts;
 
 /* Difference of one output over all inputs.  relative: largest |a - b| over the largest |a|. */
 typedef struct oxp_output_check {
     const char *name, *problem; /* NULL, or "NaN", "shape [1,2] became [2,1]", ... */
     double max_abs, mean_abs, relative, cosine;
+    double largest; /* magnitude before: 0 says that the comparison proves little */
     bool argmax_checked, argmax_agrees; /* along the last axis, for outputs with 2+ columns */
     bool compared;                      /* false: strings, sequences, maps are not */
     bool ok;
@@ -52,21 +54,21 @@ typedef struct oxp_damage {
 
 /* One comparison over all inputs. */
 typedef struct oxp_check {
-    bool done;           /* false: not asked for, or not possible (problem says why) */
+    bool done; /* false: not asked for, or not possible (problem says why) */
     bool ok;
     const char *problem; /* it does not load, crashes, ...; NULL: it ran */
     const char *worst;   /* inputs with the largest error: "input set 2, N=4" */
     const oxp_output_check *outputs;
     size_t n_outputs;
-    const oxp_damage *damage; /* in the order of the graph; at most a few; only when not ok */
+    const oxp_damage *damage;    /* in the order of the graph; at most a few; only when not ok */
     size_t n_damage, n_compared; /* inner tensors that were compared to find it */
 } oxp_check;
 
 typedef struct oxp_timing {
-    const char *problem;          /* NULL, or why there are no figures */
-    unsigned runs;                /* timed runs of each model */
-    double before, after;         /* median seconds of a run */
-    double ratio_low, ratio_high; /* 95 % interval of after / before */
+    const char *problem;            /* NULL, or why there are no figures */
+    unsigned runs;                  /* timed runs of each model */
+    double before, after;           /* median seconds of a run */
+    double ratio_low, ratio_high;   /* 95 % interval of after / before */
     double load_before, load_after; /* median seconds to make the session */
 } oxp_timing;
 
@@ -92,21 +94,22 @@ typedef struct oxp_verification {
     unsigned sets;     /* input sets of each choice of sizes */
     const char *sizes; /* "N=1; N=4", or "" */
     bool ok;
-    oxp_check plain;     /* the files as they are, without the runtime's own optimization */
-    oxp_check optimized; /* with all of it */
-    oxp_check emulated;  /* each half-precision tensor rounded (passes/emulate_half.c) */
-    bool holds_half;     /* AFTER has float16 or bfloat16 tensors */
+    oxp_check plain;      /* the files as they are, without the runtime's own optimization */
+    oxp_check optimized;  /* with all of it */
+    oxp_check emulated;   /* each half-precision tensor rounded (passes/emulate_half.c) */
+    bool holds_half;      /* AFTER has float16 or bfloat16 tensors */
     const oxp_task *task; /* NULL: no labels */
     bool timed;
-    oxp_timing with, without; /* the runtime's own graph optimization */
-    const char *level;        /* of `with`: "all", ... */
-    uint64_t peak_before, peak_after; /* bytes above the idle runtime; 0: unknown */
+    oxp_timing with, without;                 /* the runtime's own graph optimization */
+    const char *level;                        /* of `with`: "all", ... */
+    uint64_t peak_before, peak_after;         /* bytes above the idle runtime; 0: unknown */
     double projected_before, projected_after; /* `host` roofline, seconds; 0: not projected */
 } oxp_verification;
 
 /* Runs both models.  `after` is the rewritten model as opened from its file.  Raises OXP_E_RUNTIME
  * when there is no usable library; OXP_E_UNSUPPORTED when BEFORE does not run or the two have other
- * inputs.  A difference, and an AFTER that does not run, is a result (ok = false), not a failure. */
+ * inputs.  A difference, and an AFTER that does not run, is a result (ok = false), not a failure.
+ */
 const oxp_verification *oxp_verify(oxp_arena *arena, const oxp_model *before,
                                    const oxp_model *after, const oxp_verify_opts *opts);
 

@@ -16,8 +16,7 @@ typedef struct oxp_verify_job {
     oxp_limits limits;
     oxp_verification *v;
     /* folder for what the emulation and the search for damage write; NULL: not made yet */
-    const char *folder;
-    size_t folder_token;
+    oxp_temporary *folder;
 } oxp_verify_job;
 
 /* Two files that are compared; names are those that messages use. */
@@ -31,9 +30,8 @@ void oxp_check_numbers(oxp_verify_job *j, const oxp_files *files, oxp_ort_level 
 /* In a child: a session, and the inputs in its order. */
 oxp_session *oxp_open_session(oxp_ort *ort, const oxp_verify_job *j, const oxp_files *f,
                               oxp_ort_level level, int model, oxp_child_note *note);
-oxp_array *oxp_order_inputs(const oxp_session *s, const oxp_array *in, size_t n,
-                            const oxp_files *f, bool second, oxp_child_note *note,
-                            oxp_arena *arena);
+oxp_array *oxp_order_inputs(const oxp_session *s, const oxp_array *in, size_t n, const oxp_files *f,
+                            bool second, oxp_child_note *note, oxp_arena *arena);
 /* Raises what is not AFTER's fault; else says in one line what AFTER did (NULL: it is done). */
 const char *oxp_blame(oxp_verify_job *j, oxp_child_end end, const oxp_child_note *note,
                       const oxp_files *f);
@@ -51,6 +49,5 @@ bool oxp_holds(const oxp_model *m, oxp_dtype t);
 void oxp_find_damage(oxp_verify_job *j, const oxp_files *f, size_t at_case, oxp_check *check);
 /* A folder of our own, removed with all that is in it when the verification ends. */
 const char *oxp_work_folder(oxp_verify_job *j);
-void oxp_work_folder_done(oxp_verify_job *j);
 
 #endif

@@ -433,8 +433,12 @@ static bool converted(oxp_precision *p, oxp_id id) {
 
 bool oxp_precision_apply(oxp_precision *p, oxp_precision_counts *c, const char **why) {
     memset(c, 0, sizeof *c);
-    for (size_t k = 0; k < p->n_order; k++)
-        c->nodes += converted(p, p->order[k]);
+    for (size_t k = 0; k < p->n_order; k++) {
+        if (!converted(p, p->order[k]))
+            continue;
+        c->nodes++;
+        oxp_run_decided(p->run, p->order[k]);
+    }
     if (!c->nodes)
         return true;
     job j = {p, oxp_patch_new(p->run), OXP_NEWS(p->arena, p->n_values + 1, forms), c};

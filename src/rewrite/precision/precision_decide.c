@@ -163,6 +163,8 @@ static const char *hazard(oxp_precision *p, oxp_id id) {
     if (listed(p->opts->block_nodes, p->opts->n_block_nodes, n->name) ||
         listed(p->opts->block_nodes, p->opts->n_block_nodes, oxp_node_label(p->m, id, p->arena)))
         return "blocked by --fp16-block-node";
+    if ((why = oxp_run_excluded(p->run, id)) != NULL)
+        return why;
     if (oxp_precision_included(p, n) || !oxp_precision_candidate(p, id))
         return NULL;
     if (oxp_opset_of(p->m, n->graph, "") < 6)
