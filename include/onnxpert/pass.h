@@ -34,9 +34,8 @@ enum {
                                    node, and tells its decisions by oxp_run_decided */
 };
 
-<<<<<<< HEAD
 struct oxp_pass_result;
-=======
+
 /* A decision that a pass must not take: the patch that drops this node, or else changes it first,
  * is refused (of a OXP_PASS_PER_NODE pass: the node is left as it is).  That is how `optimize
  * --verify` leaves out what fails the check. */
@@ -51,7 +50,6 @@ typedef struct oxp_decision {
     const char *const *touched; /* labels of the nodes that existed before */
     size_t n_touched;
 } oxp_decision;
->>>>>>> d1ae421 (Verification in child processes: emulated half precision, origin of damage, healing, labels, sizes, three runtimes)
 
 typedef struct oxp_pass_opts {
     int version;                 /* OXP_PASS_OPTS_VERSION */
@@ -68,7 +66,9 @@ typedef struct oxp_pass_opts {
     size_t n_include_ops; /* --fp16-include-op */
     const char *const *params;
     size_t n_params; /* "key=value" of a rule's projection ("dtype=int8") */
-<<<<<<< HEAD
+    const oxp_exclusion *excluded;
+    size_t n_excluded;
+    bool keep_decisions; /* list them in the results */
     /* Called when the pass of this index (in the order they run) is done; NULL: nobody asks. */
     void (*after)(void *arg, oxp_model *m, size_t index, const struct oxp_pass_result *result);
     void *after_arg;
@@ -76,18 +76,6 @@ typedef struct oxp_pass_opts {
 #define OXP_PASS_OPTS_VERSION 1
 #define OXP_PASS_OPTS_INIT                                                                         \
     { .version = OXP_PASS_OPTS_VERSION, .keep_io = true }
-=======
-    const oxp_exclusion *excluded;
-    size_t n_excluded;
-    bool keep_decisions; /* list them in the results */
-} oxp_pass_opts;
-#define OXP_PASS_OPTS_VERSION 1
-#define OXP_PASS_OPTS_INIT                                                                         \
-    {                                                                                              \
-        OXP_PASS_OPTS_VERSION, NULL, 0, true, false, false, false, false, NULL, 0, NULL, 0, NULL,  \
-            0, NULL, 0, NULL, 0, false                                                             \
-    }
->>>>>>> d1ae421 (Verification in child processes: emulated half precision, origin of damage, healing, labels, sizes, three runtimes)
 
 typedef struct oxp_skip {
     const char *node, *reason; /* labels and one-line reasons, in the run's arena */

@@ -225,11 +225,8 @@ oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
     honesty(&p);
     if (c->verified)
         oxp_doc_add_verification(p.d, c->verified);
-<<<<<<< HEAD
-    oxp_doc_add_steps(p.d, c);
-=======
     left_out(&p);
->>>>>>> d1ae421 (Verification in child processes: emulated half precision, origin of damage, healing, labels, sizes, three runtimes)
+    oxp_doc_add_steps(p.d, c);
     passes(&p);
     operators(&p);
     if (c->saved) {
