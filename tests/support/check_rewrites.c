@@ -84,7 +84,7 @@ static void answer(question *q, bool bad, const char *text) {
 
 static void compare_recorded(void *arg) {
     question *q = arg;
-    oxp_session_opts plain = {false, 1};
+    oxp_session_opts plain = {.level = OXP_ORT_NONE, .threads = 1};
     oxp_session *s = oxp_ort_session(q->ort, q->model, &plain);
     size_t n_in = oxp_session_inputs(s), n_out = oxp_session_outputs(s);
     oxp_array *in = OXP_NEWS(q->arena, n_in + 1, oxp_array);
@@ -130,7 +130,7 @@ typedef struct opening {
 
 static void open_runtime(void *arg) {
     opening *o = arg;
-    o->ort = oxp_ort_open(o->arena, run.library);
+    o->ort = oxp_ort_open(o->arena, oxp_ort_candidates(o->arena, run.library));
 }
 
 /* Did the runtime put in the operator itself, expanding one that it has no kernel for? */
