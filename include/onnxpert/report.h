@@ -52,15 +52,37 @@ typedef enum oxp_block_kind {
     OXP_LIST,      /* one cell a line */
     OXP_ITEM,      /* a roadmap item: cells[0] title, cells[1] badges, then lines */
     OXP_BARS,      /* horizontal bars: cells label, value text; `values` the lengths */
-    OXP_CHART      /* line or scatter: values as x, y pairs; text the title, cells axis names */
+    OXP_CHART,     /* line or scatter: values as x, y pairs; text the title */
+    OXP_DRAWING    /* `picture`; on pages only */
 } oxp_block_kind;
 
 enum { OXP_ALIGN_RIGHT = 1 };
-/* `level` of tables and charts. */
+/* `level` of everything but headings.  A heading with nothing below it is not shown. */
 enum {
-    OXP_PAGE_ONLY = 1, /* too long for a terminal or a comment: browsers only      */
-    OXP_SCATTER = 2    /* chart: points instead of a line, both axes powers of ten */
+    OXP_PAGE_ONLY = 1,  /* too long for a terminal or a comment: browsers only  */
+    OXP_SCATTER = 2,    /* chart: points instead of a line                      */
+    OXP_PLAIN_ONLY = 4, /* not on pages, which show the same elsewhere          */
+    OXP_LOG_X = 8,      /* chart: powers of ten                                 */
+    OXP_LOG_Y = 16,
+    OXP_POINTS_X = 32, /* chart: the points' own x values as marks, equally far apart */
+    OXP_TILES = 64,    /* facts: figures that one looks for first               */
+    OXP_NARROW = 256,  /* table, drawing: may stand beside another part of a page */
+    OXP_FOLDED = 128   /* table: folded away until asked for; can be sorted and searched */
 };
+
+typedef enum oxp_unit { OXP_UNIT_COUNT, OXP_UNIT_BYTES, OXP_UNIT_SECONDS, OXP_UNIT_RATE } oxp_unit;
+
+/* What only charts have. */
+typedef struct oxp_axes {
+    const char *x, *y; /* what is along the axes */
+    oxp_unit x_unit, y_unit;
+    const char *marker;        /* says what the marked point is */
+    const double *roof;        /* further x, y pairs: a dashed line */
+    size_t n_roof;             /* pairs */
+    const char *roof_text;     /* says what it is */
+    const uint8_t *classes;    /* per point: 0 or 1, in different colours; or NULL */
+    const char *class_name[2]; /* for the legend */
+} oxp_axes;
 
 typedef struct oxp_block {
     oxp_block_kind kind;
@@ -72,11 +94,14 @@ typedef struct oxp_block {
     const uint8_t *align;      /* per column, or NULL */
     const double *values;      /* rows of them (bars), or 2 * rows (charts) */
     double marker_x, marker_y; /* chart: a marked point; NaN = none */
+    oxp_axes axes;             /* chart; its cells are what each point is, or NULL */
+    const struct oxp_picture *picture;
     struct oxp_block *next;
 } oxp_block;
 
 typedef struct oxp_doc {
     const char *title;
+    const char *lead; /* the verdict in one line, or NULL */
     oxp_block *first, *last;
     oxp_arena *arena;
 } oxp_doc;
@@ -89,11 +114,19 @@ OXP_API oxp_block *oxp_doc_block(oxp_doc *d, oxp_block_kind kind, size_t columns
 /* Adds a row of `columns` strings (NULL: empty) to the block made last. */
 OXP_API void oxp_doc_row(oxp_doc *d, const char *const *cells);
 OXP_API void oxp_doc_bar(oxp_doc *d, const char *label, const char *text, double value);
+/* Is there something below this heading that a page (or else plain text) shows? */
+OXP_API bool oxp_doc_heading_shown(const oxp_block *heading, bool page);
+/* Does it belong on a page, or else into plain text? */
+OXP_API bool oxp_doc_block_shown(const oxp_block *b, bool page);
+/* A chart as a line of at most `columns` blocks: "▁▃█", the largest value of each stretch. */
+OXP_API void oxp_doc_spark(const oxp_block *chart, size_t columns, oxp_sink *o);
 OXP_API void oxp_doc_fact(oxp_doc *d, const char *key, const char *fmt, ...) OXP_PRINTF(3, 4);
 
 /* Human figures: "3.63 G", "42.6 MB" (decimal units), "12.25x"; in `arena`. */
 OXP_API const char *oxp_human_count(oxp_arena *a, uint64_t n);
 OXP_API const char *oxp_human_bytes(oxp_arena *a, uint64_t n);
+OXP_API const char *oxp_human_unit(oxp_arena *a, uint64_t n, const char *unit); /* "3.63 GFLOPs" */
+OXP_API const char *oxp_human_rate(oxp_arena *a, double per_second); /* "16,070", "24.4" */
 OXP_API const char *oxp_human_seconds(oxp_arena *a, double s);
 OXP_API const char *oxp_thousands(oxp_arena *a, uint64_t n); /* "3,627,122,688" */
 

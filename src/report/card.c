@@ -6,13 +6,21 @@
 #include "report/picture.h"
 #include "report/reports.h"
 
-static const char *base_name(const char *path, oxp_arena *arena) {
+/* The file's name without extension; "model" and the like say nothing: with its folder's name. */
+static const char *short_name(const char *path, oxp_arena *arena) {
     const char *slash = strrchr(path, '/');
     char *name = oxp_strdup(arena, slash != NULL ? slash + 1 : path);
     char *dot = strrchr(name, '.');
     if (dot != NULL && dot != name)
         *dot = '\0';
-    return name;
+    if (strcmp(name, "model") != 0 || slash == NULL)
+        return name;
+    const char *folder = slash;
+    while (folder > path && folder[-1] != '/')
+        folder--;
+    const char *parent = oxp_memdup0(arena, folder, (size_t)(slash - folder));
+    bool named = *parent && strcmp(parent, ".") != 0 && strcmp(parent, "..") != 0;
+    return named ? oxp_sprintf(arena, "%s/%s", parent, name) : name;
 }
 
 const char *oxp_task_name(oxp_task t) {
@@ -120,7 +128,7 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
     c->scratch = oxp_arena_new(oxp_arena_ctx(arena));
     c->device = device;
     c->device_asked = device != NULL;
-    c->name = base_name(oxp_model_path(a->model), arena);
+    c->name = short_name(oxp_model_path(a->model), arena);
     c->insight = oxp_insight_of(a, arena);
     c->in_main = oxp_graphs_of_main(a->model, arena);
     c->memory = oxp_memory_needed(a, OXP_UNDEFINED);

@@ -82,3 +82,38 @@ void oxp_doc_fact(oxp_doc *d, const char *key, const char *fmt, ...) {
         oxp_doc_block(d, OXP_FACTS, 2);
     oxp_doc_row(d, cells);
 }
+
+bool oxp_doc_block_shown(const oxp_block *b, bool page) {
+    if (b->kind == OXP_HEADING)
+        return true;
+    if (b->kind == OXP_DRAWING && !page)
+        return false;
+    if (b->rows == 0 && (b->kind == OXP_BARS || b->kind == OXP_LIST || b->kind == OXP_FACTS))
+        return false;
+    return !(b->level & (page ? OXP_PLAIN_ONLY : OXP_PAGE_ONLY));
+}
+
+bool oxp_doc_heading_shown(const oxp_block *heading, bool page) {
+    for (const oxp_block *b = heading->next; b; b = b->next) {
+        if (b->kind == OXP_HEADING && b->level <= heading->level)
+            return false;
+        if (b->kind != OXP_HEADING && oxp_doc_block_shown(b, page))
+            return true;
+    }
+    return false;
+}
+
+void oxp_doc_spark(const oxp_block *chart, size_t columns, oxp_sink *o) {
+    static const char *const eighth[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    const double *v = chart->values;
+    double most = 0;
+    for (size_t i = 0; i < chart->rows; i++)
+        most = fmax(most, isfinite(v[2 * i + 1]) ? v[2 * i + 1] : 0);
+    columns = chart->rows < columns ? chart->rows : columns;
+    for (size_t k = 0; k < columns; k++) {
+        double top = 0;
+        for (size_t i = k * chart->rows / columns; i < (k + 1) * chart->rows / columns; i++)
+            top = fmax(top, isfinite(v[2 * i + 1]) ? v[2 * i + 1] : 0);
+        oxp_puts(o, eighth[most > 0 ? (size_t)lround(7 * top / most) : 0]);
+    }
+}

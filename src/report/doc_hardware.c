@@ -1,8 +1,16 @@
 /* doc_hardware.c - the analysis for people: devices, requirements, batch scaling. */
-#include "report/reports.h"
+#include <math.h>
+
+#include "report/analysis_doc.h"
 
 static const char *yes(bool b) {
     return b ? "yes" : "no";
+}
+
+/* Parts of a whole in per cent, as precise as it makes sense. */
+static const char *percent(oxp_arena *a, double part) {
+    double p = 100 * part;
+    return p > 0 && p < 0.1 ? "< 0.1 %" : oxp_sprintf(a, "%.*f %%", p < 9.95 ? 1 : 0, p);
 }
 
 static const char *rate(oxp_arena *a, double v, const char *unit) {
@@ -17,18 +25,22 @@ static void chosen(oxp_doc *d, const oxp_card *c) {
                  c->device_asked ? "" : " (an example; choose with --device)");
     oxp_doc_fact(d, "Memory needed", "%s of %s", oxp_human_bytes(a, c->memory),
                  oxp_human_bytes(a, c->device->memory));
-    oxp_doc_fact(d, "Fits", "%s", yes(c->memory <= c->device->memory));
-    oxp_doc_fact(d, "Latency", "%s", oxp_human_seconds(a, l->seconds));
-    oxp_doc_fact(d, "Bound by",
-                 "%s (%s in compute-bound nodes, %s in memory-bound ones, %s launching)",
-                 oxp_bottleneck(l), oxp_human_seconds(a, l->compute_bound),
-                 oxp_human_seconds(a, l->memory_bound), oxp_human_seconds(a, l->launch));
-    oxp_doc_fact(d, "Utilization", "%.2g %% of %s", 100 * l->utilization,
-                 rate(a, l->peak_ops, "FLOP"));
-    oxp_doc_fact(d, "Memory saturation", "%.3g %%",
-                 100.0 * (double)c->memory / (double)c->device->memory);
+    oxp_doc_fact(d, "Fits", "%s", oxp_fits_text(c->memory, c->device->memory));
+    if (c->memory != UINT64_MAX)
+        oxp_doc_fact(d, "Memory saturation", "%s",
+                     percent(a, (double)c->memory / (double)c->device->memory));
+    if (l->seconds > 0) {
+        oxp_doc_fact(d, "Latency", "%s%s", c->a->totals.unknown_nodes > 0 ? "at least " : "",
+                     oxp_human_seconds(a, l->seconds));
+        oxp_doc_fact(d, "Bound by", "%s", oxp_bottleneck(l));
+        oxp_doc_fact(d, "Utilization", "%s of %s", percent(a, l->utilization),
+                     rate(a, l->peak_ops, "FLOP"));
+    } else {
+        oxp_doc_fact(d, "Latency", "%s",
+                     c->a->totals.unknown_nodes > 0 ? "unknown" : "nothing to run");
+    }
     oxp_doc_fact(d, "This machine", "%s, %u thread%s, %s%s%s", c->machine.cpu, c->machine.threads,
-                 c->machine.threads == 1 ? "" : "s", oxp_human_bytes(a, c->machine.memory),
+                 oxp_plural(c->machine.threads), oxp_human_bytes(a, c->machine.memory),
                  c->machine.gpu != NULL ? ", " : "", c->machine.gpu != NULL ? c->machine.gpu : "");
 }
 
@@ -39,21 +51,27 @@ static void all_devices(oxp_doc *d, const oxp_card *c) {
     oxp_arena *a = d->arena;
     oxp_doc_heading(d, 2, "Devices");
     oxp_block *b = oxp_doc_block(d, OXP_TABLE, 6);
+    b->level = OXP_PLAIN_ONLY; /* a page has it in its summary */
     b->header = header;
     b->align = align;
     for (size_t i = 0; i < c->n_devices; i++) {
         const oxp_device_row *r = &c->devices[i];
-        double s = r->latency.seconds;
+        bool too_big = c->memory != UINT64_MAX && !r->fits;
+        double s = too_big ? 0 : r->latency.seconds; /* what does not fit does not run */
         oxp_doc_row(d, (const char *[]){r->device->name, oxp_human_bytes(a, r->device->memory),
-                                        yes(r->fits), oxp_human_seconds(a, s),
-                                        s > 0 ? oxp_sprintf(a, "%.4g", 1 / s) : "-",
-                                        oxp_bottleneck(&r->latency)});
+                                        oxp_fits_text(c->memory, r->device->memory),
+                                        s > 0 ? oxp_human_seconds(a, s) : "-", oxp_runs_text(a, s),
+                                        s > 0 ? oxp_bottleneck(&r->latency) : "-"});
     }
 }
 
-static void requirement(oxp_doc *d, const char *level, const oxp_device_row *r) {
+static void requirement(oxp_doc *d, const oxp_card *c, const char *level, const oxp_device_row *r) {
     if (r == NULL)
-        oxp_doc_fact(d, level, "none of the devices holds it");
+        oxp_doc_fact(d, level, "%s",
+                     c->memory == UINT64_MAX ? "unknown: so is the memory that it needs"
+                                             : "none of the devices holds it");
+    else if (r->latency.seconds <= 0)
+        oxp_doc_fact(d, level, "%s", r->device->name);
     else
         oxp_doc_fact(d, level, "%s, %s a run", r->device->name,
                      oxp_human_seconds(d->arena, r->latency.seconds));
@@ -96,34 +114,43 @@ static void batches(oxp_doc *d, const oxp_card *c) {
             continue;
         }
         oxp_doc_row(d, (const char *[]){batch, oxp_human_seconds(a, p->seconds),
-                                        oxp_sprintf(a, "%.4g", p->throughput),
+                                        p->seconds > 0 ? oxp_human_rate(a, p->throughput) : "-",
                                         oxp_human_count(a, p->flops),
                                         oxp_human_bytes(a, p->peak_activation_bytes),
                                         oxp_human_bytes(a, p->memory_bytes), yes(p->fits)});
     }
 }
 
-static void batch_chart(oxp_doc *d, const oxp_card *c) {
+/* A figure of the sweep over the batch sizes that the graph takes. */
+static void batch_chart(oxp_doc *d, const oxp_card *c, bool latency) {
     const oxp_batch_sweep *s = c->sweep;
-    double *xy = OXP_NEWS(d->arena, 2 * s->n_points + 1, double);
+    double *xy = OXP_NEWS(d->arena, 2 * s->n_points + 1, double), knee = NAN;
     size_t n = 0;
     for (size_t i = 0; i < s->n_points; i++) {
-        if (!s->points[i].valid || s->points[i].throughput <= 0)
+        const oxp_batch_point *p = &s->points[i];
+        if (!p->valid || p->throughput <= 0)
             continue;
-        xy[2 * n] = (double)s->points[i].batch;
-        xy[2 * n++ + 1] = s->points[i].throughput;
+        xy[2 * n] = (double)p->batch;
+        xy[2 * n + 1] = latency ? p->seconds : p->throughput;
+        knee = i == s->knee ? xy[2 * n + 1] : knee;
+        n++;
     }
     if (n < 3)
         return;
-    oxp_block *b = oxp_doc_block(d, OXP_CHART, 2);
-    b->level = OXP_PAGE_ONLY;
-    b->text = "Samples a second by batch size";
+    oxp_doc_heading(d, 2, latency ? "Latency by batch" : "Throughput by batch");
+    oxp_block *b = oxp_doc_block(d, OXP_CHART, 1);
+    b->level = OXP_PAGE_ONLY | OXP_POINTS_X;
+    b->text =
+        latency ? "Time of a run for each batch size." : "Samples a second for each batch size.";
     b->values = xy;
     b->rows = n;
-    b->cells = OXP_NEWS(d->arena, 2 * n, const char *);
-    if (s->knee < s->n_points) {
+    b->axes.x = "batch";
+    b->axes.y = latency ? "time of a run" : "samples a second";
+    b->axes.y_unit = latency ? OXP_UNIT_SECONDS : OXP_UNIT_RATE;
+    if (isfinite(knee)) {
         b->marker_x = (double)s->points[s->knee].batch;
-        b->marker_y = s->points[s->knee].throughput;
+        b->marker_y = knee;
+        b->axes.marker = "knee";
     }
 }
 
@@ -133,12 +160,14 @@ void oxp_doc_hardware(oxp_doc *d, const oxp_card *c) {
                  "Estimates by a roofline for each node, in the model's own types: the greater of "
                  "arithmetic and memory traffic at the device's efficiency, and a launch. "
                  "Measure with `onnxpert verify`.");
+    oxp_doc_heading(d, 2, "%s", c->device->name);
     chosen(d, c);
     all_devices(d, c);
     oxp_doc_heading(d, 2, "System requirements");
-    requirement(d, "Minimum", c->minimum);
-    requirement(d, "Recommended", c->recommended);
-    requirement(d, "Best", c->best);
+    requirement(d, c, "Minimum", c->minimum);
+    requirement(d, c, "Recommended", c->recommended);
+    requirement(d, c, "Best", c->best);
     batches(d, c);
-    batch_chart(d, c);
+    batch_chart(d, c, false);
+    batch_chart(d, c, true);
 }

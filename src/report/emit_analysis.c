@@ -1,5 +1,7 @@
 /* emit_analysis.c - the analysis as data: onnxpert.analysis/1 (docs/analysis.schema.json).
  * Nodes and tensors are streamed: memory does not grow with their number. */
+#include <math.h>
+
 #include "analysis/memory.h"
 #include "report/parts.h"
 #include "report/reports.h"
@@ -329,6 +331,13 @@ static void emit_latency(const oxp_latency_sum *l, oxp_json *j) {
     oxp_json_double(j, "peak_ops", l->peak_ops);
 }
 
+static void emit_fits(oxp_json *j, uint64_t needed, uint64_t there) {
+    if (needed == UINT64_MAX)
+        oxp_json_null(j, "fits");
+    else
+        oxp_json_bool(j, "fits", needed <= there);
+}
+
 static void emit_hardware(const oxp_card *c, oxp_json *j) {
     oxp_json_object(j, "hardware");
     oxp_json_string(j, "device", c->device->id);
@@ -337,8 +346,10 @@ static void emit_hardware(const oxp_card *c, oxp_json *j) {
     oxp_json_uint(j, "device_memory_bytes", c->device->memory);
     oxp_json_double(j, "bandwidth", c->device->bandwidth);
     oxp_json_uint(j, "memory_bytes", c->memory);
-    oxp_json_bool(j, "fits", c->memory <= c->device->memory);
-    oxp_json_double(j, "saturation", (double)c->memory / (double)c->device->memory);
+    emit_fits(j, c->memory, c->device->memory);
+    oxp_json_double(j, "saturation",
+                    c->memory == UINT64_MAX ? (double)NAN
+                                            : (double)c->memory / (double)c->device->memory);
     emit_latency(&c->latency, j);
     oxp_json_object(j, "machine");
     oxp_json_string(j, "cpu", c->machine.cpu);
@@ -358,7 +369,7 @@ static void emit_hardware(const oxp_card *c, oxp_json *j) {
         oxp_json_string(j, "id", r->device->id);
         oxp_json_string(j, "name", r->device->name);
         oxp_json_uint(j, "memory_bytes", r->device->memory);
-        oxp_json_bool(j, "fits", r->fits);
+        emit_fits(j, c->memory, r->device->memory);
         emit_latency(&r->latency, j);
         oxp_json_end(j);
     }

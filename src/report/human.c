@@ -20,6 +20,23 @@ const char *oxp_human_count(oxp_arena *a, uint64_t n) {
     return scaled(a, (double)n, "", prefix);
 }
 
+const char *oxp_human_unit(oxp_arena *a, uint64_t n, const char *unit) {
+    const char *number = oxp_human_count(a, n);
+    bool prefixed = n != UINT64_MAX && n >= 1000; /* 999.5 and up would round to it */
+    return oxp_sprintf(a, "%s%s%s", number, prefixed ? "" : " ", unit);
+}
+
+const char *oxp_human_rate(oxp_arena *a, double per_second) {
+    if (!isfinite(per_second) || per_second < 0)
+        return "unknown";
+    double unit = 1; /* four digits are more than an estimate has */
+    while (per_second / unit >= 9999.5)
+        unit *= 10;
+    if (per_second >= 999.5 && per_second < 1e18)
+        return oxp_thousands(a, (uint64_t)(round(per_second / unit) * unit));
+    return oxp_sprintf(a, "%.*f", per_second < 9.995 ? 2 : per_second < 99.95 ? 1 : 0, per_second);
+}
+
 const char *oxp_human_bytes(oxp_arena *a, uint64_t n) {
     static const char *const prefix[] = {"", "k", "M", "G", "T", "P", "E", NULL};
     if (n == UINT64_MAX)

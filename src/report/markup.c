@@ -6,7 +6,11 @@
 #include "base/utf8.h"
 
 void oxp_markup(oxp_sink *o, const char *s, size_t most) {
-    size_t len = strlen(s), shown = 0;
+    oxp_markup_part(o, s, strlen(s), most);
+}
+
+void oxp_markup_part(oxp_sink *o, const char *s, size_t len, size_t most) {
+    size_t shown = 0;
     for (size_t i = 0, n; i < len; i += n) {
         if (shown++ >= most) {
             oxp_puts(o, "\xe2\x80\xa6");

@@ -50,6 +50,8 @@ typedef struct oxp_picture {
 
 const oxp_picture *oxp_picture_of(const void *card, oxp_arena *arena);
 
+/* How wide it will be, in pixels of its own scale. */
+double oxp_picture_width(const oxp_picture *p, oxp_arena *arena);
 /* As an <svg> element, names escaped.  page: inside an HTML page, which brings the colours. */
 void oxp_picture_svg(oxp_sink *o, const oxp_picture *p, bool page, oxp_arena *arena);
 

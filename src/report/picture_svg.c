@@ -292,13 +292,25 @@ static const char style[] =
     ".bx{fill:#1b1f23;stroke:#4a525b}.io{fill:#22303f;stroke:#4a525b}.gr{stroke:#9aa3ad}"
     ".tt,.hd{fill:#eef0f2}.sb,.lg{fill:#c8ced5}.nx,.gn{fill:#8cc0f3}}</style>\n";
 
+/* Lays out everything; lanes by edge. */
+static int *arrange(drawing *d) {
+    d->at = OXP_NEWS(d->a, d->p->n_boxes + 1, spot);
+    lay_out(d);
+    int *lane = OXP_NEWS(d->a, d->p->n_edges + 1, int);
+    int lanes = choose_lanes(d, lane);
+    d->w = fmax(MARGIN + d->body_w + (lanes ? 18 + lanes * (double)LANE : 0) + MARGIN, 420);
+    return lane;
+}
+
+double oxp_picture_width(const oxp_picture *p, oxp_arena *arena) {
+    drawing d = {.a = arena, .p = p};
+    arrange(&d);
+    return d.w;
+}
+
 void oxp_picture_svg(oxp_sink *o, const oxp_picture *p, bool page, oxp_arena *arena) {
     drawing d = {.o = o, .a = arena, .p = p};
-    d.at = OXP_NEWS(arena, p->n_boxes + 1, spot);
-    lay_out(&d);
-    int *lane = OXP_NEWS(arena, p->n_edges + 1, int);
-    int lanes = choose_lanes(&d, lane);
-    d.w = fmax(MARGIN + d.body_w + (lanes ? 18 + lanes * (double)LANE : 0) + MARGIN, 420);
+    const int *lane = arrange(&d);
     oxp_printf(o,
                "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\" viewBox=\"0 0 %.0f "
                "%.0f\" width=\"%.0f\" height=\"%.0f\" role=\"img\"><title>",

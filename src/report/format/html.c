@@ -1,205 +1,246 @@
 /* html.c - documents as one self-contained page: no network, light and dark, readable on a phone,
  * printable; charts are inline SVG; tables can be sorted and searched, everything is there without
- * script. */
-#include <math.h>
+ * script.  Style and script are src/report/page/page.css and page.js; the page's security policy
+ * allows these two by their hashes and nothing else. */
 #include <string.h>
 
-#include "base/utf8.h"
-#include "onnxpert/report.h"
+#include "page.inc"
+#include "report/markup.h"
+#include "report/page/chart.h"
+#include "report/picture.h"
 
-static const char head[] =
-    "<meta charset=\"utf-8\"><meta name=\"viewport\" "
-    "content=\"width=device-width,initial-scale=1\">"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-    "'unsafe-inline'; script-src 'unsafe-inline'\">"
-    "<style>:root{color-scheme:light dark;--bg:#fcfcfb;--fg:#1c1e21;--soft:#5d6570;--line:#dfe2e6;"
-    "--card:#fff;--accent:#2563a8;--bar:#4b87c5;--mark:#c2410c}@media(prefers-color-scheme:dark){"
-    ":root{--bg:#14171a;--fg:#e6e8ea;--soft:#9aa3ad;--line:#2c3238;--card:#1b1f23;--accent:#7db4ec;"
-    "--bar:#3f7ab8;--mark:#f59e5b}}*{box-sizing:border-box}body{margin:0 auto;max-width:72rem;"
-    "padding:1.2rem 1rem 4rem;background:var(--bg);color:var(--fg);font:15px/1.5 "
-    "system-ui,sans-serif}h1{font-size:1.5rem;margin:.2rem 0 1rem;overflow-wrap:anywhere}"
-    "h2{font-size:1.15rem;margin:2rem 0 .6rem;padding-bottom:.2rem;border-bottom:1px solid "
-    "var(--line)}h3{font-size:1rem;margin:1.2rem 0 .4rem}p{max-width:60rem;margin:.4rem 0}"
-    "dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.6rem;margin:."
-    "6rem "
-    "0}dl div{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.5rem "
-    ".7rem}dt{color:var(--soft);font-size:.8rem}dd{margin:0;font-weight:600;overflow-wrap:anywhere}"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem;"
-    "font-variant-numeric:tabular-nums}th{text-align:left;color:var(--soft);font-weight:600;"
-    "cursor:pointer}th,td{padding:.28rem .6rem;border-bottom:1px solid "
-    "var(--line);vertical-align:top;"
-    "overflow-wrap:anywhere}.r{text-align:right;white-space:nowrap}article{background:var(--card);"
-    "border:1px solid var(--line);border-left:4px solid "
-    "var(--accent);border-radius:6px;padding:.6rem "
-    "1rem;margin:.7rem 0}article h4{margin:0;font-size:1rem}article "
-    ".b{color:var(--accent);font-size:"
-    ".82rem;margin:.1rem 0 .4rem}.bars{display:grid;grid-template-columns:max-content max-content "
-    "1fr;gap:.15rem .7rem;align-items:center;font-size:.9rem}.bars span{overflow-wrap:anywhere;"
-    "max-width:22rem}.bars i{display:block;height:.85rem;background:var(--bar);border-radius:2px}"
-    "svg{width:100%;height:auto;max-width:46rem}svg text{fill:var(--soft);font:12px system-ui}"
-    "input{width:100%;max-width:24rem;padding:.35rem .5rem;margin:.4rem 0;border:1px solid "
-    "var(--line);"
-    "border-radius:4px;background:var(--card);color:var(--fg)}@media print{input{display:none}"
-    "article,dl div{break-inside:avoid}}</style>";
+enum { HALF_COLUMNS = 3, HALF_ROWS = 14, SORT_ROWS = 30, TALL_ROWS = 8 };
 
-/* Sorts a table by the clicked column and filters long tables by a word. */
-static const char script[] =
-    "<script async>for(const t of document.querySelectorAll('table')){const b=t.tBodies[0];const "
-    "num=s=>parseFloat(s.replace(/[, ]/g,''));t.querySelectorAll('th').forEach((h,i)=>{let d=1;"
-    "h.onclick=()=>{const r=[...b.rows];r.sort((x,y)=>{const p=x.cells[i].dataset.v||"
-    "x.cells[i].textContent,q=y.cells[i].dataset.v||y.cells[i].textContent,m=num(p),n=num(q);"
-    "return "
-    "d*(isNaN(m)||isNaN(n)?p.localeCompare(q):m-n)});d=-d;b.append(...r)}});if(b.rows.length>15){"
-    "const "
-    "f=document.createElement('input');f.placeholder='search '+b.rows.length+' rows';"
-    "f.setAttribute('aria-label','search the table');f.oninput=()=>{for(const r of b.rows)r.hidden="
-    "!r.textContent.toLowerCase().includes(f.value.toLowerCase())};t.parentNode.before(f)}}</"
-    "script>";
+typedef struct page {
+    oxp_sink *o;
+    oxp_arena *a;
+    unsigned part; /* as in oxp_report */
+    unsigned sections;
+    bool in_section, in_part;
+    bool left;       /* the last part was narrow and has nothing on its right yet */
+    unsigned beside; /* parts that still fit beside a tall one */
+} page;
 
-/* Text with all markup, control and direction characters defused; cut at `most` characters. */
-static void text(oxp_sink *o, const char *s, size_t most) {
-    size_t len = strlen(s), shown = 0;
-    for (size_t i = 0, n; i < len; i += n) {
-        if (shown++ >= most) {
-            oxp_puts(o, "...");
-            return;
-        }
-        n = oxp_utf8_printable(s + i, len - i);
-        if (!n) {
-            oxp_printf(o, "\\x%02x", (unsigned)(unsigned char)s[i]);
-            n = 1;
-        } else if (strchr("<>&\"'`()", s[i])) {
-            oxp_printf(o, "&#%d;", s[i]);
-        } else {
-            oxp_write(o, s + i, n);
-        }
+/* ---- blocks ---- */
+
+/* Sentences: what is between `backquotes` is code. */
+static void prose(oxp_sink *o, const char *s, size_t most) {
+    const char *open, *close;
+    while ((open = strchr(s, '`')) != NULL && (close = strchr(open + 1, '`')) != NULL) {
+        oxp_markup_part(o, s, (size_t)(open - s), most);
+        oxp_puts(o, "<code>");
+        oxp_markup_part(o, open + 1, (size_t)(close - open - 1), most);
+        oxp_puts(o, "</code>");
+        s = close + 1;
     }
+    oxp_markup(o, s, most);
+}
+
+/* "1.22 ms, bound by compute": the figure large, the rest small. */
+static void tile(oxp_sink *o, const char *s) {
+    const char *comma = strstr(s, ", ");
+    if (!comma) {
+        oxp_markup(o, s, 200);
+        return;
+    }
+    oxp_markup_part(o, s, (size_t)(comma - s), 200);
+    oxp_puts(o, " <small>");
+    oxp_markup(o, comma + 2, 200);
+    oxp_puts(o, "</small>");
 }
 
 static void facts(oxp_sink *o, const oxp_block *b) {
-    oxp_puts(o, "<dl>");
+    oxp_printf(o, "<dl class=%s>", b->level & OXP_TILES ? "tiles" : "facts");
     for (size_t r = 0; r < b->rows; r++) {
         oxp_puts(o, "<div><dt>");
-        text(o, b->cells[2 * r], 120);
+        oxp_markup(o, b->cells[2 * r], 120);
         oxp_puts(o, "</dt><dd>");
-        text(o, b->cells[2 * r + 1], 600);
+        if (b->level & OXP_TILES)
+            tile(o, b->cells[2 * r + 1]);
+        else
+            prose(o, b->cells[2 * r + 1], 600);
         oxp_puts(o, "</dd></div>");
     }
     oxp_puts(o, "</dl>\n");
 }
 
-static void row(oxp_sink *o, const oxp_block *b, const char *const *cells, const char *tag) {
+static void row(oxp_sink *o, const oxp_block *b, const char *const *cells, bool head) {
     oxp_puts(o, "<tr>");
     for (size_t c = 0; c < b->columns; c++) {
         bool right = b->align && b->align[c] == OXP_ALIGN_RIGHT;
-        oxp_printf(o, "<%s%s>", tag, right ? " class=r" : "");
-        text(o, cells[c], 300);
-        oxp_printf(o, "</%s>", tag);
+        const char *class = right                               ? " class=r"
+                            : !head && !strcmp(cells[c], "yes") ? " class=yes"
+                            : !head && !strcmp(cells[c], "no")  ? " class=no"
+                                                                : "";
+        oxp_printf(o, head ? "<th scope=col%s>" : "<td%s>", class);
+        oxp_markup(o, cells[c], 300);
+        oxp_puts(o, head ? "</th>" : "</td>");
     }
     oxp_puts(o, "</tr>\n");
 }
 
 static void table(oxp_sink *o, const oxp_block *b) {
-    oxp_puts(o, "<div class=wide><table>");
+    bool folded = (b->level & OXP_FOLDED) != 0;
+    if (folded) {
+        oxp_puts(o, "<details class=long><summary>");
+        if (b->text)
+            oxp_markup(o, b->text, 200);
+        else
+            oxp_printf(o, "All %zu", b->rows);
+        oxp_puts(o, "</summary>");
+    }
+    oxp_printf(o, "<div class=wide tabindex=0><table%s>",
+               b->header && (folded || b->rows > SORT_ROWS) ? " class=sort" : "");
     if (b->header) {
         oxp_puts(o, "<thead>");
-        row(o, b, b->header, "th");
+        row(o, b, b->header, true);
         oxp_puts(o, "</thead>");
     }
     oxp_puts(o, "<tbody>");
     for (size_t r = 0; r < b->rows; r++)
-        row(o, b, b->cells + r * b->columns, "td");
-    oxp_puts(o, "</tbody></table></div>\n");
+        row(o, b, b->cells + r * b->columns, false);
+    oxp_puts(o, "</tbody></table></div>");
+    oxp_puts(o, folded ? "</details>\n" : "\n");
 }
 
 static void list(oxp_sink *o, const oxp_block *b) {
     oxp_puts(o, "<ul>");
     for (size_t r = 0; r < b->rows; r++) {
         oxp_puts(o, "<li>");
-        text(o, b->cells[r], 1000);
+        prose(o, b->cells[r], 1000);
         oxp_puts(o, "</li>");
     }
     oxp_puts(o, "</ul>\n");
 }
 
+/* The first badge of an item is a severity, where it is one of these. */
+static const char *severity(const oxp_block *b) {
+    static const char *const known[] = {"high", "medium", "low", "info"};
+    for (size_t i = 0; b->rows > 1 && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(b->cells[1], known[i]))
+            return known[i];
+    return "plain-item";
+}
+
 static void item(oxp_sink *o, const oxp_block *b) {
-    oxp_puts(o, "<article>");
+    oxp_printf(o, "<article class=%s>", severity(b));
     for (size_t r = 0; r < b->rows; r++) {
         if (!*b->cells[r])
             continue;
-        oxp_puts(o, r == 0 ? "<h4>" : r == 1 ? "<div class=b>" : "<p>");
-        text(o, b->cells[r], 2000);
-        oxp_puts(o, r == 0 ? "</h4>" : r == 1 ? "</div>" : "</p>");
+        oxp_puts(o, r == 0 ? "<h4>" : r == 1 ? "<p class=b>" : "<p>");
+        prose(o, b->cells[r], 2000);
+        oxp_puts(o, r == 0 ? "</h4>" : "</p>");
     }
     oxp_puts(o, "</article>\n");
 }
 
-static void bars(oxp_sink *o, const oxp_block *b) {
-    double most = 0;
-    for (size_t r = 0; r < b->rows; r++)
-        if (isfinite(b->values[r]))
-            most = fmax(most, b->values[r]);
-    oxp_puts(o, "<div class=bars>");
-    for (size_t r = 0; r < b->rows; r++) {
-        double share = most > 0 && isfinite(b->values[r]) ? 100 * b->values[r] / most : 0;
-        oxp_puts(o, "<span>");
-        text(o, b->cells[2 * r], 120);
-        oxp_puts(o, "</span><span class=r>");
-        text(o, b->cells[2 * r + 1], 120);
-        oxp_printf(o, "</span><i style=\"width:%.1f%%\"></i>", fmax(share, 0.2));
-    }
-    oxp_puts(o, "</div>\n");
+/* ---- sections and their parts ---- */
+
+static void close_part(page *p) {
+    if (p->in_part)
+        oxp_puts(p->o, "</div>\n");
+    p->in_part = false;
 }
 
-/* A line through x, y pairs in a box of 640 by 240 units. */
-static void chart(oxp_sink *o, const oxp_block *b) {
-    enum { W = 640, H = 240, LEFT = 70, BOTTOM = 34, TOP = 12 };
-    bool powers = b->level & OXP_SCATTER;
-    double x0 = INFINITY, x1 = -INFINITY, y0 = powers ? INFINITY : 0, y1 = powers ? -INFINITY : 0;
-    for (size_t i = 0; i < b->rows; i++) {
-        x0 = fmin(x0, b->values[2 * i]);
-        x1 = fmax(x1, b->values[2 * i]);
-        y0 = fmin(y0, b->values[2 * i + 1]);
-        y1 = fmax(y1, b->values[2 * i + 1]);
-    }
-    if (!b->rows || !isfinite(x0) || !isfinite(x1) || !isfinite(y1))
-        return;
-    double sx = (W - LEFT - 20) / fmax(x1 - x0, 1e-12),
-           sy = (H - TOP - BOTTOM) / fmax(y1 - y0, 1e-12);
-    oxp_printf(o, "<svg viewBox=\"0 0 %d %d\" role=img><title>", W, H);
-    text(o, b->text, 200);
-    oxp_printf(o, "</title><path d=\"M%d %dV%dH%d\" fill=none stroke=\"var(--line)\"/>", LEFT, TOP,
-               H - BOTTOM, W - 20);
-    if (!powers)
-        oxp_puts(o, "<polyline fill=none stroke=\"var(--bar)\" stroke-width=2 points=\"");
-    for (size_t i = 0; i < b->rows; i++)
-        oxp_printf(o, powers ? "<circle cx=%.1f cy=%.1f r=3 fill=\"var(--bar)\"/>" : "%.1f,%.1f ",
-                   LEFT + sx * (b->values[2 * i] - x0),
-                   H - BOTTOM - sy * (b->values[2 * i + 1] - y0));
-    if (!powers)
-        oxp_puts(o, "\"/>");
-    if (isfinite(b->marker_x) && isfinite(b->marker_y))
-        oxp_printf(o, "<circle cx=%.1f cy=%.1f r=5 fill=\"var(--mark)\"/>",
-                   LEFT + sx * (b->marker_x - x0), H - BOTTOM - sy * (b->marker_y - y0));
-    oxp_printf(o,
-               "<text x=%d y=%d>%.4g</text><text x=%d y=%d text-anchor=end>%.4g</text><text x=%d "
-               "y=%d text-anchor=end>%.4g</text><text x=%d y=%d>",
-               LEFT, H - 18, powers ? pow(10, x0) : x0, W - 20, H - 18, powers ? pow(10, x1) : x1,
-               LEFT - 6, TOP + 10, powers ? pow(10, y1) : y1, LEFT, H - 3);
-    text(o, b->text, 200);
-    oxp_puts(o, "</text></svg>\n");
+static void close_section(page *p) {
+    close_part(p);
+    if (p->in_section)
+        oxp_puts(p->o, "</section>\n");
+    p->in_section = p->left = false;
+    p->beside = 0;
 }
 
-static void block(oxp_sink *o, const oxp_block *b) {
+/* Two parts stand side by side where all that is in them is narrow. */
+static bool narrow(const oxp_block *b) {
+    for (; b && !(b->kind == OXP_HEADING && b->level <= 2); b = b->next) {
+        bool wide = b->kind == OXP_DRAWING || b->kind == OXP_ITEM || b->kind == OXP_HEADING ||
+                    (b->kind == OXP_TABLE &&
+                     (b->columns > HALF_COLUMNS || b->rows > HALF_ROWS || (b->level & OXP_FOLDED)));
+        if (wide && oxp_doc_block_shown(b, true) && !(b->level & OXP_NARROW))
+            return false;
+    }
+    return true;
+}
+
+/* Without a frame: articles, which have their own; and, where no heading begins the part, text and
+ * tiles. */
+static bool frameless(const oxp_block *b, bool headed) {
+    for (; b && b->kind != OXP_HEADING; b = b->next) {
+        bool bare = b->kind == OXP_ITEM || b->kind == OXP_PARAGRAPH ||
+                    (b->kind == OXP_FACTS && (b->level & OXP_TILES));
+        if (oxp_doc_block_shown(b, true) && (!bare || (headed && b->kind != OXP_ITEM)))
+            return false;
+    }
+    return true;
+}
+
+/* The next part of the section, by its heading; NULL: there is none. */
+static const oxp_block *next_part(const oxp_block *b) {
+    for (; b && !(b->kind == OXP_HEADING && b->level <= 1); b = b->next)
+        if (b->kind == OXP_HEADING && b->level == 2 && oxp_doc_heading_shown(b, true))
+            return b->next;
+    return NULL;
+}
+
+/* Where a narrow part goes; one that would stand alone takes the whole width. */
+static const char *width_class(page *p, const oxp_block *b) {
+    if (!b || !narrow(b)) {
+        p->left = false;
+        p->beside = 0;
+        return "";
+    }
+    if (p->beside > 0) {
+        p->beside--;
+        return " half";
+    }
+    if (p->left) {
+        p->left = false;
+        return " half";
+    }
+    const oxp_block *next = next_part(b);
+    if (!next || !narrow(next))
+        return "";
+    if (b->level & OXP_NARROW && (b->kind == OXP_DRAWING || b->rows > TALL_ROWS)) {
+        p->beside = 2;
+        return b->kind == OXP_DRAWING ? " half tall" : " half high";
+    }
+    p->left = true;
+    return " half";
+}
+
+static void open_part(page *p, const oxp_block *b, bool headed) {
+    const char *width = headed ? width_class(p, b) : "";
+    oxp_printf(p->o, "<div class=\"part%s%s\">", width, frameless(b, headed) ? " plain" : "");
+    p->in_part = true;
+}
+
+static void heading(page *p, const oxp_block *b) {
+    if (b->level <= 1) {
+        close_section(p);
+        p->sections++;
+        oxp_printf(p->o, "<section id=s%u-%u>\n<h2>", p->part, p->sections);
+        p->in_section = true;
+    } else if (b->level == 2) {
+        close_part(p);
+        open_part(p, b->next, true);
+        oxp_puts(p->o, "<h3>");
+    } else {
+        if (!p->in_part)
+            open_part(p, b, false);
+        oxp_puts(p->o, "<h4>");
+    }
+    oxp_markup(p->o, b->text, 300);
+    oxp_printf(p->o, "</h%d>\n", b->level <= 1 ? 2 : b->level == 2 ? 3 : 4);
+}
+
+static void content(page *p, const oxp_block *b) {
+    oxp_sink *o = p->o;
     switch (b->kind) {
     case OXP_HEADING:
-        oxp_printf(o, "<h%d>", b->level <= 1 ? 2 : 3);
-        text(o, b->text, 300);
-        oxp_printf(o, "</h%d>\n", b->level <= 1 ? 2 : 3);
         break;
     case OXP_PARAGRAPH:
         oxp_puts(o, "<p>");
-        text(o, b->text, 5000);
+        prose(o, b->text, 5000);
         oxp_puts(o, "</p>\n");
         break;
     case OXP_FACTS:
@@ -215,12 +256,76 @@ static void block(oxp_sink *o, const oxp_block *b) {
         item(o, b);
         break;
     case OXP_BARS:
-        bars(o, b);
+        oxp_page_bars(o, b);
         break;
     case OXP_CHART:
-        chart(o, b);
+        oxp_page_chart(o, b, p->a);
+        break;
+    case OXP_DRAWING:
+        oxp_puts(o, "<div class=scroll tabindex=0>");
+        oxp_picture_svg(o, b->picture, true, p->a);
+        oxp_puts(o, "</div>\n");
         break;
     }
+}
+
+static void body(page *p, const oxp_doc *d) {
+    for (const oxp_block *b = d->first; b; b = b->next) {
+        if (b->kind == OXP_HEADING) {
+            if (oxp_doc_heading_shown(b, true))
+                heading(p, b);
+            continue;
+        }
+        if (!oxp_doc_block_shown(b, true))
+            continue;
+        if (!p->in_part)
+            open_part(p, b, false);
+        content(p, b);
+    }
+    close_section(p);
+}
+
+/* ---- the page ---- */
+
+static void navigation(page *p, const oxp_doc *d) {
+    unsigned n = 0;
+    oxp_puts(p->o, "<nav aria-label=Sections><ul>");
+    for (const oxp_block *b = d->first; b; b = b->next) {
+        if (b->kind != OXP_HEADING || b->level > 1 || !oxp_doc_heading_shown(b, true))
+            continue;
+        oxp_printf(p->o, "<li><a href=\"#s0-%u\">", ++n);
+        oxp_markup(p->o, b->text, 60);
+        oxp_puts(p->o, "</a></li>");
+    }
+    oxp_puts(p->o, "</ul></nav>\n");
+}
+
+static void page_begin(oxp_sink *o, const char *title) {
+    oxp_puts(o, "<!doctype html>\n<html lang=en><head><meta charset=\"utf-8\"><title>");
+    oxp_markup(o, title, 300);
+    oxp_printf(o,
+               "</title><meta name=viewport content=\"width=device-width,initial-scale=1\">"
+               "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+               "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\">\n<style>",
+               page_css_hash, page_js_hash);
+    oxp_write(o, page_css, sizeof page_css - 1);
+    oxp_puts(o, "</style></head>\n<body>");
+}
+
+static void page_end(oxp_sink *o) {
+    oxp_puts(o, "</main><footer>Made by onnxpert " OXP_VERSION
+                ". Estimates are computed from the graph; nothing was run unless it says so."
+                "</footer>\n<script>");
+    oxp_write(o, page_js, sizeof page_js - 1);
+    oxp_puts(o, "</script></body></html>\n");
+}
+
+static void begin_several(oxp_sink *o, size_t n) {
+    page_begin(o, "onnxpert reports");
+    oxp_printf(o,
+               "<header class=top><h1>%zu models</h1><p class=lead>Each opens to its whole "
+               "report.</p></header>\n<main>",
+               n);
 }
 
 static bool accepts(const char *kind) {
@@ -231,21 +336,33 @@ static bool accepts(const char *kind) {
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_doc *d = r->doc(r->source, arena);
-    oxp_puts(o, "<!doctype html>\n<html lang=en><head><title>");
-    text(o, d->title, 300);
-    oxp_puts(o, "</title>");
-    oxp_puts(o, head);
-    oxp_puts(o, "</head><body><h1>");
-    text(o, d->title, 300);
-    oxp_puts(o, "</h1>\n");
-    for (const oxp_block *b = d->first; b; b = b->next)
-        block(o, b);
-    oxp_puts(o, script);
-    oxp_puts(o, "</body></html>\n");
+    page p = {.o = o, .a = arena, .part = r->part};
+    if (r->part == 0)
+        page_begin(o, d->title);
+    oxp_puts(o, r->part ? "<details class=model><summary><b>" : "<header class=top><h1>");
+    oxp_markup(o, d->title, 300);
+    oxp_puts(o, r->part ? "</b> " : "</h1>");
+    if (d->lead) {
+        oxp_puts(o, r->part ? "" : "<p class=lead>");
+        oxp_markup(o, d->lead, 400);
+        oxp_puts(o, r->part ? "" : "</p>");
+    }
+    oxp_puts(o, r->part ? "</summary>\n" : "</header>\n");
+    if (r->part == 0) {
+        navigation(&p, d);
+        oxp_puts(o, "<main>\n");
+    }
+    body(&p, d);
+    if (r->part)
+        oxp_puts(o, "</details>\n");
+    else
+        page_end(o);
 }
 
 const oxp_format oxp_format_html = {.name = "html",
                                     .summary = "one page for a browser, no network needed",
                                     .accepts = accepts,
                                     .render = render,
-                                    .parts = OXP_PARTS_FOLLOW};
+                                    .parts = OXP_PARTS_FOLLOW,
+                                    .begin = begin_several,
+                                    .end = page_end};

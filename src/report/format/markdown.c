@@ -67,11 +67,10 @@ static void lines(oxp_sink *o, const oxp_block *b) {
 }
 
 static void chart(oxp_sink *o, const oxp_block *b) {
-    oxp_puts(o, "| x | ");
     text(o, b->text, 200);
-    oxp_puts(o, " |\n|---:|---:|\n");
-    for (size_t i = 0; i < b->rows; i++)
-        oxp_printf(o, "| %.6g | %.6g |\n", b->values[2 * i], b->values[2 * i + 1]);
+    oxp_puts(o, ":\n\n`");
+    oxp_doc_spark(b, 64, o);
+    oxp_puts(o, "`\n");
 }
 
 static bool accepts(const char *kind) {
@@ -86,7 +85,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     text(o, d->title, 300);
     oxp_puts(o, "\n");
     for (const oxp_block *b = d->first; b; b = b->next) {
-        if ((b->kind == OXP_TABLE || b->kind == OXP_CHART) && (b->level & OXP_PAGE_ONLY))
+        if (!(b->kind == OXP_HEADING ? oxp_doc_heading_shown(b, false)
+                                     : oxp_doc_block_shown(b, false)))
             continue;
         oxp_puts(o, "\n");
         switch (b->kind) {
@@ -112,6 +112,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
             break;
         case OXP_CHART:
             chart(o, b);
+            break;
+        case OXP_DRAWING:
             break;
         }
     }

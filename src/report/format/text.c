@@ -50,11 +50,11 @@ static void pad(oxp_sink *o, size_t n) {
         oxp_puts(o, " ");
 }
 
-/* Words wrapped at WIDTH, following lines indented. */
-static void wrap(pen *p, const char *text, size_t indent) {
-    size_t at = 0;
-    pad(p->o, indent);
-    at = indent;
+/* Words wrapped at WIDTH, following lines indented as the first, which `bullet` (or "") begins. */
+static void wrap(pen *p, const char *text, size_t indent, const char *bullet) {
+    size_t at = indent;
+    pad(p->o, indent - strlen(bullet));
+    oxp_puts(p->o, bullet);
     while (*text) {
         size_t n = strcspn(text, " ");
         char word[512];
@@ -157,6 +157,8 @@ static void bars(pen *p, const oxp_block *b) {
         oxp_puts(p->o, "  ");
         style(p, "36");
         int n = most > 0 && isfinite(b->values[r]) ? (int)lround(40 * b->values[r] / most) : 0;
+        if (n == 0 && b->values[r] > 0)
+            oxp_puts(p->o, ".");
         while (n-- > 0)
             oxp_puts(p->o, "#");
         style(p, "0");
@@ -180,35 +182,20 @@ static void item(pen *p, const oxp_block *b) {
     oxp_puts(p->o, "\n");
     for (size_t r = 2; r < b->rows; r++)
         if (*b->cells[r])
-            wrap(p, b->cells[r], 6);
+            wrap(p, b->cells[r], 6, "");
 }
 
 static void list(pen *p, const oxp_block *b) {
-    for (size_t r = 0; r < b->rows; r++) {
-        oxp_puts(p->o, "  - ");
-        show(p->o, b->cells[r], 600);
-        oxp_puts(p->o, "\n");
-    }
+    for (size_t r = 0; r < b->rows; r++)
+        wrap(p, b->cells[r], 4, "- ");
 }
 
-/* A sparkline: the largest value of each of up to SPARKS stretches, in eighths of a line. */
 static void chart(pen *p, const oxp_block *b) {
-    enum { SPARKS = 64 };
-    static const char *const eighth[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    double most = 0;
-    for (size_t i = 0; i < b->rows; i++)
-        most = fmax(most, isfinite(b->values[2 * i + 1]) ? b->values[2 * i + 1] : 0);
-    size_t columns = b->rows < SPARKS ? b->rows : SPARKS;
     oxp_puts(p->o, "  ");
     show(p->o, b->text, 200);
     oxp_puts(p->o, "\n  ");
     style(p, "36");
-    for (size_t k = 0; k < columns; k++) {
-        double v = 0;
-        for (size_t i = k * b->rows / columns; i < (k + 1) * b->rows / columns; i++)
-            v = fmax(v, isfinite(b->values[2 * i + 1]) ? b->values[2 * i + 1] : 0);
-        oxp_puts(p->o, eighth[most > 0 ? (size_t)lround(7 * v / most) : 0]);
-    }
+    oxp_doc_spark(b, 64, p->o);
     style(p, "0");
     oxp_puts(p->o, "\n");
 }
@@ -228,14 +215,15 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
     style(&p, "0");
     oxp_puts(o, "\n");
     for (const oxp_block *b = d->first; b; b = b->next) {
-        if ((b->kind == OXP_TABLE || b->kind == OXP_CHART) && (b->level & OXP_PAGE_ONLY))
+        if (!(b->kind == OXP_HEADING ? oxp_doc_heading_shown(b, false)
+                                     : oxp_doc_block_shown(b, false)))
             continue;
         switch (b->kind) {
         case OXP_HEADING:
             heading(&p, b);
             break;
         case OXP_PARAGRAPH:
-            wrap(&p, b->text, 2);
+            wrap(&p, b->text, 2, "");
             break;
         case OXP_FACTS:
             facts(&p, b);
@@ -254,6 +242,8 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
             break;
         case OXP_CHART:
             chart(&p, b);
+            break;
+        case OXP_DRAWING:
             break;
         }
     }
