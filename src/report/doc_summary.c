@@ -182,9 +182,8 @@ static void half_precision(oxp_doc *d, const oxp_card *c) {
     }
     double seconds = oxp_latency(c->a, c->device, OXP_FLOAT16, NULL, NULL);
     double gain = seconds > 0 ? c->latency.seconds / seconds : 1;
-    const char *time = gain >= 1.05 ? oxp_sprintf(a, "%s instead of %s (%.2gx faster)",
-                                                  oxp_human_seconds(a, seconds),
-                                                  oxp_human_seconds(a, c->latency.seconds), gain)
+    const char *time = gain >= 1.05 ? oxp_sprintf(a, "about %.2gx faster (%s)", gain,
+                                                  oxp_human_seconds(a, seconds))
                                     : "no faster";
     line = oxp_sprintf(a, "float16 on %s: %s, %s instead of %s of memory.", c->device->name, time,
                        oxp_human_bytes(a, memory), oxp_human_bytes(a, c->memory));
@@ -197,9 +196,10 @@ static void overhead(oxp_doc *d, const oxp_card *c) {
         return;
     const char *line = oxp_sprintf(
         d->arena,
-        "Starting nodes takes %.0f %% of the time on %s: fewer nodes (fusion, folding) or larger "
+        "Starting nodes takes %s of the time on %s: fewer nodes (fusion, folding) or larger "
         "batches pay more than less arithmetic.",
-        100 * share, c->device->name);
+        share > 0.99 ? "nearly all" : oxp_sprintf(d->arena, "%.0f %%", 100 * share),
+        c->device->name);
     oxp_doc_row(d, &line);
 }
 

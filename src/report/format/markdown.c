@@ -6,8 +6,8 @@
 #include "onnxpert/report.h"
 
 /* Everything that Markdown or HTML could take for markup is escaped; names are cut. */
-static void text(oxp_sink *o, const char *s, size_t most) {
-    size_t len = strlen(s), shown = 0;
+static void part(oxp_sink *o, const char *s, size_t len, size_t most) {
+    size_t shown = 0;
     for (size_t i = 0, n; i < len; i += n) {
         n = oxp_utf8_printable(s + i, len - i);
         if (shown++ >= most) {
@@ -27,6 +27,27 @@ static void text(oxp_sink *o, const char *s, size_t most) {
             oxp_write(o, s + i, n);
         }
     }
+}
+
+static void text(oxp_sink *o, const char *s, size_t most) {
+    part(o, s, strlen(s), most);
+}
+
+/* Sentences: what is between `backquotes` stays code, where nothing else is markup. */
+static void prose(oxp_sink *o, const char *s, size_t most) {
+    const char *open, *close;
+    while ((open = strchr(s, '`')) != NULL && (close = strchr(open + 1, '`')) != NULL) {
+        part(o, s, (size_t)(open - s), most);
+        oxp_puts(o, "`");
+        for (const char *c = open + 1; c < close;) {
+            size_t n = oxp_utf8_printable(c, (size_t)(close - c));
+            oxp_write(o, n ? c : "?", n ? n : 1);
+            c += n ? n : 1;
+        }
+        oxp_puts(o, "`");
+        s = close + 1;
+    }
+    part(o, s, strlen(s), most);
 }
 
 static void row(oxp_sink *o, const char *const *cells, size_t columns) {
@@ -61,7 +82,7 @@ static void lines(oxp_sink *o, const oxp_block *b) {
         if (!*b->cells[r])
             continue;
         oxp_puts(o, title ? "#### " : badge ? "*" : b->kind == OXP_ITEM ? "\n" : "- ");
-        text(o, b->cells[r], 2000);
+        prose(o, b->cells[r], 2000);
         oxp_puts(o, badge ? "*\n" : "\n");
     }
 }
@@ -98,7 +119,7 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
             oxp_puts(o, "\n");
             break;
         case OXP_PARAGRAPH:
-            text(o, b->text, 5000);
+            prose(o, b->text, 5000);
             oxp_puts(o, "\n");
             break;
         case OXP_FACTS:
