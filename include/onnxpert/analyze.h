@@ -19,7 +19,8 @@ typedef struct oxp_analyze_opts {
     int version; /* OXP_ANALYZE_OPTS_VERSION */
     const oxp_binding *bindings;
     size_t n_bindings;
-    bool symbolic;     /* also run with free dimensions, for symbolic shapes; default true */
+    bool symbolic; /* also run with free dimensions, for symbolic shapes; default true.  Without,
+                      only the graph's inputs have them */
     bool keep_unbound; /* do not assume 1 for unbound dimensions (fix-shapes)            */
     bool quiet;        /* add no diagnostics (what-ifs)                                    */
 } oxp_analyze_opts;

@@ -16,6 +16,7 @@ const oxp_analysis *oxp_analyze_remaining(const oxp_model *m, const oxp_binding 
                                           oxp_arena *arena) {
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     opts.bindings = oxp_bindings_left(m, bindings, n, &opts.n_bindings, arena);
+    opts.symbolic = false;
     return analyze(m, &opts, arena);
 }
 

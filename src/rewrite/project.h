@@ -20,7 +20,7 @@ oxp_projection oxp_project(const oxp_model *m, const char *const *passes, size_t
                            const oxp_pass_opts *opts, oxp_arena *arena);
 
 /* Analyses a rewritten model under those of the bindings that still bind something: fix-shapes has
- * made the others part of the model. */
+ * made the others part of the model.  No symbolic shapes, but for the graph's inputs. */
 const oxp_analysis *oxp_analyze_remaining(const oxp_model *m, const oxp_binding *bindings, size_t n,
                                           oxp_arena *arena);
 

@@ -123,7 +123,7 @@ static void baseline(oxp_advice *a) {
     size_t told = oxp_diag_count(a->ctx);
     r->sweep = oxp_sweep_batch(an, &a->base, r->device, OXP_UNDEFINED, NULL, 0, a->arena);
     oxp_whatif_prepare(&a->w);
-    r->baseline = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED});
+    r->baseline = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED}, a->arena);
     oxp_diag_truncate(a->ctx, told);
 }
 

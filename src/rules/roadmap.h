@@ -160,7 +160,9 @@ typedef struct oxp_imagined {
 
 /* Fills `at`, so that every measure of the original finds it. */
 void oxp_whatif_prepare(oxp_whatif *w);
-oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types);
+/* `arena`: scratch. */
+oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
+                        oxp_arena *arena);
 /* Applies an item's projection to `copy` (a clone, patched so far); false: it changed nothing, *why
  * says so.  *types is changed where the projection sets one. */
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,

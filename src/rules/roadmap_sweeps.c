@@ -44,14 +44,14 @@ void oxp_sweep_precision(oxp_advice *a) {
             .label = oxp_dtype_name(types[i]),
             .runs = true,
             .native = oxp_device_supports(a->r->device, types[i]),
-            .metrics = oxp_measure(&a->w, an, (oxp_imagined){types[i], OXP_UNDEFINED})};
+            .metrics = oxp_measure(&a->w, an, (oxp_imagined){types[i], OXP_UNDEFINED}, a->arena)};
     }
     if (held_by_products(an) >= 0.5)
         p[n++] = (oxp_sweep_point){
             .label = oxp_sprintf(a->arena, "int4 weights, %s arithmetic", oxp_dtype_name(now)),
             .runs = true,
             .native = true,
-            .metrics = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_INT4})};
+            .metrics = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_INT4}, a->arena)};
     a->r->precisions = p;
     a->r->n_precisions = n;
 }

@@ -54,12 +54,11 @@ static double less_traffic(run r, oxp_id i, oxp_imagined types, const oxp_node_l
     return l->seconds - fmax(l->compute, l->memory) + fmax(l->compute, memory);
 }
 
-static double seconds_imagined(const oxp_whatif *w, run r, const oxp_device *d,
-                               oxp_imagined types) {
-    oxp_mark mark = oxp_arena_mark(w->arena);
+static double seconds_imagined(run r, const oxp_device *d, oxp_imagined types, oxp_arena *arena) {
+    oxp_mark mark = oxp_arena_mark(arena);
     size_t n = oxp_node_count(r.a->model);
-    oxp_node_latency *as_is = OXP_NEWS(w->arena, n + 1, oxp_node_latency);
-    oxp_node_latency *low = OXP_NEWS(w->arena, n + 1, oxp_node_latency);
+    oxp_node_latency *as_is = OXP_NEWS(arena, n + 1, oxp_node_latency);
+    oxp_node_latency *low = OXP_NEWS(arena, n + 1, oxp_node_latency);
     oxp_latency_sum sum;
     double total = 0;
     oxp_latency_all(r.a, &d, 1, OXP_UNDEFINED, r.scale, &sum, as_is);
@@ -69,18 +68,19 @@ static double seconds_imagined(const oxp_whatif *w, run r, const oxp_device *d,
         if (oxp_node_at(r.a->model, i)->live)
             total +=
                 less_traffic(r, i, types, reached(r.a, i, types.precision) ? &low[i] : &as_is[i]);
-    oxp_arena_rewind(w->arena, mark);
+    oxp_arena_rewind(arena, mark);
     return total;
 }
 
 /* Seconds of a run on the device as stated and under each deviation. */
-static void seconds_of(const oxp_whatif *w, run r, oxp_imagined types, double out[OXP_SCENARIOS]) {
+static void seconds_of(const oxp_whatif *w, run r, oxp_imagined types, double out[OXP_SCENARIOS],
+                       oxp_arena *arena) {
     oxp_latency_sum sums[OXP_SCENARIOS];
     bool plain = !types.weights && (!types.precision || oxp_dtype_is_float(types.precision));
     if (plain)
         oxp_latency_all(r.a, w->scenarios, OXP_SCENARIOS, types.precision, r.scale, sums, NULL);
     for (int i = 0; i < OXP_SCENARIOS; i++)
-        out[i] = plain ? sums[i].seconds : seconds_imagined(w, r, w->scenarios[i], types);
+        out[i] = plain ? sums[i].seconds : seconds_imagined(r, w->scenarios[i], types, arena);
 }
 
 /* Bytes of weights when floats take `precision`. */
@@ -116,7 +116,7 @@ static uint64_t less(uint64_t bytes, uint64_t saved) {
 
 /* Time and memory at the batch of the throughput, and the times at those of latency@B. */
 static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
-                            uint64_t saved, oxp_metrics *m) {
+                            uint64_t saved, oxp_metrics *m, oxp_arena *arena) {
     for (int i = 0; i < OXP_SCENARIOS; i++)
         m->throughput_in[i] = m->latency_in[i] > 0 ? 1 / m->latency_in[i] : 0;
     for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
@@ -125,23 +125,23 @@ static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imag
         run r = {NULL, 1};
         if (batch < 2)
             continue;
-        oxp_mark mark = oxp_arena_mark(w->arena);
+        oxp_mark mark = oxp_arena_mark(arena);
         if (a == w->analysis)
             r = (run){w->at[i], w->at_scale[i]};
-        else if (!oxp_at_batch(a, w->base, batch, w->arena, &r.a, &r.scale))
+        else if (!oxp_at_batch(a, w->base, batch, arena, &r.a, &r.scale))
             r.a = NULL;
         if (!r.a) {
             m->batch_runs = m->batch_runs && i;
             continue;
         }
-        seconds_of(w, r, types, seconds);
+        seconds_of(w, r, types, seconds, arena);
         if (i)
             m->latency_at[i - 1] = seconds[0];
         for (int k = 0; !i && k < OXP_SCENARIOS; k++)
             m->throughput_in[k] = seconds[k] > 0 ? (double)batch / seconds[k] : 0;
         if (!i)
             m->memory = less(oxp_memory_scaled(r.a, types.precision, r.scale), saved);
-        oxp_arena_rewind(w->arena, mark);
+        oxp_arena_rewind(arena, mark);
     }
     m->throughput = m->throughput_in[0];
 }
@@ -155,7 +155,8 @@ void oxp_whatif_prepare(oxp_whatif *w) {
     }
 }
 
-oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types) {
+oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
+                        oxp_arena *arena) {
     const oxp_totals *t = &a->totals;
     uint64_t saved = all_saved(a, types);
     oxp_metrics m = {.flops = t->flops,
@@ -169,9 +170,9 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
     m.peak_activation_bytes = scaled(t->peak_activation_bytes, a, types.precision);
     m.memory = less(oxp_memory_needed(a, types.precision), saved);
     m.size = oxp_sat_add(m.weight_bytes, w->overhead);
-    seconds_of(w, (run){a, 1}, types, m.latency_in);
+    seconds_of(w, (run){a, 1}, types, m.latency_in, arena);
     m.latency = m.latency_in[0];
-    measure_batches(w, a, types, saved, &m);
+    measure_batches(w, a, types, saved, &m, arena);
     return m;
 }
 
@@ -251,7 +252,10 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
 }
 
 oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types) {
+    oxp_arena *scratch = oxp_arena_new(oxp_arena_ctx(w->arena));
     const oxp_analysis *a =
-        oxp_analyze_remaining(copy, w->base->bindings, w->base->n_bindings, w->arena);
-    return oxp_measure(w, a, types);
+        oxp_analyze_remaining(copy, w->base->bindings, w->base->n_bindings, scratch);
+    oxp_metrics m = oxp_measure(w, a, types, scratch);
+    oxp_arena_free(scratch);
+    return m;
 }
