@@ -285,7 +285,7 @@ static void put_costs(const oxp_facts *f, xmlNodePtr e, oxp_id id) {
         put_text(e, "bound", l->compute_bound ? "compute" : "memory");
 }
 
-xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     const oxp_node *n = oxp_node_at(f->a->model, id);
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "node", NULL);
     if (!e)
@@ -305,12 +305,28 @@ xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     put_flag(e, "local", n->function != OXP_NONE);
     put_flag(e, "undefined", !n->def && n->function == OXP_NONE);
     put_costs(f, e, id);
+    oxp_arena_rewind(f->scratch, mark);
+    return let_go(f, e, token);
+}
+
+void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e) {
+    const oxp_node *n = oxp_node_at(f->a->model, oxp_facts_id(e));
+    xmlDocPtr doc = e->doc;
+    oxp_mark mark = oxp_arena_mark(f->scratch);
     xmlAddChild(e, attributes(f, doc, n));
     for (uint32_t i = 0; i < n->n_in && i < LIST_MAX; i++)
         xmlAddChild(e, oxp_facts_value(f, doc, "in", n->in[i]));
     for (uint32_t i = 0; i < n->n_out && i < LIST_MAX; i++)
         xmlAddChild(e, oxp_facts_value(f, doc, "out", n->out[i]));
     oxp_arena_rewind(f->scratch, mark);
+}
+
+xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+    xmlNodePtr e = oxp_facts_bare_node(f, doc, id);
+    if (!e)
+        return NULL;
+    size_t token = hold(f, e);
+    oxp_facts_complete(f, e);
     return let_go(f, e, token);
 }
 

@@ -25,6 +25,9 @@ oxp_facts *oxp_facts_new(const oxp_analysis *a, const oxp_device *d, oxp_arena *
 
 /* Elements without a parent, in `doc`; NULL when libxml2 has no memory. */
 xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
+/* The same in two steps: with attributes only, then with what is inside. */
+xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
+void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e);
 /* A block of f->insight, by its index. */
 xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id block);
 xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc);

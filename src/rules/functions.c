@@ -272,7 +272,7 @@ static void fn_members(xmlXPathParserContextPtr c, int nargs) {
 static void fn_model(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
     xmlNodeSetPtr out = xmlXPathNodeSetCreate(NULL);
-    xmlNodePtr e = oxp_scratch_model(oxp_fn_scratch(c));
+    xmlNodePtr e = oxp_scratch_summary(oxp_fn_scratch(c));
     if (e)
         xmlXPathNodeSetAdd(out, e);
     oxp_fn_push_set(c, out);
@@ -502,38 +502,39 @@ static const struct {
     const char *name;
     int min_args, max_args;
     xmlXPathFunction fn;
-} table[] = {{"producer", 0, 1, fn_producer},
-             {"consumers", 0, 1, fn_consumers},
-             {"source", 0, 1, fn_source},
-             {"chain", 1, 16, fn_chain},
-             {"model", 0, 0, fn_model},
-             {"const", 0, 1, fn_const},
-             {"layers-behind", 0, 1, fn_layers_behind},
-             {"members", 0, 0, fn_members},
-             {"value", 1, 2, oxp_fn_value},
-             {"stat", 2, 3, oxp_fn_stat},
-             {"readable", 0, 1, oxp_fn_readable},
-             {"twin", 0, 1, oxp_fn_twin},
-             {"nth", 2, 2, fn_nth},
-             {"product", 1, 1, fn_product},
-             {"length", 1, 1, fn_length},
-             {"has", 2, 2, fn_has},
-             {"words-from", 2, 2, fn_words_from},
-             {"lowest", 1, 1, fn_lowest},
-             {"highest", 1, 1, fn_highest},
-             {"names", 1, 1, fn_names},
-             {"min", 1, 16, fn_min},
-             {"max", 1, 16, fn_max},
-             {"human", 1, 1, fn_human},
-             {"bytes", 1, 1, fn_bytes},
-             {"seconds", 1, 1, fn_seconds},
-             {"percent", 1, 1, fn_percent},
-             {"short", 1, 1, fn_short},
-             {"plural", 2, 3, fn_plural},
-             {"if", 2, 3, fn_if},
-             {"device", 1, 1, fn_device},
-             {"peak", 1, 1, fn_peak},
-             {"supports", 1, 1, fn_supports}};
+    bool pure; /* looks at its arguments and the device only */
+} table[] = {{"producer", 0, 1, fn_producer, false},
+             {"consumers", 0, 1, fn_consumers, false},
+             {"source", 0, 1, fn_source, false},
+             {"chain", 1, 16, fn_chain, false},
+             {"model", 0, 0, fn_model, false},
+             {"const", 0, 1, fn_const, false},
+             {"layers-behind", 0, 1, fn_layers_behind, false},
+             {"members", 0, 0, fn_members, false},
+             {"value", 1, 2, oxp_fn_value, false},
+             {"stat", 2, 3, oxp_fn_stat, false},
+             {"readable", 0, 1, oxp_fn_readable, false},
+             {"twin", 0, 1, oxp_fn_twin, false},
+             {"nth", 2, 2, fn_nth, true},
+             {"product", 1, 1, fn_product, true},
+             {"length", 1, 1, fn_length, true},
+             {"has", 2, 2, fn_has, true},
+             {"words-from", 2, 2, fn_words_from, true},
+             {"lowest", 1, 1, fn_lowest, false},
+             {"highest", 1, 1, fn_highest, false},
+             {"names", 1, 1, fn_names, false},
+             {"min", 1, 16, fn_min, true},
+             {"max", 1, 16, fn_max, true},
+             {"human", 1, 1, fn_human, true},
+             {"bytes", 1, 1, fn_bytes, true},
+             {"seconds", 1, 1, fn_seconds, true},
+             {"percent", 1, 1, fn_percent, true},
+             {"short", 1, 1, fn_short, true},
+             {"plural", 2, 3, fn_plural, true},
+             {"if", 2, 3, fn_if, true},
+             {"device", 1, 1, fn_device, true},
+             {"peak", 1, 1, fn_peak, true},
+             {"supports", 1, 1, fn_supports, true}};
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
@@ -555,6 +556,13 @@ bool oxp_xpath_known(const char *name) {
     for (size_t i = 0; i < TABLE_SIZE; i++)
         if (!strcmp(table[i].name, name))
             return true;
+    return false;
+}
+
+bool oxp_xpath_pure(const char *name) {
+    for (size_t i = 0; i < TABLE_SIZE; i++)
+        if (!strcmp(table[i].name, name))
+            return table[i].pure;
     return false;
 }
 

@@ -22,6 +22,7 @@ typedef struct worker {
     size_t n_ops;
     const oxp_node **op_example; /* a node of each number */
     struct oxp_weight_stats *stats;
+    xmlDocPtr summary;
 } worker;
 
 typedef struct result {
@@ -81,6 +82,7 @@ static const bool *wanted_ops(const worker *w, const oxp_rule *r) {
 /* ---- one rule ---- */
 typedef struct program {
     xmlXPathCompExprPtr *steps;
+    bool *bare; /* the step looks at attributes of the context element only */
     const char *const *detail;
     xmlXPathCompExprPtr *detail_exprs;
     size_t n_detail;
@@ -135,6 +137,8 @@ static const char *fill_template(worker *w, oxp_scratch *s, const char *const *p
 /* Conditions and variables in the order of the file; true when all hold. */
 static bool conditions_hold(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p) {
     for (size_t i = 0; i < r->n_steps; i++) {
+        if (!p->bare[i])
+            oxp_scratch_complete(s);
         xmlXPathObjectPtr o = oxp_scratch_eval(s, p->steps[i]);
         if (!o)
             fail(w, s->error);
@@ -202,6 +206,7 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
     if (!oxp_scratch_begin(s, r->on, id))
         fail(w, *s->error ? s->error : "no memory");
     if (conditions_hold(w, s, r, p)) {
+        oxp_scratch_complete(s);
         out->head.matched = 1;
         out->head.n_matches++;
         keep_evidence(w, r, id, out);
@@ -270,13 +275,17 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
 
 static void run_rule(worker *w, const oxp_rule *r, result *out) {
     oxp_scratch s;
-    program p = {NULL, NULL, NULL, 0};
+    program p = {NULL, NULL, NULL, NULL, 0};
     if (!oxp_scratch_init(&s, w->facts, oxp_arena_new(w->ctx)))
         fail(w, "no memory");
     s.stats = &w->stats;
+    s.summary = &w->summary;
     p.steps = OXP_NEWS(w->arena, r->n_steps + 1, xmlXPathCompExprPtr);
-    for (size_t i = 0; i < r->n_steps; i++)
+    p.bare = OXP_NEWS(w->arena, r->n_steps + 1, bool);
+    for (size_t i = 0; i < r->n_steps; i++) {
         p.steps[i] = compile(w, &s, r->steps[i].expr);
+        p.bare[i] = oxp_expr_is_bare(r->steps[i].expr);
+    }
     if (r->detail)
         p.detail_exprs = compile_template(w, &s, r->detail, &p.detail, &p.n_detail);
     out->doc = xmlNewDoc(BAD_CAST "1.0");
@@ -357,7 +366,8 @@ static void work(void *p) {
 
 _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_facts *facts,
                                 int fd) {
-    worker w = {rules, first, facts, fd, oxp_model_ctx(facts->a->model), NULL, NULL, 0, NULL, NULL};
+    worker w = {.rules = rules, .first = first, .facts = facts, .fd = fd};
+    w.ctx = oxp_model_ctx(facts->a->model);
     struct rlimit no_core = {0, 0}, cpu = {20, 20};
     setrlimit(RLIMIT_CORE, &no_core);
     setrlimit(RLIMIT_CPU, &cpu); /* should the parent die without a word */

@@ -112,6 +112,45 @@ static bool check_tokens(lexer *x, const char *expr) {
     return true;
 }
 
+/* Names behind '@', operators and pure functions; no step into an element, no '.', '..' or '*'. */
+bool oxp_expr_is_bare(const char *expr) {
+    static const char *const operators[] = {
+        "and",     "or",     "div",    "mod",      "not",         "true",  "false", "number",
+        "boolean", "concat", "string", "contains", "starts-with", "floor", NULL};
+    for (const char *p = expr; *p;) {
+        size_t n = name_length(p);
+        if (*p == '"' || *p == '\'') {
+            p = strchr(p + 1, *p);
+            if (!p)
+                return false;
+            p++;
+        } else if (*p == '@' || *p == '$') {
+            p += 1 + name_length(p + 1);
+        } else if (*p >= '0' && *p <= '9') {
+            p += strspn(p, "0123456789.");
+        } else if (name_start(*p)) {
+            if (n == 2 && !memcmp(p, "ox:", 3)) {
+                char name[32];
+                size_t k = name_length(p + 3);
+                if (k >= sizeof name)
+                    return false;
+                memcpy(name, p + 3, k);
+                name[k] = 0;
+                if (!oxp_xpath_pure(name))
+                    return false;
+                p += 3 + k;
+            } else if (in_list(operators, p, n)) {
+                p += n;
+            } else
+                return false;
+        } else if (*p == '.' || *p == '*' || *p == '/' || *p == '[') {
+            return false;
+        } else
+            p++;
+    }
+    return true;
+}
+
 static void clean(char *out, size_t room, const char *text) {
     size_t n = 0, len = strlen(text);
     for (size_t i = 0; i < len && n + 8 < room;) {
@@ -267,6 +306,8 @@ static xmlNodePtr find_child(const oxp_scratch *s, const char *name, oxp_id id) 
 
 xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node) {
     xmlNodePtr e = find_child(s, "node", node);
+    if (e == s->xp->node)
+        oxp_scratch_complete(s);
     return e ? e : adopt(s, oxp_facts_node(s->facts, s->doc, node));
 }
 
@@ -275,15 +316,25 @@ xmlNodePtr oxp_scratch_value(oxp_scratch *s, oxp_id value) {
     return e ? e : adopt(s, oxp_facts_value(s->facts, s->doc, "value", value));
 }
 
-xmlNodePtr oxp_scratch_model(oxp_scratch *s) {
-    xmlNodePtr e = find_child(s, "model", OXP_NONE);
-    return e ? e : adopt(s, oxp_facts_model(s->facts, s->doc));
+xmlNodePtr oxp_scratch_summary(oxp_scratch *s) {
+    if (!*s->summary) {
+        xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
+        xmlNodePtr e = doc ? oxp_facts_model(s->facts, doc) : NULL;
+        if (!e) {
+            xmlFreeDoc(doc);
+            return NULL;
+        }
+        xmlDocSetRootElement(doc, e);
+        *s->summary = doc;
+    }
+    return xmlDocGetRootElement(*s->summary);
 }
 
 static xmlNodePtr context_element(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
     switch (on) {
     case OXP_ON_NODE:
-        return oxp_scratch_node(s, id);
+        s->bare = true;
+        return adopt(s, oxp_facts_bare_node(s->facts, s->doc, id));
     case OXP_ON_TENSOR:
         return adopt(s, oxp_facts_value(s->facts, s->doc, "tensor", id));
     case OXP_ON_BLOCK:
@@ -292,11 +343,18 @@ static xmlNodePtr context_element(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
     case OXP_ON_MODEL:
         break;
     }
-    return oxp_scratch_model(s);
+    return adopt(s, oxp_facts_model(s->facts, s->doc));
+}
+
+void oxp_scratch_complete(oxp_scratch *s) {
+    if (s->bare)
+        oxp_facts_complete(s->facts, s->xp->node);
+    s->bare = false;
 }
 
 bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
     s->n_nodes = 0;
+    s->bare = false;
     s->block = OXP_NONE;
     s->doc = xmlNewDoc(BAD_CAST "1.0");
     s->root = s->doc ? xmlNewDocNode(s->doc, NULL, BAD_CAST "facts", NULL) : NULL;

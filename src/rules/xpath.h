@@ -28,20 +28,27 @@ typedef struct oxp_scratch {
     xmlDocPtr doc;
     xmlNodePtr root;
     size_t n_nodes;
-    oxp_id block;                    /* of the context element, for rules on blocks */
+    bool bare;          /* the context element, a node, has only its attributes yet */
+    xmlDocPtr *summary; /* of the worker: the model's element for ox:model(), made once */
+    oxp_id block;       /* of the context element, for rules on blocks */
     struct oxp_weight_stats **stats; /* of the worker; made when first asked for */
     char error[256];                 /* the first one, "" = none */
 } oxp_scratch;
 
 bool oxp_scratch_init(oxp_scratch *s, const oxp_facts *f, oxp_arena *arena);
 void oxp_scratch_free(oxp_scratch *s);
-/* A new document whose context is the model, a node, a tensor (a value's id) or a block. */
+/* A new document whose context is the model, a node, a tensor (a value's id) or a block.  A node
+ * has only its attributes at first: oxp_scratch_complete adds what is inside. */
 bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id);
+void oxp_scratch_complete(oxp_scratch *s);
+/* Does the expression look at nothing but attributes of the context element? */
+bool oxp_expr_is_bare(const char *expr);
 void oxp_scratch_end(oxp_scratch *s);
 /* A scratch copy of a node, a value or the model; the same one when it is there already. */
 xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node);
 xmlNodePtr oxp_scratch_value(oxp_scratch *s, oxp_id value);
-xmlNodePtr oxp_scratch_model(oxp_scratch *s);
+/* The model's element, in a document of its own that lives as long as the worker. */
+xmlNodePtr oxp_scratch_summary(oxp_scratch *s);
 xmlXPathObjectPtr oxp_scratch_eval(oxp_scratch *s, xmlXPathCompExprPtr e); /* NULL: s->error */
 /* Text of a result for people: integers plain, other numbers with four digits. */
 const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o);
@@ -49,6 +56,7 @@ const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o);
 /* The ox: functions (functions.c). */
 #define OXP_XPATH_NS "urn:onnxpert"
 bool oxp_xpath_known(const char *name); /* without prefix */
+bool oxp_xpath_pure(const char *name);  /* looks at its arguments and the device only */
 void oxp_xpath_register(xmlXPathContextPtr c);
 
 #endif
