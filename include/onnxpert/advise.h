@@ -19,7 +19,7 @@ typedef struct oxp_rules_opts {
     size_t n_files;
     const char *const *disable; /* ids */
     size_t n_disable;
-    const char *profile; /* file that lists the rules to use, NULL = all */
+    const char *profile; /* a built-in selection ("no-retraining") or a file; NULL: all rules */
 } oxp_rules_opts;
 #define OXP_RULES_OPTS_VERSION 1
 #define OXP_RULES_OPTS_INIT                                                                        \
@@ -40,10 +40,13 @@ OXP_API OXP_MUST_USE oxp_status oxp_rules_explain(oxp_report *out, oxp_ctx *ctx,
                                                   const char *id, oxp_arena *arena);
 
 typedef struct oxp_rules_checked {
+    const char *path; /* NULL: the built-in rules */
     size_t rules, examples;
 } oxp_rules_checked;
-/* Checks one rule file: well-formed, schema, XPath, ids, and runs its examples.  OXP_E_RULE or
- * OXP_E_IO, with file and line, on the first failure. */
+/* What was checked as a report (kind "check"); it must outlive the report. */
+OXP_API oxp_report oxp_report_rules_checked(const oxp_rules_checked *c);
+/* Checks one rule file, or the files of a folder: well-formed, schema, XPath, ids, and runs its
+ * examples.  OXP_E_RULE or OXP_E_IO, with file and line, on the first failure. */
 OXP_API OXP_MUST_USE oxp_status oxp_rules_check(oxp_rules_checked *out, oxp_ctx *ctx,
                                                 const char *path, oxp_arena *arena);
 /* The same for all built-in rules. */

@@ -256,6 +256,14 @@ static bool all_shapes(const oxp_facts *f, const oxp_node *n) {
     return n->n_out > 0;
 }
 
+static uint64_t constant_inputs(const oxp_facts *f, const oxp_node *n) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        count += n->in[i] != OXP_NONE && (f->a->values[n->in[i]].constant ||
+                                          oxp_value_at(f->a->model, n->in[i])->tensor != OXP_NONE);
+    return count;
+}
+
 static void put_costs(const oxp_facts *f, xmlNodePtr e, oxp_id id) {
     const oxp_node_info *i = &f->a->nodes[id];
     const oxp_totals *t = &f->a->totals;
@@ -300,6 +308,7 @@ xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     put_u64(e, "index", id);
     put_flag(e, "inner", n->graph != OXP_MAIN_GRAPH);
     put_kinds(e, n->def ? n->def->flags : 0);
+    put_u64(e, "constants", constant_inputs(f, n));
     put_flag(e, "folded", oxp_is_folded(f->a->values, n));
     put_flag(e, "shape", all_shapes(f, n));
     put_flag(e, "local", n->function != OXP_NONE);

@@ -14,12 +14,11 @@ typedef struct check_args {
 static void do_check(void *p) {
     check_args *c = p;
     oxp_rule_list list = {c->arena, NULL, 0, 0};
-    size_t size;
-    const char *text = oxp_xml_file(c->arena, c->path, &size);
-    oxp_rules_parse(&list, c->path, text, size, false, true);
+    oxp_rules_load_path(&list, c->path);
     if (!list.n)
         oxp_raise(c->ctx, OXP_E_RULE, "%s:1: there is no rule in it", c->path);
     oxp_rules set = {list.items, list.n};
+    c->out->path = c->path;
     c->out->rules = list.n;
     c->out->examples = oxp_rules_run_examples(&set, c->arena);
 }
@@ -45,6 +44,7 @@ static void do_check_builtin(void *p) {
                       "%s:%d: rule %s: a shipped rule has examples that trigger it and that do not",
                       r->file, r->line, r->id);
     }
+    c->out->path = NULL;
     c->out->rules = set->n;
     c->out->examples = oxp_rules_run_examples(set, c->arena);
 }

@@ -8,6 +8,7 @@
 #include "base/embed.h"
 #include "base/intern.h"
 #include "onnxpert/pass.h"
+#include "rules/profile.h"
 #include "rules/rule.h"
 #include "rules/xml.h"
 #include "rules/xpath.h"
@@ -262,8 +263,8 @@ const oxp_rules *oxp_rules_builtin(oxp_arena *arena, bool check) {
     for (size_t i = 0; i < oxp_embedded_count; i++) {
         const oxp_embedded_file *f = &oxp_embedded[i];
         size_t n = strlen(f->name);
-        /* devices/ and *.rng are no rules */
-        if (n > 4 && !strcmp(f->name + n - 4, ".xml") && strncmp(f->name, "devices/", 8) != 0)
+        bool other = !strncmp(f->name, "devices/", 8) || !strncmp(f->name, "profiles/", 9);
+        if (n > 4 && !strcmp(f->name + n - 4, ".xml") && !other)
             oxp_rules_parse(&list, f->name, f->data, f->size, true, check);
     }
     oxp_rules_unique(&list, 0);
@@ -311,7 +312,7 @@ static void load_folder(oxp_rule_list *list, const char *path) {
         load_file(list, names[i]);
 }
 
-static void load_path(oxp_rule_list *list, const char *path) {
+void oxp_rules_load_path(oxp_rule_list *list, const char *path) {
     struct stat st;
     size_t from = list->n;
     if (!stat(path, &st) && S_ISDIR(st.st_mode))
@@ -346,27 +347,6 @@ static bool listed(const char *id, const char *const *list, size_t n) {
     return false;
 }
 
-/* A profile: <profile><use rule="id"/>...</profile>. */
-static void read_profile(oxp_arena *arena, const char *path, const char ***ids, size_t *n) {
-    oxp_ctx *ctx = oxp_arena_ctx(arena);
-    size_t size, cap = 0;
-    const char *text = oxp_xml_file(arena, path, &size);
-    xmlDocPtr doc = oxp_xml_parse(arena, path, text, size);
-    size_t token = oxp_defer(ctx, free_doc, doc);
-    xmlNodePtr root = xmlDocGetRootElement(doc);
-    if (!oxp_xml_is(root, "profile"))
-        oxp_raise(ctx, OXP_E_RULE, "%s:%ld: the root element is to be <profile>", path,
-                  xmlGetLineNo(root));
-    for (xmlNodePtr e = root->children; e; e = e->next) {
-        const char *id = oxp_xml_is(e, "use") ? oxp_xml_attr(arena, e, "rule") : NULL;
-        if (!id)
-            continue;
-        *ids = oxp_grow(arena, *ids, &cap, *n + 1, sizeof **ids);
-        (*ids)[(*n)++] = id;
-    }
-    oxp_undefer(ctx, token, true);
-}
-
 typedef struct load_args {
     const oxp_rules **out;
     oxp_ctx *ctx;
@@ -389,22 +369,19 @@ static void do_load(void *p) {
     load_args *l = p;
     oxp_rule_list list = {l->arena, NULL, 0, 0};
     const oxp_rules *builtin = oxp_rules_builtin(l->arena, false);
-    const char **wanted = NULL;
-    size_t n_wanted = 0, kept = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < builtin->n; i++) {
         list.items = oxp_grow(l->arena, list.items, &list.cap, list.n + 1, sizeof *list.items);
         list.items[list.n++] = builtin->items[i];
     }
     for (size_t i = 0; i < l->opts->n_files; i++)
-        load_path(&list, l->opts->files[i]);
+        oxp_rules_load_path(&list, l->opts->files[i]);
     list.n = override(list.items, list.n, l->arena);
-    if (l->opts->profile)
-        read_profile(l->arena, l->opts->profile, &wanted, &n_wanted);
-    known(l->ctx, list.items, list.n, wanted, n_wanted);
     known(l->ctx, list.items, list.n, l->opts->disable, l->opts->n_disable);
+    if (l->opts->profile)
+        list.n = oxp_profile_apply(l->arena, l->opts->profile, list.items, list.n);
     for (size_t i = 0; i < list.n; i++)
-        if ((!l->opts->profile || listed(list.items[i]->id, wanted, n_wanted)) &&
-            !listed(list.items[i]->id, l->opts->disable, l->opts->n_disable))
+        if (!listed(list.items[i]->id, l->opts->disable, l->opts->n_disable))
             list.items[kept++] = list.items[i];
     oxp_rules *set = OXP_NEW(l->arena, oxp_rules);
     set->items = list.items;

@@ -85,6 +85,8 @@ void oxp_rules_parse(oxp_rule_list *list, const char *name, const char *text, si
                      bool builtin, bool check);
 /* Every built-in rule, in the order of the files' names. */
 const oxp_rules *oxp_rules_builtin(oxp_arena *arena, bool check);
+/* A file, or every *.xml of a folder, checked. */
+void oxp_rules_load_path(oxp_rule_list *list, const char *path);
 /* An id given twice within rules [from, n) is an error that names the second one's line. */
 void oxp_rules_unique(const oxp_rule_list *list, size_t from);
 

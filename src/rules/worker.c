@@ -92,6 +92,10 @@ static _Noreturn void fail(worker *w, const char *why) {
     oxp_raise(w->ctx, OXP_E_RULE, "%s", why);
 }
 
+static _Noreturn void fail_in(worker *w, const oxp_scratch *s, int line, const char *expr) {
+    oxp_raise(w->ctx, OXP_E_RULE, "line %d: %s in \"%.200s\"", line, s->error, expr);
+}
+
 static xmlXPathCompExprPtr compile(worker *w, oxp_scratch *s, const char *expr) {
     xmlXPathCompExprPtr e = xmlXPathCtxtCompile(s->xp, BAD_CAST expr);
     if (!e)
@@ -112,7 +116,7 @@ static xmlXPathCompExprPtr *compile_template(worker *w, oxp_scratch *s, const ch
 }
 
 static const char *fill_template(worker *w, oxp_scratch *s, const char *const *parts,
-                                 xmlXPathCompExprPtr *exprs, size_t n) {
+                                 xmlXPathCompExprPtr *exprs, size_t n, int line) {
     char *out = oxp_alloc(w->arena, OXP_TEXT_MAX + 1, 1);
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
@@ -120,7 +124,7 @@ static const char *fill_template(worker *w, oxp_scratch *s, const char *const *p
         if (i & 1) {
             xmlXPathObjectPtr o = oxp_scratch_eval(s, exprs[i]);
             if (!o)
-                fail(w, s->error);
+                fail_in(w, s, line, parts[i]);
             text = oxp_xpath_text(w->arena, o);
             xmlXPathFreeObject(o);
         }
@@ -141,7 +145,7 @@ static bool conditions_hold(worker *w, oxp_scratch *s, const oxp_rule *r, const 
             oxp_scratch_complete(s);
         xmlXPathObjectPtr o = oxp_scratch_eval(s, p->steps[i]);
         if (!o)
-            fail(w, s->error);
+            fail_in(w, s, r->steps[i].line, r->steps[i].expr);
         if (r->steps[i].name) {
             xmlXPathRegisterVariable(s->xp, BAD_CAST r->steps[i].name, o);
             continue;
@@ -213,7 +217,7 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
         keep_match(w, s, r, out);
         if (p->n_detail && out->head.n_texts <= OXP_DETAILS_MAX)
             out->texts[out->head.n_texts++] =
-                fill_template(w, s, p->detail, p->detail_exprs, p->n_detail);
+                fill_template(w, s, p->detail, p->detail_exprs, p->n_detail, r->detail_line);
     }
     oxp_scratch_end(s);
     oxp_arena_rewind(s->arena, mark);
@@ -263,12 +267,12 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
     s->root = out->root;
     s->xp->doc = out->doc;
     s->xp->node = out->root;
-    out->texts[0] = fill_template(w, s, parts, exprs, n);
+    out->texts[0] = fill_template(w, s, parts, exprs, n, r->message_line);
     if (!r->gain)
         return;
     xmlXPathObjectPtr o = oxp_scratch_eval(s, compile(w, s, r->gain));
     if (!o)
-        fail(w, s->error);
+        fail_in(w, s, r->gain_line, r->gain);
     out->head.gain = xmlXPathCastToNumber(o);
     xmlXPathFreeObject(o);
 }

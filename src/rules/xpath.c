@@ -167,10 +167,43 @@ static void clean(char *out, size_t room, const char *text) {
     out[n] = 0;
 }
 
+/* libxml2 gives XPath errors as codes only (xmlXPathError, from XML_XPATH_EXPRESSION_OK on). */
+static const char *what_failed(const xmlError *e) {
+    static const char *const texts[] = {"it failed",
+                                        "a number that cannot be read",
+                                        "an unfinished literal",
+                                        "a literal is wanted",
+                                        "a variable is wanted",
+                                        "an undefined variable",
+                                        "a malformed predicate",
+                                        "a malformed expression",
+                                        "a brace is not closed",
+                                        "an unknown function",
+                                        "an invalid operand",
+                                        "an argument of the wrong type",
+                                        "a wrong number of arguments",
+                                        "an invalid context size",
+                                        "an invalid context position",
+                                        "out of memory",
+                                        "a syntax error",
+                                        "a resource error",
+                                        "a resource error",
+                                        "an undefined prefix",
+                                        "an encoding error",
+                                        "a character outside of XML",
+                                        "an incomplete context",
+                                        "the stack is used up",
+                                        "a forbidden variable",
+                                        "more steps than an expression may take",
+                                        "nested too deep"};
+    size_t at = (size_t)(e->code - XML_XPATH_EXPRESSION_OK);
+    return e->message ? e->message : at < sizeof texts / sizeof *texts ? texts[at] : texts[0];
+}
+
 static void keep_error(void *arg, xmlErrorPtr e) {
     char *text = arg;
     if (!*text && e)
-        clean(text, 256, e->message ? e->message : "it failed");
+        clean(text, 256, what_failed(e));
 }
 
 static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char *expr,
