@@ -359,6 +359,7 @@ xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "block", NULL);
     if (!e)
         return NULL;
+    size_t token = hold(f, e);
     put_text(e, "kind", oxp_block_type_name(b->type));
     put_text(e, "detail", b->detail ? b->detail : "");
     put_flag(e, "decomposed", b->decomposed);
@@ -367,14 +368,14 @@ xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
         xmlNodePtr member = xmlNewDocNode(doc, NULL, BAD_CAST "member", NULL);
         if (!member)
             break;
+        xmlAddChild(e, member);
         oxp_mark mark = oxp_arena_mark(f->scratch);
         put_u64(member, "index", b->nodes[i]);
         put_text(member, "op", oxp_node_at(f->a->model, b->nodes[i])->op);
         put_text(member, "name", oxp_node_label(f->a->model, b->nodes[i], f->scratch));
         oxp_arena_rewind(f->scratch, mark);
-        xmlAddChild(e, member);
     }
-    return e;
+    return let_go(f, e, token);
 }
 
 /* ---- the model ---- */

@@ -36,6 +36,8 @@ static void evaluate(oxp_scratch *s, const oxp_rule *r) {
         xmlXPathCompExprPtr e = xmlXPathCtxtCompile(s->xp, BAD_CAST r->steps[i].expr);
         FUZZ_CHECK(e != NULL); /* it was checked */
         s->xp->opLimit = OPERATIONS;
+        if (!oxp_expr_is_bare(r->steps[i].expr))
+            oxp_scratch_complete(s);
         xmlXPathObjectPtr o = oxp_scratch_eval(s, e);
         FUZZ_CHECK(o || s->error[0]);
         if (o && r->steps[i].name)
@@ -63,15 +65,18 @@ static bool context_of(const oxp_rule *r, oxp_id i, oxp_id *id) {
 
 static void run_rule(const oxp_rule *r, oxp_arena *arena) {
     struct oxp_weight_stats *stats = NULL; /* in the context of this run */
+    xmlDocPtr summary = NULL;
     oxp_id id;
     for (oxp_id i = 0; i < THINGS && context_of(r, i, &id); i++) {
         oxp_scratch s;
         FUZZ_CHECK(oxp_scratch_init(&s, subject(), arena));
         s.stats = &stats;
+        s.summary = &summary;
         if (oxp_scratch_begin(&s, r->on, id))
             evaluate(&s, r);
         oxp_scratch_free(&s);
     }
+    xmlFreeDoc(summary);
 }
 
 typedef struct job {
