@@ -69,6 +69,9 @@ typedef struct oxp_pass_opts {
     const oxp_exclusion *excluded;
     size_t n_excluded;
     bool keep_decisions; /* list them in the results */
+    /* The analysis of the unchanged model under these bindings with keep_unbound, for the first
+     * pass that asks; NULL: made when one does. */
+    const oxp_analysis *given;
     /* Called when the pass of this index (in the order they run) is done; NULL: nobody asks. */
     void (*after)(void *arg, oxp_model *m, size_t index, const struct oxp_pass_result *result);
     void *after_arg;

@@ -172,6 +172,15 @@ static void drop_arena(void *arena) {
     oxp_arena_free(arena);
 }
 
+/* What-ifs patch one copy after another of the same model: its analysis fits each of them. */
+static void take_given(oxp_run *run) {
+    oxp_analysis *a = OXP_NEW(run->arena, oxp_analysis);
+    *a = *run->opts->given;
+    a->model = run->model;
+    run->analysis = a;
+    run->analysed_values = oxp_value_count(run->model);
+}
+
 static void run_one(oxp_model *m, const oxp_pass *pass, const oxp_pass_opts *opts,
                     oxp_pass_result *result) {
     oxp_ctx *ctx = oxp_model_ctx(m);
@@ -180,7 +189,9 @@ static void run_one(oxp_model *m, const oxp_pass *pass, const oxp_pass_opts *opt
     size_t token = oxp_defer(ctx, drop_arena, run.arena);
     double start = now();
     refuse_if_impossible(&run);
-    if (pass->flags & OXP_PASS_NEEDS_ANALYSIS)
+    if ((pass->flags & OXP_PASS_NEEDS_ANALYSIS) && opts->given && !m->changed)
+        take_given(&run);
+    else if (pass->flags & OXP_PASS_NEEDS_ANALYSIS)
         oxp_run_reanalyze(&run);
     pass->run(&run);
     if (run.open)

@@ -148,6 +148,8 @@ typedef struct oxp_whatif {
     /* The analysis at the batch and at latency@B, made once; NULL: not needed or does not run. */
     const oxp_analysis *at[OXP_LATENCY_BATCHES + 1];
     double at_scale[OXP_LATENCY_BATCHES + 1];
+    const oxp_analysis
+        *fresh;        /* of the original with its open sizes: what its copies' passes see */
     uint64_t overhead; /* bytes of the files that are not weights */
     oxp_arena *arena;
 } oxp_whatif;

@@ -147,6 +147,11 @@ static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imag
 }
 
 void oxp_whatif_prepare(oxp_whatif *w) {
+    oxp_analyze_opts open = *w->base;
+    open.keep_unbound = open.quiet = true;
+    oxp_status s = oxp_analyze(&w->fresh, w->model, &open, w->arena);
+    if (s != OXP_OK)
+        oxp_reraise(oxp_arena_ctx(w->arena), s);
     for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
         int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
         if (batch > 1 &&
@@ -232,6 +237,7 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     opts.params = params;
     opts.n_params = p->n_params + 1;
     opts.bindings = bindings_of(w, p, &opts.n_bindings);
+    opts.given = opts.bindings == w->base->bindings ? w->fresh : NULL;
     opts.assume_weights = opts.allow_retraining = true;
     if (oxp_run_passes(copy, &p->pass, 1, &opts, &done, &n_done) != OXP_OK) {
         *why = oxp_strdup(w->arena, oxp_error_text(oxp_model_ctx(copy)));
