@@ -64,6 +64,7 @@ static const struct {
     {"TreeEnsembleClassifier", OXP_L_TREE},
     {"TreeEnsembleRegressor", OXP_L_TREE},
     {"TreeEnsemble", OXP_L_TREE},
+    {"Pad", OXP_L_PAD},
     {"QuantizeLinear", OXP_L_QUANT},
     {"DequantizeLinear", OXP_L_QUANT},
     {"DynamicQuantizeLinear", OXP_L_QUANT},

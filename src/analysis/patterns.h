@@ -39,6 +39,7 @@ typedef enum oxp_letter {
     OXP_L_TOPK,
     OXP_L_NMS,
     OXP_L_TREE,
+    OXP_L_PAD,
     OXP_L_QUANT, /* QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear */
     OXP_L_LAYER_NORM,
     OXP_L_RMS_NORM,

@@ -17,7 +17,7 @@ static const oxp_node *conv_above(const oxp_scan *s, oxp_id value) {
         if (n == NULL || (f & OXP_OP_CONV))
             return n;
         if (!(f & (OXP_OP_RUNNING_STATS | OXP_OP_ACTIVATION | OXP_OP_VIEW)) &&
-            oxp_letter_of(s, n) != OXP_L_MUL)
+            oxp_letter_of(s, n) != OXP_L_MUL && oxp_letter_of(s, n) != OXP_L_PAD)
             return NULL;
         value = oxp_trunk_input(s, n);
     }

@@ -285,7 +285,9 @@ static bool broadcast_dim(oxp_call *c, oxp_dim *r, oxp_dim d) {
     else if (oxp_dim_is_unknown(a) || oxp_dim_is_unknown(d))
         *r = OXP_DIM_UNKNOWN;
     else {
-        *r = simpler_dim(c, a, d);
+        /* equal, or one of them is 1: the larger one in either case */
+        bool opaque = oxp_dim_is_opaque(c->dims, a) || oxp_dim_is_opaque(c->dims, d);
+        *r = opaque ? simpler_dim(c, a, d) : oxp_dim_max(c->dims, a, d);
         oxp_note_equality(c, a, d);
     }
     return true;
