@@ -3,6 +3,7 @@
 
 #include "analysis/patterns.h"
 #include "analysis/weights.h"
+#include "model/inline.h"
 
 enum { TRIANGLE_MAX = 4096 };
 
@@ -80,7 +81,7 @@ static void mark_values(oxp_scan *s) {
         mark_outputs(s, oxp_node_at(s->m, i));
 }
 
-const oxp_insight *oxp_insight_of(const oxp_analysis *a, oxp_arena *arena) {
+static oxp_insight *scan(const oxp_analysis *a, oxp_arena *arena) {
     oxp_scan s = {.a = a, .m = a->model, .arena = arena, .out = OXP_NEW(arena, oxp_insight)};
     size_t n_values = oxp_value_count(a->model);
     s.letters = oxp_letters_of(a->model, arena);
@@ -100,4 +101,77 @@ const oxp_insight *oxp_insight_of(const oxp_analysis *a, oxp_arena *arena) {
     oxp_find_architecture(&s);
     oxp_find_risks(&s);
     return s.out;
+}
+
+/* ---- networks made of local functions: seen with the bodies in place of the calls ---- */
+
+enum { MAX_INLINED = 300000 };
+
+/* The sizes of the inputs as the analysis took them. */
+static oxp_binding *input_shapes(const oxp_analysis *a, size_t *n, oxp_arena *arena) {
+    const oxp_graph *g = oxp_graph_at(a->model, OXP_MAIN_GRAPH);
+    oxp_binding *b = OXP_NEWS(arena, g->n_inputs + 1u, oxp_binding);
+    *n = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const oxp_value *v = oxp_value_at(a->model, g->inputs[i]);
+        const oxp_type *t = &a->values[g->inputs[i]].type;
+        bool literal = v->tensor == OXP_NONE && t->kind == OXP_KIND_TENSOR && t->rank > 0;
+        for (int k = 0; literal && k < t->rank; k++)
+            literal = oxp_dim_is_literal(t->dims[k]) && t->dims[k] > 0;
+        if (literal)
+            b[(*n)++] = (oxp_binding){.name = v->name, .rank = t->rank, .dims = t->dims};
+    }
+    return b;
+}
+
+/* Nodes of the copy become those of the model that they stand in; each is named once. */
+static size_t to_origin(oxp_id *nodes, size_t n, const oxp_id *origin) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        nodes[i] = origin[nodes[i]];
+        if (kept == 0 || nodes[kept - 1] != nodes[i])
+            nodes[kept++] = nodes[i];
+    }
+    return kept;
+}
+
+static void rename_nodes(oxp_insight *o, const oxp_id *origin) {
+    oxp_found *blocks = (oxp_found *)(uintptr_t)o->blocks; /* of the scan above */
+    oxp_risk *risks = (oxp_risk *)(uintptr_t)o->risks;
+    for (size_t i = 0; i < o->n_blocks; i++)
+        blocks[i].n_nodes = (uint32_t)to_origin(blocks[i].nodes, blocks[i].n_nodes, origin);
+    for (size_t i = 0; i < o->n_risks; i++)
+        risks[i].n_nodes = to_origin((oxp_id *)(uintptr_t)risks[i].nodes, risks[i].n_nodes, origin);
+}
+
+static oxp_insight *scan_inlined(const oxp_analysis *a, oxp_arena *arena) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    oxp_inlined inlined;
+    if (!oxp_model_inline(a->model, MAX_INLINED, &inlined, arena))
+        return NULL;
+    size_t told = oxp_diag_count(ctx);
+    bool clean = oxp_error_status(ctx) == OXP_OK;
+    oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
+    opts.symbolic = true;
+    opts.quiet = true;
+    opts.bindings = input_shapes(a, &opts.n_bindings, arena);
+    const oxp_analysis *b = NULL;
+    oxp_insight *o = NULL;
+    if (oxp_analyze(&b, inlined.model, &opts, arena) == OXP_OK) {
+        oxp_analysis seen = *b;
+        seen.assumed = a->assumed; /* what was bound and what was not */
+        seen.n_assumed = a->n_assumed;
+        o = scan(&seen, arena);
+        rename_nodes(o, inlined.origin);
+    }
+    oxp_diag_truncate(ctx, told);
+    if (clean)
+        oxp_error_clear(ctx);
+    oxp_close(inlined.model);
+    return o;
+}
+
+const oxp_insight *oxp_insight_of(const oxp_analysis *a, oxp_arena *arena) {
+    oxp_insight *o = scan_inlined(a, arena);
+    return o != NULL ? o : scan(a, arena);
 }

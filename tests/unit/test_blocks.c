@@ -28,6 +28,20 @@ typedef struct expectation {
 #define NONE OXP_BLOCK_TYPE_COUNT
 
 static const expectation expected[] = {
+    {.model = "networks/local_functions",
+     .family = "transformer",
+     .layers = 2,
+     .heads = 4,
+     .kv_heads = 4,
+     .head_dim = 16,
+     .hidden = 64,
+     .kv = -1,
+     .blocks = {{OXP_BLOCK_RESIDUAL, 4},
+                {OXP_BLOCK_GELU, 2},
+                {OXP_BLOCK_LAYER_NORM, 4},
+                {OXP_BLOCK_ATTENTION, 2},
+                {OXP_BLOCK_MLP, 2}},
+     .absent = OXP_BLOCK_GATED_MLP},
     {.model = "networks/llama_gqa",
      .family = "transformer",
      .layers = 2,
