@@ -1,55 +1,193 @@
 /* depthwise.c - a dense convolution as depthwise and pointwise.
  *
  *   before:  x -> Conv k x k, W [Co, Ci, k, k]                      Co*Ci*k*k  MACs a pixel
- *   after:   x -> Conv k x k, group = Ci, W [Ci, 1, k, k]           Ci*k*k
- *              -> Conv 1 x 1, W [Co, Ci, 1, 1]                      Co*Ci
+ *   after:   x -> Conv k x k, group = Ci, D [Ci, 1, k, k]           Ci*k*k
+ *              -> Conv 1 x 1, P [Co, Ci, 1, 1]                      Co*Ci
  *   factor:  Co*k*k / (k*k + Co)  (Howard et al. 2017, MobileNets, section 3.1)
  *
- * Only for what-ifs: the new weights are imagined; the network is to be trained again.
- * Params: nodes=ID,... limits it to these. */
+ * Another function, so the network is to be fine-tuned; it starts from the nearest weights of the
+ * new form.  For each input channel c the kernels W[., c] are a matrix of Co rows and k*k columns;
+ * the best approximation of rank 1 is (W[., c] d) d' with d its first right singular vector
+ * (Eckart, Young 1936), found by power iteration on the matrix of k*k by k*k.  D[c] = d,
+ * P[., c] = W[., c] d.  What part of the weights' energy (sum of squares) is kept is reported.
+ *
+ * Condition: one group, a kernel above 1, constant weights, at least MIN_CHANNELS input channels
+ * (an image's few cannot be filtered apart).  Params: nodes=ID,... names the convolutions instead.
+ */
+#include <math.h>
 #include <string.h>
 
 #include "onnxpert/pass.h"
 #include "rewrite/select.h"
 
-/* Replaces the convolution; the first of the two takes its place, kernel, strides and pads. */
-static bool separate(oxp_run *run, oxp_id id, const char **why) {
-    const oxp_model *m = oxp_run_model(run);
-    const oxp_analysis *a = oxp_run_analysis(run);
-    const oxp_node *n = oxp_node_at(m, id);
-    oxp_id w_id = oxp_in(n, 1), out = oxp_out(n, 0), bias = oxp_in(n, 2), graph = n->graph;
-    oxp_id x = oxp_in(n, 0);
-    const oxp_type *w = w_id == OXP_NONE ? NULL : &a->values[w_id].type;
-    int64_t dw[8], pw[8];
-    *why = "it is no dense convolution with a kernel above 1";
-    if (!w || w->kind != OXP_KIND_TENSOR || w->rank < 3 || w->rank > 6 || x == OXP_NONE ||
-        oxp_attr_int(n, "group", 1) != 1 || out == OXP_NONE)
-        return false;
-    int64_t area = 1;
-    for (int i = 0; i < w->rank; i++) {
-        if (!oxp_dim_is_literal(w->dims[i]) || w->dims[i] < 1)
-            return false;
-        dw[i] = i == 0 ? w->dims[1] : i == 1 ? 1 : w->dims[i];
-        pw[i] = i < 2 ? w->dims[i] : 1;
-        area *= i < 2 ? 1 : w->dims[i];
+#define MIN_CHANNELS 8
+#define LARGEST_TAPS 1024                /* elements of a kernel */
+#define LARGEST      ((uint64_t)1 << 23) /* elements of P: they are held in memory */
+#define BLOCK        ((size_t)1 << 18)   /* doubles of the blocks that are worked on */
+#define ITERATIONS   200
+
+typedef struct separation {
+    oxp_run *run;
+    oxp_id node, tensor; /* tensor: of W; OXP_NONE: only imagined */
+    const oxp_type *w;
+    size_t out, in, taps;
+    double *depth, *point; /* D and P */
+    double energy, kept;
+} separation;
+
+/* d := the unit eigenvector of the largest eigenvalue of the symmetric matrix a; returns that. */
+static double first_eigenvector(const double *a, size_t n, double *d, double *next) {
+    size_t start = 0;
+    double value = 0;
+    for (size_t i = 1; i < n; i++)
+        if (a[i * n + i] > a[start * n + start])
+            start = i;
+    for (size_t i = 0; i < n; i++)
+        d[i] = i == start;
+    for (int step = 0; step < ITERATIONS; step++) {
+        double length = 0, before = value;
+        for (size_t i = 0; i < n; i++) {
+            next[i] = 0;
+            for (size_t j = 0; j < n; j++)
+                next[i] += a[i * n + j] * d[j];
+            length += next[i] * next[i];
+        }
+        value = sqrt(length);
+        if (!(value > 0) || !isfinite(value))
+            return 0;
+        for (size_t i = 0; i < n; i++)
+            d[i] = next[i] / value;
+        if (fabs(value - before) <= 1e-12 * value)
+            break;
     }
-    if (area < 2)
+    return value;
+}
+
+/* Channels [first, first + n): their kernels lie together in each row of W. */
+static void approximate(separation *s, size_t first, size_t n, double *rows, double *gram) {
+    const oxp_model *m = oxp_run_model(s->run);
+    size_t k = s->taps;
+    double *next = gram + n * k * k;
+    memset(gram, 0, n * k * k * sizeof *gram);
+    for (size_t o = 0; o < s->out; o++) {
+        oxp_tensor_doubles(m, s->tensor, (o * s->in + first) * k, n * k, rows);
+        for (size_t c = 0; c < n; c++)
+            for (size_t i = 0; i < k; i++)
+                for (size_t j = 0; j < k; j++)
+                    gram[(c * k + i) * k + j] += rows[c * k + i] * rows[c * k + j];
+    }
+    for (size_t c = 0; c < n; c++) {
+        const double *a = gram + c * k * k;
+        for (size_t i = 0; i < k; i++)
+            s->energy += a[i * k + i];
+        s->kept += first_eigenvector(a, k, s->depth + (first + c) * k, next);
+    }
+    for (size_t o = 0; o < s->out; o++) {
+        oxp_tensor_doubles(m, s->tensor, (o * s->in + first) * k, n * k, rows);
+        for (size_t c = 0; c < n; c++) {
+            double sum = 0;
+            for (size_t i = 0; i < k; i++)
+                sum += rows[c * k + i] * s->depth[(first + c) * k + i];
+            s->point[o * s->in + first + c] = sum;
+        }
+    }
+}
+
+static bool nearest_weights(separation *s, const char **why) {
+    oxp_arena *arena = oxp_run_arena(s->run);
+    size_t k = s->taps, block = BLOCK / (k * k) ? BLOCK / (k * k) : 1;
+    block = block < s->in ? block : s->in;
+    double *rows = OXP_NEWS(arena, block * k, double);
+    double *gram = OXP_NEWS(arena, block * k * k + k, double);
+    s->depth = OXP_NEWS(arena, s->in * k, double);
+    s->point = OXP_NEWS(arena, s->out * s->in, double);
+    for (size_t first = 0; first < s->in; first += block)
+        approximate(s, first, block < s->in - first ? block : s->in - first, rows, gram);
+    *why = "its weights are not finite";
+    return isfinite(s->energy) && isfinite(s->kept);
+}
+
+/* What W is; false: the convolution is left (why NULL: it is of another kind, not worth a word). */
+static bool look_at(separation *s, const char **why) {
+    const oxp_model *m = oxp_run_model(s->run);
+    const oxp_node *n = oxp_node_at(m, s->node);
+    const oxp_pass_opts *opts = oxp_run_opts(s->run);
+    oxp_id w = oxp_in(n, 1);
+    s->w = w == OXP_NONE ? NULL : &oxp_run_analysis(s->run)->values[w].type;
+    *why = NULL;
+    if (!s->w || s->w->kind != OXP_KIND_TENSOR || s->w->rank < 3 || s->w->rank > 6 ||
+        oxp_in(n, 0) == OXP_NONE || oxp_out(n, 0) == OXP_NONE || oxp_attr_int(n, "group", 1) != 1)
         return false;
-    oxp_patch *p = oxp_patch_new(run);
-    oxp_id t1 = oxp_patch_tensor_imagined(p, "depthwise_w", w->elem, w->rank, dw);
-    oxp_id t2 = oxp_patch_tensor_imagined(p, "pointwise_w", w->elem, w->rank, pw);
-    oxp_id v1 = oxp_patch_initializer(p, graph, t1), v2 = oxp_patch_initializer(p, graph, t2);
-    oxp_id mid = oxp_patch_value(p, graph, "depthwise_out", NULL);
+    uint64_t taps = 1;
+    for (int i = 0; i < s->w->rank; i++) {
+        if (!oxp_dim_is_literal(s->w->dims[i]) || s->w->dims[i] < 1 || s->w->dims[i] > INT32_MAX)
+            return false;
+        if (i >= 2)
+            taps = taps > LARGEST_TAPS ? taps : taps * (uint64_t)s->w->dims[i];
+    }
+    if (taps < 2)
+        return false;
+    s->out = (size_t)s->w->dims[0];
+    s->in = (size_t)s->w->dims[1];
+    s->taps = (size_t)taps;
+    if (s->in < MIN_CHANNELS && !oxp_run_param(s->run, "nodes", NULL)) {
+        *why = oxp_sprintf(oxp_run_arena(s->run), "%zu input channels are too few to filter apart",
+                           s->in);
+        return false;
+    }
+    s->tensor = OXP_NONE;
+    if (opts->assume_weights)
+        return true;
+    s->tensor = oxp_constant_of(m, w, opts->allow_overridable);
+    *why = "its weights are not constant, or cannot be read";
+    if (s->tensor == OXP_NONE || !oxp_tensor_readable(m, s->tensor))
+        return false;
+    *why = "its weights are too large to be approximated in memory";
+    return taps <= LARGEST_TAPS && (uint64_t)s->out * s->in <= LARGEST &&
+           (uint64_t)s->in * taps <= LARGEST;
+}
+
+static oxp_id weight(separation *s, oxp_patch *p, const char *name, const int64_t *dims,
+                     const double *v) {
+    oxp_id graph = oxp_node_at(oxp_run_model(s->run), s->node)->graph;
+    oxp_id t = v ? oxp_patch_tensor_doubles(p, name, s->w->elem, s->w->rank, dims, v, true)
+                 : oxp_patch_tensor_imagined(p, name, s->w->elem, s->w->rank, dims);
+    return oxp_patch_initializer(p, graph, t);
+}
+
+/* Replaces the convolution; the first of the two takes its place, kernel, strides and pads. */
+static bool separate(separation *s, const char **why) {
+    const oxp_model *m = oxp_run_model(s->run);
+    int64_t dw[8], pw[8];
+    if (!look_at(s, why) || (s->tensor != OXP_NONE && !nearest_weights(s, why)))
+        return false;
+    const oxp_node *n = oxp_node_at(m, s->node);
+    oxp_id graph = n->graph, out = n->out[0], bias = oxp_in(n, 2), x = n->in[0];
+    const char *base = oxp_value_at(m, n->in[1])->name;
+    for (int i = 0; i < s->w->rank; i++) {
+        dw[i] = i == 0 ? s->w->dims[1] : i == 1 ? 1 : s->w->dims[i];
+        pw[i] = i < 2 ? s->w->dims[i] : 1;
+    }
+    oxp_arena *arena = oxp_run_arena(s->run);
+    oxp_patch *p = oxp_patch_new(s->run);
+    oxp_id v1 = weight(s, p, oxp_sprintf(arena, "%s_depthwise", base), dw, s->depth);
+    oxp_id v2 = weight(s, p, oxp_sprintf(arena, "%s_pointwise", base), pw, s->point);
+    const char *hint = oxp_sprintf(arena, "%s_depthwise", oxp_value_at(m, out)->name);
+    oxp_id mid = oxp_patch_value(p, graph, hint, NULL);
     oxp_id in1[2] = {x, v1}, in2[3] = {mid, v2, bias};
-    oxp_id first = oxp_patch_node(p, graph, id, "Conv", "", "depthwise", in1, 2, &mid, 1);
-    n = oxp_node_at(m, id);
+    n = oxp_node_at(m, s->node);
+    oxp_id first = oxp_patch_node(p, graph, s->node, "Conv", "",
+                                  oxp_sprintf(arena, "%s_depthwise", *n->name ? n->name : "conv"),
+                                  in1, 2, &mid, 1);
+    n = oxp_node_at(m, s->node);
     for (uint32_t i = 0; i < n->n_attr; i++)
         if (strcmp(n->attrs[i].name, "group") != 0)
             oxp_patch_attr_copy(p, first, &n->attrs[i]);
     oxp_patch_attr_int(p, first, "group", dw[0]);
-    oxp_id second = oxp_patch_node(p, graph, id, "Conv", "", "pointwise", in2,
-                                   bias == OXP_NONE ? 2 : 3, NULL, 0);
-    oxp_patch_drop(p, id);
+    oxp_id second = oxp_patch_node(p, graph, s->node, "Conv", "",
+                                   oxp_sprintf(arena, "%s_pointwise", *n->name ? n->name : "conv"),
+                                   in2, bias == OXP_NONE ? 2 : 3, NULL, 0);
+    oxp_patch_drop(p, s->node);
     oxp_patch_output(p, second, 0, out);
     return oxp_patch_apply(p, why);
 }
@@ -57,25 +195,43 @@ static bool separate(oxp_run *run, oxp_id id, const char **why) {
 static void run_pass(oxp_run *run) {
     const oxp_model *m = oxp_run_model(run);
     size_t n = oxp_node_count(m), changed = 0;
+    double energy = 0, kept = 0;
     for (oxp_id i = 0; i < n; i++) {
         const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
+        separation s = {.run = run, .node = i, .tensor = OXP_NONE};
+        const char *why = NULL;
         if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
             continue;
-        if (separate(run, i, &why))
-            changed++;
-        else
-            oxp_run_skip(run, i, "%s", why);
+        const char *label = oxp_node_label(m, i, oxp_run_arena(run));
+        if (!separate(&s, &why)) {
+            if (why)
+                oxp_run_skip(run, i, "%s", why);
+            continue;
+        }
+        changed++;
+        if (s.energy > 0)
+            oxp_run_note(run, OXP_NONE,
+                         "%s: %.0f %% of the weights' energy kept, %.1fx fewer "
+                         "operations",
+                         label, 100 * s.kept / s.energy,
+                         (double)(s.out * s.taps) / (double)(s.taps + s.out));
+        energy += s.energy;
+        kept += s.kept;
     }
     oxp_run_changed(run, changed);
-    if (changed)
+    if (energy > 0)
+        oxp_run_summary(run,
+                        "%zu convolution%s made depthwise separable; the nearest weights of that "
+                        "form keep %.0f %% of the energy",
+                        changed, changed == 1 ? "" : "s", 100 * kept / energy);
+    else if (changed)
         oxp_run_summary(run, "%zu convolution%s made depthwise separable", changed,
                         changed == 1 ? "" : "s");
 }
 
 const oxp_pass oxp_pass_depthwise = {
     .name = "depthwise",
-    .summary = "what-if: dense convolutions as depthwise and pointwise ones",
+    .summary = "dense convolutions as depthwise and pointwise ones, with the nearest weights",
     .fidelity = OXP_RETRAINING,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
+    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_RETRAINING,
     .run = run_pass};

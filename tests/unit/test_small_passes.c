@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,54 @@ static void test_each(void **state) {
     }
 }
 
+static oxp_id weight_named(const oxp_model *m, const char *name) {
+    for (oxp_id i = 0; i < oxp_value_count(m); i++)
+        if (oxp_value_at(m, i)->live && !strcmp(oxp_value_at(m, i)->name, name))
+            return oxp_value_at(m, i)->tensor;
+    fail_msg("no %s", name);
+    return OXP_NONE;
+}
+
+/* Passes that want fine-tuning say so first; then they start from the nearest weights: what is
+ * separable already comes out whole, and a flat kernel of 7 x 7 keeps its sum. */
+static void test_retraining(void **state) {
+    (void)state;
+    static double w[6 * 8 * 9], depth[8 * 9], point[6 * 8], stem[4 * 3 * 49], small[4 * 3 * 9];
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
+    const oxp_pass_result *result;
+    const char *names[] = {"depthwise", "light-stem"};
+    size_t n;
+    char text[256];
+    assert_int_equal(oxp_open(&m, ctx, "fixtures/passes/separable_conv/model.onnx"), OXP_OK);
+    oxp_tensor_doubles(m, weight_named(m, "w"), 0, 6 * 8 * 9, w);
+    oxp_tensor_doubles(m, weight_named(m, "w0"), 0, 4 * 3 * 49, stem);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(oxp_run_passes(m, names + i, 1, &opts, &result, &n), OXP_E_UNSUPPORTED);
+        assert_non_null(strstr(oxp_error_text(ctx), "--allow-retraining"));
+        oxp_error_clear(ctx);
+    }
+    opts.allow_retraining = true;
+    assert_int_equal(oxp_run_passes(m, names, 2, &opts, &result, &n), OXP_OK);
+    operators(m, text, sizeof text);
+    assert_string_equal(text, "Conv Conv Conv Conv Conv");
+    assert_int_equal(result[0].changed, 1);
+    assert_int_equal(result[0].n_skipped, 1); /* the stem: 3 channels */
+    assert_int_equal(result[1].changed, 1);
+    oxp_tensor_doubles(m, weight_named(m, "w_depthwise"), 0, 8 * 9, depth);
+    oxp_tensor_doubles(m, weight_named(m, "w_pointwise"), 0, 6 * 8, point);
+    for (size_t i = 0; i < 6 * 8 * 9; i++) {
+        double now = point[i / 9] * depth[i / 9 % 8 * 9 + i % 9];
+        if (!(fabs(now - w[i]) <= 2e-6))
+            fail_msg("element %zu: %g became %g", i, w[i], now);
+    }
+    oxp_tensor_doubles(m, weight_named(m, "w0_3x3"), 0, 4 * 3 * 9, small);
+    for (size_t k = 0; k < 4 * 3 * 9; k++) /* 49 equal taps in 9 equal parts */
+        assert_true(fabs(small[k] - stem[k / 9 * 49] * 49 / 9) <= 1e-5);
+    oxp_ctx_free(ctx);
+}
+
 /* y's axis i is x's axis p[q[i]]. */
 static void test_joined_perm(void **state) {
     (void)state;
@@ -84,6 +133,7 @@ static void test_joined_perm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each),
+                                       cmocka_unit_test(test_retraining),
                                        cmocka_unit_test(test_joined_perm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
