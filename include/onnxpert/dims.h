@@ -30,6 +30,9 @@ OXP_API oxp_dim oxp_dim_literal(int64_t v);
 
 OXP_API oxp_dims *oxp_dims_new(oxp_arena *arena);
 OXP_API oxp_dim oxp_dim_symbol(oxp_dims *p, const char *name); /* same name, same dim */
+/* Gives every symbol another name; two may not get the same. */
+OXP_API void oxp_dims_rename(oxp_dims *p, const char *(*rename)(void *arg, const char *name),
+                             void *arg);
 OXP_API oxp_dim oxp_dim_fresh(oxp_dims *p); /* an unknown size, equal only to itself */
 OXP_API oxp_dim oxp_dim_add(oxp_dims *p, oxp_dim a, oxp_dim b);
 OXP_API oxp_dim oxp_dim_sub(oxp_dims *p, oxp_dim a, oxp_dim b);

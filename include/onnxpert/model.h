@@ -257,6 +257,15 @@ OXP_API void oxp_close(oxp_model *m);
  * oxp_close.  Raises on lack of memory. */
 OXP_API oxp_model *oxp_model_clone(const oxp_model *m);
 
+/* Replaces every name by a neutral one, the same wherever it stands: nodes ("node_12"), tensors,
+ * inputs, dimensions, graphs, custom operators and domains, metadata, producer, and the path by
+ * `path`.  Standard operators and domains stay.  For reports only: such a model is not saved.
+ * Raises on lack of memory. */
+OXP_API void oxp_model_redact(oxp_model *m, const char *path);
+/* What a dimension or input of this original name is called now; the name itself when it is none
+ * or nothing was redacted. */
+OXP_API const char *oxp_model_redacted(const oxp_model *m, const char *name);
+
 OXP_API oxp_ctx *oxp_model_ctx(const oxp_model *m);
 OXP_API oxp_arena *oxp_model_arena(const oxp_model *m); /* lives as long as the model */
 OXP_API oxp_dims *oxp_model_dims(const oxp_model *m);   /* the pool of symbolic dimensions */

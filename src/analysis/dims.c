@@ -195,15 +195,36 @@ static uint64_t hash_atom(atom_kind kind, uint64_t a, uint64_t b) {
     return mix(mix(mix(3, (uint64_t)kind), a), b);
 }
 
-oxp_dim oxp_dim_symbol(oxp_dims *p, const char *name) {
-    name = oxp_intern_add(p->names, name, strlen(name));
-    uint64_t hash = hash_atom(ATOM_SYMBOL, (uint64_t)(uintptr_t)name, 0);
-    uint32_t found;
-    while (oxp_map_get(p->atom_of, hash, &found)) {
-        if (p->atoms[found].kind == ATOM_SYMBOL && p->atoms[found].name == name)
-            return p->atoms[found].self;
-        hash = mix(hash, 7);
+/* The symbol of this interned name, or false and the free place for it. */
+static bool find_symbol(const oxp_dims *p, const char *name, uint32_t *found, uint64_t *hash) {
+    *hash = hash_atom(ATOM_SYMBOL, (uint64_t)(uintptr_t)name, 0);
+    while (oxp_map_get(p->atom_of, *hash, found)) {
+        if (p->atoms[*found].kind == ATOM_SYMBOL && p->atoms[*found].name == name)
+            return true;
+        *hash = mix(*hash, 7);
     }
+    return false;
+}
+
+void oxp_dims_rename(oxp_dims *p, const char *(*rename)(void *, const char *), void *arg) {
+    for (size_t i = 0; i < p->n_atoms; i++) {
+        uint32_t found;
+        uint64_t hash;
+        if (p->atoms[i].kind != ATOM_SYMBOL)
+            continue;
+        const char *name = rename(arg, p->atoms[i].name);
+        p->atoms[i].name = oxp_intern_add(p->names, name, strlen(name));
+        if (!find_symbol(p, p->atoms[i].name, &found, &hash)) /* the old entry finds nobody now */
+            oxp_map_set(p->atom_of, hash, (uint32_t)i);
+    }
+}
+
+oxp_dim oxp_dim_symbol(oxp_dims *p, const char *name) {
+    uint32_t found;
+    uint64_t hash;
+    name = oxp_intern_add(p->names, name, strlen(name));
+    if (find_symbol(p, name, &found, &hash))
+        return p->atoms[found].self;
     oxp_map_set(p->atom_of, hash, (uint32_t)p->n_atoms);
     return new_atom(p, &(atom){.kind = ATOM_SYMBOL, .weight = 1, .name = name});
 }

@@ -23,6 +23,7 @@ typedef struct oxp_cli {
     size_t n_args, cap_args;
     unsigned part;                   /* 0: the only model; else its number among several */
     const struct oxp_device *chosen; /* what --device names, once it is known */
+    size_t hidden;                   /* diagnostics made before the names were replaced */
     bool overwrites;                 /* --output was found to be one of the model's data files */
     /* options */
     const char *format, *output, *report, *color, *device, *passes, *external_data, *fail_on, *ort;
@@ -56,7 +57,8 @@ typedef struct oxp_command {
 } oxp_command;
 
 /* Option tables shared by commands (src/cli/options.c). */
-extern const oxp_option oxp_opts_common[], oxp_opts_report[], oxp_opts_dims[], oxp_opts_device[];
+extern const oxp_option oxp_opts_redact[], oxp_opts_common[], oxp_opts_report[], oxp_opts_dims[],
+    oxp_opts_device[];
 
 size_t oxp_command_count(void);
 const oxp_command *oxp_command_at(size_t i);
@@ -66,7 +68,10 @@ void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first);
 void oxp_cli_help(const oxp_command *c, FILE *f);
 /* --dim and --input-shape as bindings; raises OXP_E_USAGE for what is malformed. */
 const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n);
-/* Opens the model and prints its warnings on stderr at the end (oxp_cli_diagnostics). */
+/* The same in the names that this model has now (--redact-names). */
+const oxp_binding *oxp_cli_bindings_of(oxp_cli *cli, const oxp_model *m, size_t *n);
+/* Opens the model, replaces its names if --redact-names asks for it, and prints its warnings on
+ * stderr at the end (oxp_cli_diagnostics). */
 oxp_model *oxp_cli_open(oxp_cli *cli, const char *path);
 const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena *arena);
 /* Diagnostics from number `from` on to stderr, unless --quiet (errors always). */

@@ -27,13 +27,18 @@ oxp_model *oxp_cli_open(oxp_cli *cli, const char *path) {
     oxp_status s = oxp_open(&m, cli->ctx, path);
     if (s != OXP_OK)
         oxp_reraise(cli->ctx, s);
+    if (cli->redact) {
+        cli->hidden = oxp_diag_count(cli->ctx);
+        oxp_model_redact(m, cli->part ? oxp_sprintf(cli->arena, "model_%u.onnx", cli->part)
+                                      : "model.onnx");
+    }
     return m;
 }
 
 const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena *arena) {
     const oxp_analysis *a;
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
-    opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
+    opts.bindings = oxp_cli_bindings_of(cli, m, &opts.n_bindings);
     oxp_status s = oxp_analyze(&a, m, &opts, arena);
     if (s != OXP_OK)
         oxp_reraise(cli->ctx, s);
@@ -42,6 +47,10 @@ const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena 
 
 void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
     static const char *const word[] = {"note", "warning", "error"};
+    if (cli->hidden > from && !cli->quiet)
+        fprintf(stderr, "onnxpert: %zu messages on reading the model have names: not shown\n",
+                cli->hidden - from);
+    from = cli->hidden > from ? cli->hidden : from;
     for (size_t i = from; i < oxp_diag_count(cli->ctx); i++) {
         const oxp_diag *d = oxp_diag_at(cli->ctx, i);
         if (cli->quiet && d->severity != OXP_ERROR)
@@ -50,7 +59,7 @@ void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
                                  *d->where ? ": " : "", d->text);
         fputs("onnxpert: ", stderr);
         if (cli->n_args)
-            oxp_cli_print_safe(stderr, cli->args[0]);
+            oxp_cli_print_safe(stderr, cli->redact ? "model" : cli->args[0]);
         fputs(cli->n_args ? ": " : "", stderr);
         oxp_cli_print_safe(stderr, line);
         fputc('\n', stderr);

@@ -33,6 +33,11 @@ const oxp_option oxp_opts_device[] = {
     {"--batch", "N,N,...", "batch sizes to look at", OXP_OPT_LIST, AT(batches)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
+const oxp_option oxp_opts_redact[] = {
+    {"--redact-names", NULL, "neutral names for all that the model names, but standard operators",
+     OXP_OPT_FLAG, AT(redact)},
+    {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
+
 /* Does `given` (without "=value") name this option? */
 static bool names(const oxp_option *o, const char *given, size_t len) {
     const char *comma = strchr(o->name, ',');
@@ -215,6 +220,16 @@ static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bo
         oxp_raise(cli->ctx, OXP_E_USAGE, "%s: size %lld is not possible: sizes start at 1", option,
                   v);
     return v;
+}
+
+const oxp_binding *oxp_cli_bindings_of(oxp_cli *cli, const oxp_model *m, size_t *n) {
+    const oxp_binding *given = oxp_cli_bindings(cli, n);
+    oxp_binding *b = OXP_NEWS(cli->arena, *n + 1, oxp_binding);
+    for (size_t i = 0; i < *n; i++) {
+        b[i] = given[i];
+        b[i].name = oxp_model_redacted(m, given[i].name);
+    }
+    return b;
 }
 
 const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n) {

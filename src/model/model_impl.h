@@ -57,6 +57,7 @@ struct oxp_model {
     size_t n_files;
     struct oxp_externals *externals; /* how to open them; shared by clones */
     struct oxp_stats_cache *stats;   /* scans of the file's tensors; shared by clones, or NULL */
+    struct oxp_redaction *redaction; /* names were replaced: for reports only (redact.c), or NULL */
     bool changed;                    /* anything differs from the file */
     uint64_t file_bytes;
 };

@@ -173,6 +173,9 @@ static oxp_encoder *plan(save *s) {
 static void run(void *arg) {
     save *s = arg;
     oxp_arena *kept = s->m->arena;
+    if (s->m->redaction)
+        oxp_raise(s->m->ctx, OXP_E_UNSUPPORTED, "%s: a model without its names is not saved",
+                  s->path);
     s->arena = oxp_arena_new(s->m->ctx);
     split_path(s);
     oxp_encoder *e = plan(s);

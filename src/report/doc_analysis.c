@@ -44,8 +44,8 @@ static void metadata(oxp_doc *d, const oxp_card *c) {
     oxp_doc_fact(d, "File", "%s", oxp_model_path(m));
     oxp_doc_fact(d, "IR version", "%lld", (long long)oxp_model_ir_version(m));
     const char *producer = oxp_model_producer(m), *version = oxp_model_producer_version(m);
-    oxp_doc_fact(d, "Producer", "%s %s", producer && *producer ? producer : "not stated",
-                 version ? version : "");
+    oxp_doc_fact(d, "Producer", "%s%s%s", producer && *producer ? producer : "not stated",
+                 version && *version ? " " : "", version ? version : "");
     const char *opsets = "";
     for (size_t i = 0; i < oxp_model_opset_count(m); i++) {
         oxp_opset o = oxp_model_opset_at(m, i);

@@ -25,8 +25,8 @@ static const oxp_option options[] = {
     {"--batch", "N", "batch size for throughput and memory (default 1)", OXP_OPT_LIST, AT(batches)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
-static const oxp_option *const groups[] = {options, oxp_opts_report, oxp_opts_dims, oxp_opts_common,
-                                           NULL};
+static const oxp_option *const groups[] = {options,         oxp_opts_report, oxp_opts_dims,
+                                           oxp_opts_redact, oxp_opts_common, NULL};
 
 static int64_t batch_of(oxp_cli *cli) {
     if (!cli->batches.n)
@@ -67,6 +67,7 @@ static int run(oxp_cli *cli) {
         oxp_raise(cli->ctx, OXP_E_USAGE, "--fail-on: '%s' is none of high, medium, low, targets",
                   cli->fail_on);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
+    o.bindings = oxp_cli_bindings_of(cli, m, &o.n_bindings);
     oxp_cli_check_report(cli, "roadmap", cli->output, m);
     const oxp_roadmap *roadmap;
     if ((s = oxp_advise(&roadmap, m, &o, cli->arena)) != OXP_OK)

@@ -6,8 +6,8 @@
 #include "cli/command.h"
 #include "report/reports.h"
 
-static const oxp_option *const groups[] = {oxp_opts_report, oxp_opts_dims, oxp_opts_device,
-                                           oxp_opts_common, NULL};
+static const oxp_option *const groups[] = {oxp_opts_report, oxp_opts_dims,   oxp_opts_device,
+                                           oxp_opts_redact, oxp_opts_common, NULL};
 
 /* --batch 1,2,4: sizes to sweep. */
 static int64_t *batch_list(oxp_cli *cli, size_t *n) {
@@ -37,7 +37,7 @@ static int one(oxp_cli *cli) {
     oxp_cli_check_report(cli, "analysis", cli->output, m);
     const oxp_analysis *a = oxp_cli_analyze(cli, m, cli->arena);
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
-    opts.bindings = oxp_cli_bindings(cli, &opts.n_bindings);
+    opts.bindings = oxp_cli_bindings_of(cli, m, &opts.n_bindings);
     const oxp_report *r =
         oxp_report_analysis(cli->arena, a, &opts, cli->chosen, batches, n_batches);
     oxp_cli_diagnostics(cli, 0);
