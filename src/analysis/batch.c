@@ -197,7 +197,10 @@ static uint64_t about(uint64_t lo, uint64_t hi, const line *l, int64_t batch) {
     double share = (double)(batch - l->from) / (double)(l->to - l->from);
     if (lo == UINT64_MAX || hi == UINT64_MAX)
         return UINT64_MAX;
-    return (uint64_t)((double)lo + ((double)hi - (double)lo) * share);
+    double bytes = (double)lo + ((double)hi - (double)lo) * share;
+    if (!(bytes > 0))
+        return 0;
+    return bytes < 0x1p64 ? (uint64_t)bytes : UINT64_MAX;
 }
 
 /* Fills `nodes` and the totals of `b` for this batch; false: not affine. */

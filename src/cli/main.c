@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sandbox.h"
 #include "cli/values.h"
 #include "commands.inc"
 
@@ -113,6 +114,7 @@ int main(int argc, char **argv) {
 #ifdef SIGXFSZ
     signal(SIGXFSZ, SIG_IGN); /* so is a file size limit */
 #endif
+    oxp_sandbox_alone();
     if (argc < 2) {
         print_usage(stderr);
         return oxp_exit_code(OXP_E_USAGE);

@@ -149,7 +149,7 @@ static void change_node(oxp_patch *p, worklist *w, oxp_edit *e) {
 static void apply_nodes(oxp_patch *p, worklist *w) {
     bool orphans = false;
     for (size_t i = 0; i < p->n_edits; i++) {
-        oxp_edit *e = &p->edits[i];
+        oxp_edit *e = oxp_edit_at(p, i);
         if (e->dropped && e->fresh) { /* made and dropped by the same patch */
             oxp_model_unlink(p->m, e->node);
         } else if (e->dropped) {
@@ -160,8 +160,8 @@ static void apply_nodes(oxp_patch *p, worklist *w) {
         }
     }
     for (size_t i = 0; i < p->n_edits; i++)
-        if (!p->edits[i].dropped)
-            change_node(p, w, &p->edits[i]);
+        if (!oxp_edit_at(p, i)->dropped)
+            change_node(p, w, oxp_edit_at(p, i));
     if (orphans)
         drop_orphans(p, w);
 }

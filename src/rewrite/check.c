@@ -15,7 +15,7 @@ static const char *label(const oxp_patch *p, oxp_id node) {
 oxp_id oxp_patch_maker(const oxp_patch *p, oxp_id value) {
     uint32_t i;
     if (oxp_map_get(p->makers, value, &i))
-        return p->edits[i].node;
+        return oxp_edit_at(p, i)->node;
     oxp_id node = p->m->values[value].producer;
     if (node == OXP_NONE)
         return OXP_NONE;
@@ -57,7 +57,7 @@ static oxp_id ancestor_in(const oxp_patch *p, oxp_id node, oxp_id graph) {
 static const char *link_new(oxp_patch *p) {
     oxp_model *m = p->m;
     for (size_t i = 0; i < p->n_edits; i++) {
-        const oxp_edit *e = &p->edits[i];
+        const oxp_edit *e = oxp_edit_at(p, i);
         if (!e->fresh)
             continue;
         oxp_id graph = e->now.graph, after = e->anchor;
@@ -81,7 +81,7 @@ static const char *link_new(oxp_patch *p) {
 
 /* ---- producers ---- */
 static const char *check_output(oxp_patch *p, uint32_t edit, oxp_id value) {
-    const oxp_edit *e = &p->edits[edit];
+    const oxp_edit *e = oxp_edit_at(p, edit);
     oxp_arena *arena = p->run->arena;
     if (value >= p->m->n_values)
         return oxp_sprintf(arena, "%s: an output does not exist", label(p, e->node));
@@ -106,7 +106,7 @@ static const char *check_output(oxp_patch *p, uint32_t edit, oxp_id value) {
 static const char *check_outputs(oxp_patch *p) {
     p->makers = oxp_map_new(p->arena);
     for (size_t i = 0; i < p->n_edits; i++) {
-        const oxp_edit *e = &p->edits[i];
+        const oxp_edit *e = oxp_edit_at(p, i);
         for (uint32_t slot = 0; slot < e->now.n_out && !e->dropped; slot++) {
             const char *why = e->now.out[slot] == OXP_NONE
                                   ? NULL
@@ -140,7 +140,7 @@ static const char *check_order(oxp_patch *p, oxp_id value, oxp_id node) {
 
 static const char *check_inputs(oxp_patch *p) {
     for (size_t i = 0; i < p->n_edits; i++) {
-        const oxp_edit *e = &p->edits[i];
+        const oxp_edit *e = oxp_edit_at(p, i);
         const oxp_node *old = &p->m->nodes[e->node];
         if (e->dropped || is_gone(p, e->node))
             continue;
@@ -180,7 +180,7 @@ static const char *check_users(oxp_patch *p, oxp_id value) {
 
 static const char *check_lost_outputs(oxp_patch *p) {
     for (size_t i = 0; i < p->n_edits; i++) {
-        const oxp_edit *e = &p->edits[i];
+        const oxp_edit *e = oxp_edit_at(p, i);
         const oxp_node *old = &p->m->nodes[e->node];
         for (uint32_t slot = 0; slot < old->n_out && !e->fresh; slot++) {
             oxp_id value = old->out[slot];

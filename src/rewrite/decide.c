@@ -17,12 +17,12 @@ const char *oxp_run_excluded(oxp_run *run, oxp_id node) {
 static oxp_id key_of(const oxp_patch *p) {
     oxp_id first = OXP_NONE;
     for (size_t i = 0; i < p->n_edits; i++) {
-        if (p->edits[i].fresh)
+        if (oxp_edit_at(p, i)->fresh)
             continue;
-        if (p->edits[i].dropped)
-            return p->edits[i].node;
+        if (oxp_edit_at(p, i)->dropped)
+            return oxp_edit_at(p, i)->node;
         if (first == OXP_NONE)
-            first = p->edits[i].node;
+            first = oxp_edit_at(p, i)->node;
     }
     return first;
 }
@@ -57,7 +57,7 @@ void oxp_patch_record(oxp_patch *p) {
     const char **touched = OXP_NEWS(run->kept, p->n_edits + 1, const char *);
     size_t n = 0;
     for (size_t i = 0; i < p->n_edits; i++)
-        if (!p->edits[i].fresh)
-            touched[n++] = oxp_node_label(p->m, p->edits[i].node, run->kept);
+        if (!oxp_edit_at(p, i)->fresh)
+            touched[n++] = oxp_node_label(p->m, oxp_edit_at(p, i)->node, run->kept);
     add(run, oxp_node_label(p->m, key, run->kept), touched, n);
 }

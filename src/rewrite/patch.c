@@ -256,9 +256,13 @@ oxp_id oxp_patch_initializer(oxp_patch *p, oxp_id graph, oxp_id tensor) {
 
 /* ---- nodes ---- */
 static oxp_edit *add_edit(oxp_patch *p, oxp_id node) {
-    p->edits = oxp_grow(p->arena, p->edits, &p->cap_edits, p->n_edits + 1, sizeof *p->edits);
-    oxp_edit *e = &p->edits[p->n_edits];
-    *e = (oxp_edit){.node = node, .now = p->m->nodes[node]};
+    if (p->n_edits % OXP_EDITS_A_CHUNK == 0) {
+        size_t chunk = p->n_edits / OXP_EDITS_A_CHUNK;
+        p->edits = oxp_grow(p->arena, p->edits, &p->cap_chunks, chunk + 1, sizeof *p->edits);
+        p->edits[chunk] = OXP_NEWS(p->arena, OXP_EDITS_A_CHUNK, oxp_edit);
+    }
+    oxp_edit *e = oxp_edit_at(p, p->n_edits);
+    *e = (oxp_edit){.node = node, .now = p->m->nodes[node], .number = (uint32_t)p->n_edits};
     oxp_map_set(p->edit_of, node, (uint32_t)p->n_edits++);
     return e;
 }
@@ -266,7 +270,7 @@ static oxp_edit *add_edit(oxp_patch *p, oxp_id node) {
 oxp_edit *oxp_patch_edit(oxp_patch *p, oxp_id node) {
     uint32_t i;
     if (oxp_map_get(p->edit_of, node, &i))
-        return &p->edits[i];
+        return oxp_edit_at(p, i);
     if (node >= p->m->n_nodes || !p->m->nodes[node].live) {
         oxp_patch_error(p, "a node that does not exist is changed");
         return NULL;
@@ -280,8 +284,8 @@ const oxp_node *oxp_patch_view(const oxp_patch *p, oxp_id node, bool *dropped) {
         *dropped = !p->m->nodes[node].live;
         return &p->m->nodes[node];
     }
-    *dropped = p->edits[i].dropped;
-    return &p->edits[i].now;
+    *dropped = oxp_edit_at(p, i)->dropped;
+    return &oxp_edit_at(p, i)->now;
 }
 
 static oxp_id *copy_ids(oxp_arena *arena, const oxp_id *ids, size_t n, size_t cap) {
@@ -382,7 +386,7 @@ static void set_input(oxp_patch *p, oxp_edit *e, uint32_t slot, oxp_id value) {
         return;
     oxp_map_get(p->added_of, value, &head);
     p->added = oxp_grow(p->arena, p->added, &p->cap_added, p->n_added + 1, sizeof *p->added);
-    p->added[p->n_added] = (struct oxp_added_use){(uint32_t)(e - p->edits), head};
+    p->added[p->n_added] = (struct oxp_added_use){e->number, head};
     oxp_map_set(p->added_of, value, (uint32_t)p->n_added++);
 }
 
@@ -431,7 +435,7 @@ void oxp_patch_replace_uses(oxp_patch *p, oxp_id from, oxp_id to) {
     }
     if (oxp_map_get(p->added_of, from, &i))
         for (; i != UINT32_MAX; i = p->added[i].next)
-            replace_in(p, &p->edits[p->added[i].edit], from, to);
+            replace_in(p, oxp_edit_at(p, p->added[i].edit), from, to);
     p->replaced =
         oxp_grow(p->arena, p->replaced, &p->cap_replaced, p->n_replaced + 1, sizeof *p->replaced);
     p->replaced[p->n_replaced++] = (oxp_pair){from, to};

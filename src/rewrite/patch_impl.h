@@ -26,6 +26,7 @@ typedef struct oxp_patch_state {
 /* What a patch does to one node, new or existing: `now` is the node as it will be. */
 typedef struct oxp_edit {
     oxp_id node;
+    uint32_t number; /* its place among the patch's edits */
     oxp_node now;
     uint32_t cap_in, cap_out, cap_attr; /* 0: the list is still the model's */
     bool fresh, dropped;
@@ -49,8 +50,8 @@ struct oxp_patch {
     oxp_arena *arena;
     const char *error;                   /* first mistake while building */
     size_t n_nodes, n_values, n_tensors; /* of the model before the patch */
-    oxp_edit *edits;
-    size_t n_edits, cap_edits;
+    oxp_edit **edits; /* in chunks: a patch may change every node of a model of a million */
+    size_t n_edits, cap_chunks;
     oxp_map *edit_of;   /* node -> edit */
     oxp_map *makers;    /* value -> edit that makes it, once the patch is checked */
     oxp_pair *replaced; /* from, to */
@@ -72,6 +73,12 @@ struct oxp_patch {
     size_t n_added, cap_added;
     oxp_map *added_of;
 };
+
+enum { OXP_EDITS_A_CHUNK = 16 };
+
+static inline oxp_edit *oxp_edit_at(const oxp_patch *p, size_t i) {
+    return &p->edits[i / OXP_EDITS_A_CHUNK][i % OXP_EDITS_A_CHUNK];
+}
 
 /* patch.c */
 oxp_edit *oxp_patch_edit(oxp_patch *p, oxp_id node); /* makes it for an existing node */

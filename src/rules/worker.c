@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/intern.h"
+#include "base/sandbox.h"
 #include "base/xml_memory.h"
 #include "rules/xpath.h"
 
@@ -377,6 +378,7 @@ _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_
     setrlimit(RLIMIT_CPU, &cpu); /* should the parent die without a word */
     xmlSetStructuredErrorFunc(NULL, quiet);
     oxp_xml_exit_when_starved(OXP_WORKER_STARVED);
+    oxp_sandbox_reader();
     oxp_status s = oxp_try(w.ctx, work, &w);
     _exit(s == OXP_OK ? 0 : s == OXP_E_NOMEM ? OXP_WORKER_STARVED : 1);
 }

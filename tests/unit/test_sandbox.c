@@ -1,0 +1,94 @@
+/* test_sandbox.c - what a process in the sandbox can no longer do; in a child each. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/sandbox.h"
+
+/* The line of the first thing that does not hold in the child, 0 when all does. */
+static int in_child(int (*fn)(void)) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(fn());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+#define NEED(holds)                                                                                \
+    do {                                                                                           \
+        if (!(holds))                                                                              \
+            return __LINE__;                                                                       \
+    } while (0)
+
+static int alone(void) {
+    char *argv[] = {"/bin/true", NULL};
+    int ends[2];
+    oxp_sandbox_alone();
+    NEED(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM);
+    NEED(socket(AF_INET6, SOCK_DGRAM, 0) < 0 && errno == EPERM);
+    NEED(socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EPERM);
+    NEED(execv(argv[0], argv) < 0 && errno == EPERM);
+    NEED(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
+    NEED(open("/dev/null", O_WRONLY) >= 0);
+    return 0;
+}
+
+static void test_alone(void **state) {
+    (void)state;
+    assert_int_equal(in_child(alone), 0);
+}
+
+static char folder[] = "/tmp/onnxpert-sandbox-XXXXXX";
+
+static int reader(void) {
+    char name[64];
+    snprintf(name, sizeof name, "%s/open", folder);
+    int open_before = open(name, O_WRONLY | O_CREAT, 0600);
+    bool has_landlock =
+        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+    oxp_sandbox_reader();
+    NEED(open_before >= 0 && write(open_before, "x", 1) == 1);
+    NEED(open(name, O_RDONLY) >= 0);
+    NEED(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
+    NEED(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == EPERM);
+    if (!has_landlock)
+        return 0;
+    NEED(open(name, O_WRONLY) < 0 && errno == EACCES);
+    NEED(unlink(name) < 0 && errno == EACCES);
+    NEED(mkdir(name, 0700) < 0);
+    snprintf(name, sizeof name, "%s/new", folder);
+    NEED(open(name, O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES);
+    return 0;
+}
+
+static void test_reader(void **state) {
+    char name[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(in_child(reader), 0);
+    snprintf(name, sizeof name, "%s/open", folder);
+    unlink(name);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alone), cmocka_unit_test(test_reader)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
