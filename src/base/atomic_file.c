@@ -1,4 +1,8 @@
-/* atomic_file.c - temporary file, fsync, rename; and what removes the temporary file. */
+/* atomic_file.c - temporary file, fsync, rename; and what removes the temporary file.
+ *
+ * Where the file system can, the temporary file has no name at all (O_TMPFILE): nothing is left of
+ * it even after SIGKILL.  A target that does not exist yet is then made by one linkat; one that is
+ * replaced needs a name for the moment between linkat and rename. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,8 +21,8 @@ struct oxp_atomic {
     const char *path, *base; /* base: last component */
     char temp[64];
     int dir, fd, state, slot;
-    bool fresh;
-    size_t token; /* of the deferred abort */
+    bool fresh, nameless; /* nameless: O_TMPFILE, and temp is not in the folder */
+    size_t token;         /* of the deferred abort */
 };
 
 /* ---- signals ---- */
@@ -117,7 +121,7 @@ static void release(oxp_atomic *f) {
 
 static void abort_file(void *arg) {
     oxp_atomic *f = arg;
-    if (f->state == WRITING && f->temp[0])
+    if (f->state == WRITING && !f->nameless)
         unlinkat(f->dir, f->temp, 0);
     if (f->state == PUBLISHED && f->fresh)
         unlinkat(f->dir, f->base, 0);
@@ -151,28 +155,58 @@ static mode_t current_umask(void) {
     return mask;
 }
 
-static void open_temp(oxp_atomic *f, mode_t mode) {
+static void next_name(oxp_atomic *f) {
     static unsigned serial;
+    pthread_mutex_lock(&lock);
+    unsigned number = serial++;
+    pthread_mutex_unlock(&lock);
+    snprintf(f->temp, sizeof f->temp, ".onnxpert-%ld-%u.tmp", (long)getpid(), number);
+}
+
+/* The way to a file by its descriptor, for linkat. */
+static void path_of(const oxp_atomic *f, char *path, size_t size) {
+    snprintf(path, size, "/proc/self/fd/%d", f->fd);
+}
+
+/* A file without a name, if the file system knows such and /proc is there to give it one later. */
+static bool open_nameless(oxp_atomic *f) {
+    char path[64];
+    f->fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (f->fd < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EACCES || errno == EROFS))
+        fail(f, "cannot create a file beside it", errno);
+    if (f->fd < 0)
+        return false;
+    path_of(f, path, sizeof path);
+    if (access(path, F_OK) != 0) {
+        close(f->fd);
+        f->fd = -1;
+        return false;
+    }
+    f->nameless = true;
+    return true;
+}
+
+static bool open_named(oxp_atomic *f) {
     for (unsigned attempt = 0; attempt < 100; attempt++) {
-        pthread_mutex_lock(&lock);
-        unsigned number = serial++;
-        pthread_mutex_unlock(&lock);
-        snprintf(f->temp, sizeof f->temp, ".onnxpert-%ld-%u.tmp", (long)getpid(), number);
+        next_name(f);
         f->slot = guard(f->dir, f->temp);
         f->fd = openat(f->dir, f->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (f->fd >= 0) {
-            f->state = WRITING;
-            if (fchmod(f->fd, mode) != 0)
-                fail(f, "cannot set its mode", errno);
-            return;
-        }
+        if (f->fd >= 0)
+            return true;
         int error = errno;
         unguard(f);
-        f->temp[0] = 0;
         if (error != EEXIST)
             fail(f, "cannot create a file beside it", error);
     }
-    fail(f, "cannot create a file beside it", EEXIST);
+    return false;
+}
+
+static void open_temp(oxp_atomic *f, mode_t mode) {
+    if (!open_nameless(f) && !open_named(f))
+        fail(f, "cannot create a file beside it", EEXIST);
+    f->state = WRITING;
+    if (fchmod(f->fd, mode) != 0)
+        fail(f, "cannot set its mode", errno);
 }
 
 oxp_atomic *oxp_atomic_open(oxp_ctx *ctx, oxp_arena *arena, const char *path, bool fresh) {
@@ -222,8 +256,39 @@ void oxp_atomic_sync(oxp_atomic *f) {
         fail(f, "cannot write", errno);
 }
 
+/* Gives a nameless file the target's name, or a temporary one where that is taken; false: an error,
+ * in errno. */
+static bool give_name(oxp_atomic *f) {
+    char path[64];
+    path_of(f, path, sizeof path);
+    if (linkat(AT_FDCWD, path, f->dir, f->base, AT_SYMLINK_FOLLOW) == 0) {
+        f->state = PUBLISHED;
+        return true;
+    }
+    if (f->fresh || errno != EEXIST)
+        return false;
+    for (unsigned attempt = 0; attempt < 100; attempt++) {
+        next_name(f);
+        f->slot = guard(f->dir, f->temp);
+        if (linkat(AT_FDCWD, path, f->dir, f->temp, AT_SYMLINK_FOLLOW) == 0) {
+            f->nameless = false;
+            return true;
+        }
+        int error = errno;
+        unguard(f);
+        errno = error;
+        if (error != EEXIST)
+            return false;
+    }
+    return false;
+}
+
 void oxp_atomic_publish(oxp_atomic *f) {
     if (f->state != WRITING)
+        return;
+    if (f->nameless && !give_name(f))
+        fail(f, "cannot give the file its name", errno);
+    if (f->state == PUBLISHED)
         return;
     int failed = f->fresh ? linkat(f->dir, f->temp, f->dir, f->base, 0)
                           : renameat(f->dir, f->temp, f->dir, f->base);

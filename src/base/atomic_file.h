@@ -1,8 +1,9 @@
 /* atomic_file.h - a file that appears whole or not at all.
  *
- * The bytes go to a temporary file beside the target (O_EXCL, through a descriptor of the folder),
- * which is synced and renamed.  Leaving by a raise, and SIGINT, SIGTERM or SIGHUP, remove it.  A
- * target that is a device or a pipe (and "-", standard output) is written straight. */
+ * The bytes go to a temporary file in the target's folder, without a name where the file system
+ * can (O_TMPFILE), which is synced and then given the target's name.  Leaving by a raise, and
+ * SIGINT, SIGTERM or SIGHUP, remove it; without a name SIGKILL does too.  A target that is a device
+ * or a pipe (and "-", standard output) is written straight. */
 #ifndef OXP_BASE_ATOMIC_FILE_H
 #define OXP_BASE_ATOMIC_FILE_H
 

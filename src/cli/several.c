@@ -205,6 +205,7 @@ int oxp_cli_several(oxp_cli *cli, const char *kind, int (*one)(oxp_cli *cli)) {
     around(&s, f, true);
     oxp_atomic_sync(s.target);
     oxp_atomic_publish(s.target);
+    oxp_atomic_sync_folder(s.target);
     oxp_atomic_done(s.target);
     return worst;
 }

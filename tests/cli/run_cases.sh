@@ -10,6 +10,7 @@
 #   err TEXT            standard error must hold TEXT        (!err: must not)
 #   err-lines N         standard error must have exactly N lines
 #   absent FILE         FILE must not exist afterwards
+#   present FILE        FILE must exist
 #   same A B            the two files must hold the same bytes
 set -u
 program=$(realpath "$1") file=$2
@@ -33,6 +34,7 @@ check_case() { # reads the case's lines from standard input
         'err '*) grep -qF -- "$(eval echo "\"${rest//\"/\\\"}\"")" "$work/.err" || problem+="  stderr lacks: $rest"$'\n' ;;
         '!err '*) grep -qF -- "$rest" "$work/.err" && problem+="  stderr has: $rest"$'\n' ;;
         'err-lines '*) [ "$(wc -l <"$work/.err")" = "$rest" ] || problem+="  stderr has $(wc -l <"$work/.err") lines"$'\n' ;;
+        'present '*) [ -e "$(eval echo "$rest")" ] || problem+="  is missing: $rest"$'\n' ;;
         'absent '*) [ ! -e "$(eval echo "$rest")" ] || problem+="  exists: $rest"$'\n' ;;
         'same '*) eval cmp -s $rest || problem+="  differ: $rest"$'\n' ;;
         *) problem+="  bad line: $line"$'\n' ;;

@@ -219,6 +219,30 @@ static void project(oxp_cli *cli, const oxp_model *m, const char *const *names, 
     }
 }
 
+typedef struct report_job {
+    oxp_cli *cli;
+    const oxp_comparison *c;
+} report_job;
+
+static void render(void *arg) {
+    const report_job *j = arg;
+    oxp_report r = oxp_report_comparison(j->c);
+    bool model_on_stdout = !j->cli->dry_run && !strcmp(j->cli->output, "-");
+    oxp_cli_render(j->cli, &r, j->cli->report, model_on_stdout);
+}
+
+/* The report tells what the written file is like, so it comes last; when it cannot be written the
+ * model stays, which is whole, and the error says so. */
+static void report(oxp_cli *cli, const oxp_comparison *c) {
+    report_job j = {cli, c};
+    oxp_status s = oxp_try(cli->ctx, render, &j);
+    if (s == OXP_E_IO && c->saved)
+        oxp_raise(cli->ctx, s, "%s (the rewritten model is whole: %s)",
+                  oxp_strdup(cli->arena, oxp_error_text(cli->ctx)), cli->output);
+    if (s != OXP_OK)
+        oxp_reraise(cli->ctx, s);
+}
+
 static int run(oxp_cli *cli) {
     const char **names;
     size_t n = pass_names(cli, &names);
@@ -248,9 +272,7 @@ static int run(oxp_cli *cli) {
     if (!cli->dry_run)
         rewrite(cli, m, names, n, &opts, &c);
     oxp_cli_diagnostics(cli, 0);
-    oxp_report r = oxp_report_comparison(&c);
-    bool model_on_stdout = !cli->dry_run && !strcmp(cli->output, "-");
-    oxp_cli_render(cli, &r, cli->report, model_on_stdout);
+    report(cli, &c);
     if (c.verified && !c.verified->ok)
         oxp_raise(cli->ctx, OXP_E_VERIFY, "%s: not written: the rewritten model fails the check",
                   cli->output);
