@@ -312,9 +312,9 @@ void oxp_picture_svg(oxp_sink *o, const oxp_picture *p, bool page, oxp_arena *ar
     drawing d = {.o = o, .a = arena, .p = p};
     const int *lane = arrange(&d);
     oxp_printf(o,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\" viewBox=\"0 0 %.0f "
+               "<svg%s class=\"picture\" viewBox=\"0 0 %.0f "
                "%.0f\" width=\"%.0f\" height=\"%.0f\" role=\"img\"><title>",
-               d.w, d.h, d.w, d.h);
+               page ? "" : " xmlns=\"http://www.w3.org/2000/svg\"", d.w, d.h, d.w, d.h);
     oxp_puts(o, "The graph by blocks: ");
     oxp_markup(o, p->title, 200);
     oxp_puts(o, "</title>\n");
