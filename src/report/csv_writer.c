@@ -40,8 +40,8 @@ void oxp_csv_text(oxp_csv *w, const char *v) {
     lead(w);
     if (!v || !*v)
         return;
-    bool quoted = strpbrk(v, ",\" ;\t'") || formula(v);
     size_t len = strlen(v);
+    bool quoted = strpbrk(v, ",;\"'") || formula(v) || v[0] == ' ' || v[len - 1] == ' ';
     if (quoted)
         oxp_write(w->out, "\"", 1);
     if (formula(v))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "onnxpert/report.h"
+#include "report/picture.h"
 
 static void test_human(void **state) {
     (void)state;
@@ -108,15 +109,41 @@ static oxp_doc *nasty_doc(const void *source, oxp_arena *arena) {
     return d;
 }
 
+static const oxp_picture *nasty_picture(const void *source, oxp_arena *arena) {
+    (void)source;
+    oxp_picture *p = OXP_NEW(arena, oxp_picture);
+    oxp_box *boxes = OXP_NEWS(arena, 3, oxp_box);
+    static const oxp_box_edge edges[] = {{0, 1}, {1, 2}, {0, 2}};
+    static const oxp_box_group groups[] = {{1, 1, 12}};
+    for (uint32_t i = 0; i < 3; i++)
+        boxes[i] = (oxp_box){.kind = (oxp_box_kind)i,
+                             .title = nasty,
+                             .detail = nasty,
+                             .shape = nasty,
+                             .nodes = 1,
+                             .times = 12,
+                             .share = 0.5,
+                             .group = i == 1 ? 0 : UINT32_MAX};
+    *p = (oxp_picture){.title = nasty,
+                       .device = nasty,
+                       .boxes = boxes,
+                       .n_boxes = 3,
+                       .groups = groups,
+                       .n_groups = 1,
+                       .edges = edges,
+                       .n_edges = 3};
+    return p;
+}
+
 /* No human format lets a control character, a bidirectional override or markup through. */
 static void test_escaping(void **state) {
     (void)state;
-    static const char *const formats[] = {"text", "markdown", "html"};
+    static const char *const formats[] = {"text", "markdown", "html", "svg", "dot"};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         oxp_ctx *ctx = oxp_ctx_new(0);
         oxp_arena *a = oxp_arena_new(ctx);
         oxp_sink *o = oxp_sink_new(a);
-        oxp_report r = {.kind = "analysis", .source = NULL, .doc = nasty_doc, .emit = NULL};
+        oxp_report r = {.kind = "analysis", .doc = nasty_doc, .picture = nasty_picture};
         const oxp_format *f = oxp_format_find(formats[i]);
         assert_non_null(f);
         f->render(&r, o, a, false);
@@ -124,7 +151,9 @@ static void test_escaping(void **state) {
         assert_null(strstr(text, "\x1b"));
         assert_null(strstr(text, "\xe2\x80\xae"));
         assert_null(strchr(text, '\xff'));
-        if (i > 0)
+        if (strcmp(formats[i], "dot") == 0)
+            assert_non_null(strstr(text, "&amp;\\\"'")); /* the quote cannot end the string */
+        else if (i > 0)
             assert_null(strstr(text, "<script>alert"));
         oxp_ctx_free(ctx);
     }
