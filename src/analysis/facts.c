@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/memory.h"
 #include "analysis/weights.h"
 #include "base/utf8.h"
 #include "base/xml_memory.h"
@@ -264,56 +265,98 @@ static uint64_t constant_inputs(const oxp_facts *f, const oxp_node *n) {
     return count;
 }
 
-static void put_costs(const oxp_facts *f, xmlNodePtr e, oxp_id id) {
+/* The attributes of a node: `only` these (NULL-terminated; NULL: all of them), or, to complete an
+ * element, all but those that it has. */
+typedef struct node_writer {
+    xmlNodePtr e;
+    const char *const *only;
+    bool rest;
+} node_writer;
+
+static bool wants(const node_writer *w, const char *name) {
+    if (w->rest)
+        return !xmlHasProp(w->e, BAD_CAST name);
+    for (const char *const *p = w->only; p && *p; p++)
+        if (!strcmp(*p, name))
+            return true;
+    return !w->only;
+}
+
+static void node_u64(const node_writer *w, const char *name, uint64_t v) {
+    if (wants(w, name))
+        put_u64(w->e, name, v);
+}
+
+static void node_flag(const node_writer *w, const char *name, bool v) {
+    if (v && wants(w, name))
+        put_flag(w->e, name, v);
+}
+
+static void node_double(const node_writer *w, const char *name, double v) {
+    if (wants(w, name))
+        put_double(w->e, name, v);
+}
+
+static void put_costs(const oxp_facts *f, const node_writer *w, oxp_id id) {
     const oxp_node_info *i = &f->a->nodes[id];
     const oxp_totals *t = &f->a->totals;
     if (i->known) {
-        put_u64(e, "macs", i->macs);
-        put_u64(e, "flops", i->flops);
-        put_u64(e, "moved", i->moved);
+        node_u64(w, "macs", i->macs);
+        node_u64(w, "flops", i->flops);
+        node_u64(w, "moved", i->moved);
         if (t->flops && t->flops != UINT64_MAX)
-            put_double(e, "share", (double)i->flops / (double)t->flops);
+            node_double(w, "share", (double)i->flops / (double)t->flops);
     } else
-        put_flag(e, "unknown", true);
-    put_u64(e, "params", i->params);
-    put_u64(e, "weight_bytes", i->weight_bytes);
-    put_u64(e, "bytes_moved", i->bytes_moved);
-    put_u64(e, "live_bytes", i->live_bytes);
+        node_flag(w, "unknown", true);
+    node_u64(w, "params", i->params);
+    node_u64(w, "weight_bytes", i->weight_bytes);
+    node_u64(w, "bytes_moved", i->bytes_moved);
+    node_u64(w, "live_bytes", i->live_bytes);
     if (!f->latency)
         return;
     const oxp_node_latency *l = &f->latency[id];
     double body = l->compute > l->memory ? l->compute : l->memory;
-    put_double(e, "seconds", l->seconds);
+    node_double(w, "seconds", l->seconds);
     if (f->seconds > 0) { /* of the whole run: the node, and the parts of it */
-        put_double(e, "time_share", l->seconds / f->seconds);
-        put_double(e, "body_share", body / f->seconds);
-        put_double(e, "launch_share", (l->seconds - body) / f->seconds);
+        node_double(w, "time_share", l->seconds / f->seconds);
+        node_double(w, "body_share", body / f->seconds);
+        node_double(w, "launch_share", (l->seconds - body) / f->seconds);
     }
-    if (l->seconds > 0)
-        put_text(e, "bound", l->compute_bound ? "compute" : "memory");
+    if (l->seconds > 0 && wants(w, "bound"))
+        put_text(w->e, "bound", l->compute_bound ? "compute" : "memory");
 }
 
-xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+static void put_node(const oxp_facts *f, const node_writer *w, oxp_id id) {
     const oxp_node *n = oxp_node_at(f->a->model, id);
+    if (wants(w, "op"))
+        put_text(w->e, "op", n->op);
+    if (*n->domain && wants(w, "domain"))
+        put_text(w->e, "domain", n->domain);
+    if (wants(w, "name"))
+        put_text(w->e, "name", oxp_node_label(f->a->model, id, f->scratch));
+    node_u64(w, "index", id);
+    node_flag(w, "inner", n->graph != OXP_MAIN_GRAPH);
+    if (wants(w, "kinds"))
+        put_kinds(w->e, n->def ? n->def->flags : 0);
+    node_u64(w, "constants", constant_inputs(f, n));
+    node_flag(w, "repeated", n->n_in == 2 && n->in[0] == n->in[1] && n->in[0] != OXP_NONE);
+    node_flag(w, "folded", oxp_is_folded(f->a->values, n));
+    node_flag(w, "shape", all_shapes(f, n));
+    node_flag(w, "local", n->function != OXP_NONE);
+    node_flag(w, "undefined", !n->def && n->function == OXP_NONE);
+    put_costs(f, w, id);
+}
+
+xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id,
+                               const char *const *only) {
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "node", NULL);
     if (!e)
         return NULL;
     size_t token = hold(f, e);
     oxp_mark mark = oxp_arena_mark(f->scratch);
+    node_writer w = {e, only, false};
     e->_private = (void *)((uintptr_t)id + 1);
-    put_text(e, "op", n->op);
-    if (*n->domain)
-        put_text(e, "domain", n->domain);
-    put_text(e, "name", oxp_node_label(f->a->model, id, f->scratch));
-    put_u64(e, "index", id);
-    put_flag(e, "inner", n->graph != OXP_MAIN_GRAPH);
-    put_kinds(e, n->def ? n->def->flags : 0);
-    put_u64(e, "constants", constant_inputs(f, n));
-    put_flag(e, "folded", oxp_is_folded(f->a->values, n));
-    put_flag(e, "shape", all_shapes(f, n));
-    put_flag(e, "local", n->function != OXP_NONE);
-    put_flag(e, "undefined", !n->def && n->function == OXP_NONE);
-    put_costs(f, e, id);
+    put_node(f, &w, id);
     oxp_arena_rewind(f->scratch, mark);
     return let_go(f, e, token);
 }
@@ -322,6 +365,8 @@ void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e) {
     const oxp_node *n = oxp_node_at(f->a->model, oxp_facts_id(e));
     xmlDocPtr doc = e->doc;
     oxp_mark mark = oxp_arena_mark(f->scratch);
+    node_writer rest = {e, NULL, true};
+    put_node(f, &rest, oxp_facts_id(e));
     xmlAddChild(e, attributes(f, doc, n));
     for (uint32_t i = 0; i < n->n_in && i < LIST_MAX; i++)
         xmlAddChild(e, oxp_facts_value(f, doc, "in", n->in[i]));
@@ -331,12 +376,24 @@ void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e) {
 }
 
 xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
-    xmlNodePtr e = oxp_facts_bare_node(f, doc, id);
+    static const char *const none[] = {NULL};
+    xmlNodePtr e = oxp_facts_bare_node(f, doc, id, none);
     if (!e)
         return NULL;
     size_t token = hold(f, e);
     oxp_facts_complete(f, e);
     return let_go(f, e, token);
+}
+
+/* ---- tensors ---- */
+bool oxp_facts_stored(const oxp_facts *f, oxp_id id) {
+    const oxp_value *v = oxp_value_at(f->a->model, id);
+    if (!v->live || !v->n_uses)
+        return false;
+    return v->tensor != OXP_NONE ||
+           (v->producer != OXP_NONE && oxp_node_at(f->a->model, v->producer)->live &&
+            oxp_is_constant_node(oxp_node_at(f->a->model, v->producer)) &&
+            oxp_constant_of(f->a->model, id, false) != OXP_NONE);
 }
 
 /* ---- blocks ---- */
@@ -570,12 +627,9 @@ static void do_dump(void *p) {
     for (oxp_id i = 0; i < oxp_node_count(d->a->model); i++)
         if (oxp_node_at(d->a->model, i)->live)
             dump_element(ctx, d->out, doc, oxp_facts_node(f, doc, i));
-    const oxp_graph *g = oxp_graph_at(d->a->model, OXP_MAIN_GRAPH);
-    for (uint32_t i = 0; i < g->n_inits; i++) {
-        const oxp_value *v = oxp_value_at(d->a->model, g->inits[i]);
-        if (v->live && v->tensor != OXP_NONE && v->n_uses)
-            dump_element(ctx, d->out, doc, oxp_facts_value(f, doc, "tensor", g->inits[i]));
-    }
+    for (oxp_id i = 0; i < oxp_value_count(d->a->model); i++)
+        if (oxp_facts_stored(f, i))
+            dump_element(ctx, d->out, doc, oxp_facts_value(f, doc, "tensor", i));
     oxp_puts(d->out, "</facts>\n");
     oxp_undefer(ctx, token, true);
     oxp_arena_free(f->scratch);

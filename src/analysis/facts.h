@@ -25,14 +25,18 @@ oxp_facts *oxp_facts_new(const oxp_analysis *a, const oxp_device *d, oxp_arena *
 
 /* Elements without a parent, in `doc`; NULL when libxml2 has no memory. */
 xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
-/* The same in two steps: with attributes only, then with what is inside. */
-xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
+/* The same in two steps: with the named attributes only (NULL-terminated), then with everything. */
+xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node,
+                               const char *const *only);
 void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e);
 /* A block of f->insight, by its index. */
 xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id block);
 xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc);
 /* A value as `name` ("in", "out", "input", "output"). */
 xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, oxp_id value);
+
+/* Is the value a stored tensor (an initializer, or what a Constant node holds) that a node reads? */
+bool oxp_facts_stored(const oxp_facts *f, oxp_id value);
 
 /* What an element stands for: a node's or a value's id, OXP_NONE for others. */
 oxp_id oxp_facts_id(const xmlNode *e);

@@ -1,6 +1,7 @@
 /* functions.c - the ox: functions of rules.  They return values or copies in the scratch document.
  * To add one: a row in the table and a function; docs/rules.md lists them. */
 #include <libxml/xpathInternals.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,27 +85,30 @@ static void fn_producer(xmlXPathParserContextPtr c, int nargs) {
     oxp_fn_push_set(c, out);
 }
 
-static void add_consumers(xmlXPathParserContextPtr c, xmlNodeSetPtr out, oxp_id value) {
+static void add_consumers(xmlXPathParserContextPtr c, xmlNodeSetPtr out, oxp_id value, int most) {
     const oxp_model *m = oxp_fn_model_of(c);
     if (value == OXP_NONE)
         return;
     for (oxp_id u = oxp_value_at(m, value)->first_use; u != OXP_NONE; u = oxp_use_at(m, u)->next) {
-        if (*oxp_fn_scratch(c)->error)
+        if (*oxp_fn_scratch(c)->error || out->nodeNr >= most)
             return;
         add_node(c, out, oxp_use_at(m, u)->node);
     }
 }
 
+/* With a second argument: at most so many of them. */
 static void fn_consumers(xmlXPathParserContextPtr c, int nargs) {
-    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs), out = xmlXPathNodeSetCreate(NULL);
+    double limit = nargs > 1 ? oxp_fn_pop_number(c) : INFINITY;
+    int most = limit >= 0 && limit < INT_MAX ? (int)limit : INT_MAX;
+    xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs > 0), out = xmlXPathNodeSetCreate(NULL);
     for (int i = 0; in && i < in->nodeNr; i++) {
         const xmlNode *e = in->nodeTab[i];
         if (is_value(e))
-            add_consumers(c, out, oxp_facts_id(e));
+            add_consumers(c, out, oxp_facts_id(e), most);
         else if (is_element(e, "node") && oxp_facts_id(e) != OXP_NONE) {
             const oxp_node *n = oxp_node_at(oxp_fn_model_of(c), oxp_facts_id(e));
             for (uint32_t k = 0; k < n->n_out; k++)
-                add_consumers(c, out, n->out[k]);
+                add_consumers(c, out, n->out[k], most);
         }
     }
     xmlXPathFreeNodeSet(in);
@@ -504,7 +508,7 @@ static const struct {
     xmlXPathFunction fn;
     bool pure; /* looks at its arguments and the device only */
 } table[] = {{"producer", 0, 1, fn_producer, false},
-             {"consumers", 0, 1, fn_consumers, false},
+             {"consumers", 0, 2, fn_consumers, false},
              {"source", 0, 1, fn_source, false},
              {"chain", 1, 16, fn_chain, false},
              {"model", 0, 0, fn_model, false},

@@ -224,16 +224,11 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
     oxp_arena_rewind(s->arena, mark);
 }
 
-/* The initializers of the main graph that nodes read. */
 static void visit_tensors(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p,
                           result *out) {
-    const oxp_model *m = w->facts->a->model;
-    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
-    for (uint32_t i = 0; i < g->n_inits; i++) {
-        const oxp_value *v = oxp_value_at(m, g->inits[i]);
-        if (v->live && v->tensor != OXP_NONE && v->n_uses)
-            visit(w, s, r, p, g->inits[i], out);
-    }
+    for (oxp_id i = 0; i < oxp_value_count(w->facts->a->model); i++)
+        if (oxp_facts_stored(w->facts, i))
+            visit(w, s, r, p, i, out);
 }
 
 static void visit_all(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p, result *out) {
@@ -278,9 +273,21 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
     xmlXPathFreeObject(o);
 }
 
+/* The attributes that the conditions and variables in front look at, up to the first that looks at
+ * more. */
+static const char *const *attributes_in_front(worker *w, const oxp_rule *r, const program *p) {
+    const char **list = NULL;
+    size_t n = 0, cap = 0;
+    for (size_t i = 0; i < r->n_steps && p->bare[i]; i++)
+        oxp_expr_attributes(w->arena, r->steps[i].expr, &list, &n, &cap);
+    list = oxp_grow(w->arena, list, &cap, n + 1, sizeof *list);
+    list[n] = NULL;
+    return list;
+}
+
 static void run_rule(worker *w, const oxp_rule *r, result *out) {
     oxp_scratch s;
-    program p = {NULL, NULL, NULL, NULL, 0};
+    program p = {.n_detail = 0};
     if (!oxp_scratch_init(&s, w->facts, oxp_arena_new(w->ctx)))
         fail(w, "no memory");
     s.stats = &w->stats;
@@ -291,6 +298,7 @@ static void run_rule(worker *w, const oxp_rule *r, result *out) {
         p.steps[i] = compile(w, &s, r->steps[i].expr);
         p.bare[i] = oxp_expr_is_bare(r->steps[i].expr);
     }
+    s.only = attributes_in_front(w, r, &p);
     if (r->detail)
         p.detail_exprs = compile_template(w, &s, r->detail, &p.detail, &p.n_detail);
     out->doc = xmlNewDoc(BAD_CAST "1.0");

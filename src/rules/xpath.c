@@ -167,6 +167,20 @@ static void clean(char *out, size_t room, const char *text) {
     out[n] = 0;
 }
 
+void oxp_expr_attributes(oxp_arena *arena, const char *expr, const char ***list, size_t *n,
+                         size_t *cap) {
+    for (const char *p = expr; p && *p; p++) {
+        if (*p == '"' || *p == '\'')
+            p = strchr(p + 1, *p);
+        else if (*p == '@') {
+            *list = oxp_grow(arena, *list, cap, *n + 1, sizeof **list);
+            (*list)[(*n)++] = oxp_memdup0(arena, p + 1, name_length(p + 1));
+        }
+        if (!p)
+            return;
+    }
+}
+
 /* libxml2 gives XPath errors as codes only (xmlXPathError, from XML_XPATH_EXPRESSION_OK on). */
 static const char *what_failed(const xmlError *e) {
     static const char *const texts[] = {"it failed",
@@ -367,7 +381,7 @@ static xmlNodePtr context_element(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
     switch (on) {
     case OXP_ON_NODE:
         s->bare = true;
-        return adopt(s, oxp_facts_bare_node(s->facts, s->doc, id));
+        return adopt(s, oxp_facts_bare_node(s->facts, s->doc, id, s->only));
     case OXP_ON_TENSOR:
         return adopt(s, oxp_facts_value(s->facts, s->doc, "tensor", id));
     case OXP_ON_BLOCK:

@@ -28,9 +28,10 @@ typedef struct oxp_scratch {
     xmlDocPtr doc;
     xmlNodePtr root;
     size_t n_nodes;
-    bool bare;          /* the context element, a node, has only its attributes yet */
-    xmlDocPtr *summary; /* of the worker: the model's element for ox:model(), made once */
-    oxp_id block;       /* of the context element, for rules on blocks */
+    bool bare;               /* the context element, a node, has only some attributes yet: */
+    const char *const *only; /* these */
+    xmlDocPtr *summary;      /* of the worker: the model's element for ox:model(), made once */
+    oxp_id block;            /* of the context element, for rules on blocks */
     struct oxp_weight_stats **stats; /* of the worker; made when first asked for */
     char error[256];                 /* the first one, "" = none */
 } oxp_scratch;
@@ -38,11 +39,15 @@ typedef struct oxp_scratch {
 bool oxp_scratch_init(oxp_scratch *s, const oxp_facts *f, oxp_arena *arena);
 void oxp_scratch_free(oxp_scratch *s);
 /* A new document whose context is the model, a node, a tensor (a value's id) or a block.  A node
- * has only its attributes at first: oxp_scratch_complete adds what is inside. */
+ * has only the attributes s->only at first: oxp_scratch_complete adds the rest and what is inside.
+ */
 bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id);
 void oxp_scratch_complete(oxp_scratch *s);
 /* Does the expression look at nothing but attributes of the context element? */
 bool oxp_expr_is_bare(const char *expr);
+/* Appends the names behind '@' in a bare expression to a list. */
+void oxp_expr_attributes(oxp_arena *arena, const char *expr, const char ***list, size_t *n,
+                         size_t *cap);
 void oxp_scratch_end(oxp_scratch *s);
 /* A scratch copy of a node, a value or the model; the same one when it is there already. */
 xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node);
