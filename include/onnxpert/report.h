@@ -53,7 +53,8 @@ typedef enum oxp_block_kind {
     OXP_ITEM,      /* a roadmap item: cells[0] title, cells[1] badges, then lines */
     OXP_BARS,      /* horizontal bars: cells label, value text; `values` the lengths */
     OXP_CHART,     /* line or scatter: values as x, y pairs; text the title */
-    OXP_DRAWING    /* `picture`; on pages only */
+    OXP_DRAWING,   /* `picture`; on pages only */
+    OXP_STAGES     /* `stages`; on pages only */
 } oxp_block_kind;
 
 enum { OXP_ALIGN_RIGHT = 1 };
@@ -84,6 +85,37 @@ typedef struct oxp_axes {
     const char *class_name[2]; /* for the legend */
 } oxp_axes;
 
+/* The same measures before, between and after: a column a stage, what is done in it, bars. */
+typedef enum oxp_goal_state { OXP_NO_GOAL, OXP_GOAL_MET, OXP_GOAL_MISSED } oxp_goal_state;
+
+typedef struct oxp_stage_value {
+    const char *text;
+    double value; /* length of the bar; NaN: unknown */
+    oxp_goal_state verdict;
+} oxp_stage_value;
+
+typedef struct oxp_stage_row {
+    const char *name, *goal_text; /* goal_text NULL: there is no goal */
+    double goal;
+    const oxp_stage_value *values; /* one a stage */
+} oxp_stage_row;
+
+typedef struct oxp_stage_item {
+    size_t stage;
+    const char *title, *effect; /* effect: "2.71x less"; "" = none */
+    int weight;                 /* 0 low, 1 medium, 2 high */
+} oxp_stage_item;
+
+typedef struct oxp_stages {
+    const char *title;
+    const char *const *names;
+    size_t n_stages;
+    const oxp_stage_row *measures;
+    size_t n_measures;
+    const oxp_stage_item *items; /* in the order of the stages */
+    size_t n_items;
+} oxp_stages;
+
 typedef struct oxp_block {
     oxp_block_kind kind;
     int level;
@@ -96,6 +128,7 @@ typedef struct oxp_block {
     double marker_x, marker_y; /* chart: a marked point; NaN = none */
     oxp_axes axes;             /* chart; its cells are what each point is, or NULL */
     const struct oxp_picture *picture;
+    const oxp_stages *stages;
     struct oxp_block *next;
 } oxp_block;
 

@@ -242,15 +242,35 @@ static void assumptions(oxp_page *p) {
         oxp_doc_row(p->d, &lines[i]);
 }
 
+/* The whole in a line. */
+static const char *lead(const oxp_page *p) {
+    const oxp_roadmap *r = p->r;
+    size_t met = 0, decided = 0;
+    for (size_t i = 0; i < r->n_targets; i++) {
+        double v = oxp_target_value(&r->targets[i], &r->final);
+        decided += !isnan(v);
+        met += !isnan(v) && oxp_target_met(&r->targets[i], v);
+    }
+    const char *targets = !decided ? ""
+                          : met == decided
+                              ? ", every target met"
+                              : oxp_sprintf(p->a, ", %zu of %zu targets met", met, decided);
+    return oxp_sprintf(p->a, "On %s: %s a run today, %s with the whole roadmap%s.", r->device->name,
+                       oxp_human_seconds(p->a, r->baseline.latency),
+                       oxp_human_seconds(p->a, r->final.latency), targets);
+}
+
 oxp_doc *oxp_doc_roadmap(const void *source, oxp_arena *arena) {
     const oxp_roadmap *r = source;
     oxp_page p = {r, NULL, arena};
     p.d = oxp_doc_new(arena,
                       oxp_sprintf(arena, "Optimization roadmap: %s", oxp_model_path(r->model)));
+    p.d->lead = lead(&p);
     profile(&p);
     today(&p);
     oxp_page_targets(&p, &r->final, "Targets, with all of the roadmap applied:");
     verdict(&p);
+    oxp_page_picture(&p);
     oxp_page_bottlenecks(&p);
     oxp_page_checkpoints(&p);
     oxp_page_phases(&p);

@@ -28,6 +28,7 @@ const char *oxp_page_gap(const oxp_page *p, const oxp_target *t, double value);
 void oxp_page_targets(oxp_page *p, const oxp_metrics *now, const char *title);
 
 /* Sections. */
+void oxp_page_picture(oxp_page *p);
 void oxp_page_bottlenecks(oxp_page *p);
 void oxp_page_checkpoints(oxp_page *p);
 void oxp_page_phases(oxp_page *p);

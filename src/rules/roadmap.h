@@ -54,6 +54,9 @@ typedef struct oxp_target {
 } oxp_target;
 
 const char *oxp_target_kind_name(oxp_target_kind k);
+/* How many times better a metric is after than before: above 1 is better, 1 unknown. */
+double oxp_target_kind_factor(oxp_target_kind k, const oxp_metrics *before,
+                              const oxp_metrics *after);
 /* Parses "latency=3ms"; raises OXP_E_USAGE for what makes no sense. */
 oxp_target oxp_target_parse(oxp_arena *arena, const char *text);
 /* All of the options' targets, files included. */

@@ -68,6 +68,11 @@ static double gain_on(oxp_target_kind k, const oxp_metrics *b, const oxp_metrics
     return 0;
 }
 
+double oxp_target_kind_factor(oxp_target_kind k, const oxp_metrics *before,
+                              const oxp_metrics *after) {
+    return exp(gain_on(k, before, after, 0));
+}
+
 double oxp_gain(const oxp_roadmap *r, const oxp_metrics *before, const oxp_metrics *after,
                 int scenario) {
     double g = 0;

@@ -7,6 +7,7 @@
 #include "page.inc"
 #include "report/markup.h"
 #include "report/page/chart.h"
+#include "report/page/stages.h"
 #include "report/picture.h"
 
 enum { HALF_COLUMNS = 3, HALF_ROWS = 14, SORT_ROWS = 30, TALL_ROWS = 8 };
@@ -153,7 +154,8 @@ static void close_section(page *p) {
 /* Two parts stand side by side where all that is in them is narrow. */
 static bool narrow(const oxp_block *b) {
     for (; b && !(b->kind == OXP_HEADING && b->level <= 2); b = b->next) {
-        bool wide = b->kind == OXP_DRAWING || b->kind == OXP_ITEM || b->kind == OXP_HEADING ||
+        bool wide = b->kind == OXP_DRAWING || b->kind == OXP_STAGES || b->kind == OXP_ITEM ||
+                    b->kind == OXP_HEADING ||
                     (b->kind == OXP_TABLE &&
                      (b->columns > HALF_COLUMNS || b->rows > HALF_ROWS || (b->level & OXP_FOLDED)));
         if (wide && oxp_doc_block_shown(b, true) && !(b->level & OXP_NARROW))
@@ -265,6 +267,9 @@ static void content(page *p, const oxp_block *b) {
         oxp_puts(o, "<div class=scroll tabindex=0>");
         oxp_picture_svg(o, b->picture, true, p->a);
         oxp_puts(o, "</div>\n");
+        break;
+    case OXP_STAGES:
+        oxp_page_stages(o, b->stages);
         break;
     }
 }

@@ -135,6 +135,7 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
             chart(o, b);
             break;
         case OXP_DRAWING:
+        case OXP_STAGES:
             break;
         }
     }

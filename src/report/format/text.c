@@ -244,6 +244,7 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
             chart(&p, b);
             break;
         case OXP_DRAWING:
+        case OXP_STAGES:
             break;
         }
     }
