@@ -7,7 +7,7 @@
 /* ---- what a projection changes ---- */
 static void change_line(oxp_page *p, const char *name, const char *before, const char *after,
                         const char *factor) {
-    if (!strcmp(before, after) || !strcmp(factor, "same")) /* nothing that a reader could see */
+    if (!strcmp(before, after)) /* nothing that a reader could see */
         return;
     const char *line = oxp_sprintf(p->a, "%s: %s -> %s (%s)", name, before, after, factor);
     oxp_doc_row(p->d, &line);
@@ -57,8 +57,11 @@ static const char *badges(oxp_page *p, const oxp_item *it) {
         s = oxp_sprintf(p->a, "%s impact; %s", it->impact, s);
     for (size_t i = 0; i < it->rule->n_needs; i++)
         s = oxp_sprintf(p->a, "%s%s%s", s, i ? ", " : "; needs ", it->rule->needs[i]);
-    if (it->effect == OXP_EFFECT_NONE)
-        s = oxp_sprintf(p->a, "%s; no effect on %s", s, oxp_page_metric(p, p->r->focus));
+    if (it->effect == OXP_EFFECT_NONE) {
+        double f = oxp_target_kind_factor(p->r->focus, &it->before, &it->after);
+        s = oxp_sprintf(p->a, fabs(f - 1) < 0.005 ? "%s; no effect on %s" : "%s; below 2 %% on %s",
+                        s, oxp_page_metric(p, p->r->focus));
+    }
     return s;
 }
 
@@ -73,7 +76,7 @@ static const char *why_alone(const oxp_page *p, const oxp_item *it) {
 }
 
 static void details(oxp_page *p, const oxp_item *it) {
-    enum { DETAILS_SHOWN = 12 };
+    enum { DETAILS_SHOWN = 8 };
     if (!it->result->n_details)
         return;
     oxp_doc_block(p->d, OXP_LIST, 1);
