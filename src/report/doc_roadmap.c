@@ -47,8 +47,10 @@ const char *oxp_page_weights(const oxp_page *p) {
     const char *list = "";
     for (int k = 0; k < OXP_WEIGHTS; k++)
         if (p->r->weight[k] > 0)
-            list = oxp_sprintf(p->a, "%s%s%s (%.0f %%)", list, *list ? ", " : "",
-                               oxp_page_metric(p, (oxp_target_kind)k), 100 * p->r->weight[k]);
+            list = p->r->weight[k] > 0.995
+                       ? oxp_page_metric(p, (oxp_target_kind)k)
+                       : oxp_sprintf(p->a, "%s%s%s (%.0f %%)", list, *list ? ", " : "",
+                                     oxp_page_metric(p, (oxp_target_kind)k), 100 * p->r->weight[k]);
     if (p->r->work_weight > 0)
         list = oxp_sprintf(p->a, "%s, arithmetic (%.0f %%)", list, 100 * p->r->work_weight);
     return list;
@@ -129,6 +131,19 @@ static void today(oxp_page *p) {
 
 /* The smallest batch at which all of the roadmap would reach a missed throughput is worth knowing;
  * without one there is only the nearest. */
+static const char *at_batch(const oxp_page *p, const oxp_target *t) {
+    const oxp_batch_sweep *s = p->r->final_sweep;
+    for (size_t i = 0; t->kind == OXP_TARGET_THROUGHPUT && s && i < s->n_points; i++) {
+        const oxp_batch_point *x = &s->points[i];
+        if (x->valid && x->fits && x->batch > p->r->batch && x->throughput >= t->goal)
+            return oxp_sprintf(
+                p->a, " With the whole roadmap batch %lld reaches it: %s samples/s with %s.",
+                (long long)x->batch, oxp_page_rate(p->a, x->throughput),
+                oxp_human_bytes(p->a, x->memory_bytes));
+    }
+    return "";
+}
+
 static void verdict(oxp_page *p) {
     const oxp_roadmap *r = p->r;
     size_t missed = 0;
@@ -144,9 +159,10 @@ static void verdict(oxp_page *p) {
         else
             oxp_doc_para(p->d,
                          "No combination of these items reaches %s=%s. The nearest is %s (%s), "
-                         "with %s.",
+                         "with %s.%s",
                          t->name, t->text, oxp_target_show(p->a, t, v), oxp_page_gap(p, t, v),
-                         *r->nearest[i].items ? r->nearest[i].items : "all of them applied");
+                         *r->nearest[i].items ? r->nearest[i].items : "all of them applied",
+                         at_batch(p, t));
         missed++;
     }
     size_t open = 0;

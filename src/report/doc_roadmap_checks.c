@@ -309,13 +309,13 @@ static void classifier(oxp_page *p) {
                held =
                    an->totals.params ? (double)an->nodes[i].params / (double)an->totals.params : 1;
         const char *label = oxp_node_label(p->r->model, i, p->a);
-        if (share > 0 && share < 0.01 && held < 0.01)
-            oxp_doc_para(p->d,
-                         "The last dense layer (%s: %s parameters, %s FLOPs, %s of the whole) is "
-                         "negligible: not a bottleneck.",
-                         label, oxp_thousands(p->a, an->nodes[i].params),
-                         oxp_human_count(p->a, an->nodes[i].flops),
-                         oxp_page_percent(p->a, share, 1));
+        if (share > 0 && share < 0.01 && held < 0.1)
+            oxp_doc_para(
+                p->d,
+                "The last dense layer (%s: %s parameters, %s of them all; %s FLOPs, %s) is "
+                "negligible: not a bottleneck.",
+                label, oxp_thousands(p->a, an->nodes[i].params), oxp_page_percent(p->a, held, 1),
+                oxp_human_count(p->a, an->nodes[i].flops), oxp_page_percent(p->a, share, 1));
         else if (share > 0 && share < 0.01)
             oxp_doc_para(p->d,
                          "The last dense layer (%s) costs no time to speak of (%s of the FLOPs), "

@@ -166,6 +166,32 @@ static void order(oxp_page *p) {
                               : "the default, as no target is missed");
 }
 
+/* Batch settings once the roadmap is applied. */
+static void batches_after(oxp_page *p) {
+    const oxp_batch_sweep *s = p->r->final_sweep;
+    if (!s || !s->n_points || !s->points[0].valid)
+        return;
+    const oxp_batch_point *one = &s->points[0],
+                          *best = &s->points[s->knee < s->n_points ? s->knee : s->n_points - 1];
+    oxp_doc_heading(p->d, 3, "Batch settings with all of it applied");
+    if (best == one || !best->valid)
+        oxp_doc_para(p->d,
+                     "Batch %lld for real time and for throughput: %s a run, %s samples/s; larger "
+                     "ones gain less than 10 %%.",
+                     (long long)one->batch, oxp_human_seconds(p->a, one->seconds),
+                     oxp_page_rate(p->a, one->throughput));
+    else
+        oxp_doc_para(
+            p->d,
+            "Real time: batch %lld, %s a run. Throughput: batch %lld, %s samples/s (%s for "
+            "each batch, %s of memory)%s.",
+            (long long)one->batch, oxp_human_seconds(p->a, one->seconds), (long long)best->batch,
+            oxp_page_rate(p->a, best->throughput), oxp_human_seconds(p->a, best->seconds),
+            oxp_human_bytes(p->a, best->memory_bytes),
+            s->knee < s->n_points ? "; larger ones gain less than 10 %"
+                                  : ", and still growing there");
+}
+
 void oxp_page_phases(oxp_page *p) {
     const oxp_metrics *before = &p->r->baseline;
     oxp_doc_heading(p->d, 1, "Recommended optimization roadmap");
@@ -174,4 +200,5 @@ void oxp_page_phases(oxp_page *p) {
         phase(p, k, before);
         before = &p->r->phases[k].combined;
     }
+    batches_after(p);
 }

@@ -133,7 +133,8 @@ struct oxp_roadmap {
     const oxp_insight *insight;
     const oxp_phase *phases;
     size_t n_phases;
-    oxp_metrics final;          /* with all that is combined */
+    const oxp_batch_sweep *final_sweep; /* of the model with all of it; NULL: none was made */
+    oxp_metrics final;                  /* with all that is combined */
     const oxp_nearest *nearest; /* for each target: the best combination, where none reaches it */
     const oxp_skip *dropped;    /* ids of rules that matched, whose what-if found nothing to do */
     size_t n_dropped;

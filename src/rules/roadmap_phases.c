@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "rewrite/project.h"
 #include "rules/roadmap_impl.h"
 
 enum { STAGES = 4 };
@@ -17,15 +18,21 @@ static int stage(const oxp_item *it) {
     return pass->fidelity == OXP_RETRAINING ? 0 : pass->fidelity == OXP_LOSSY ? 2 : 1;
 }
 
-/* All the items of `set` on one copy, analysed again. */
-static oxp_metrics together(const oxp_advice *a, const bool *set) {
+/* A copy with all the items of `set`. */
+static oxp_model *patched(const oxp_advice *a, const bool *set, oxp_imagined *types) {
     oxp_model *copy = oxp_model_clone(a->m);
-    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
     const char *why;
     for (int k = 0; k < STAGES; k++)
         for (size_t i = 0; i < a->n_items; i++)
             if (set[i] && stage(&a->items[i]) == k)
-                oxp_whatif_apply(&a->w, copy, a->items[i].result, &types, &why);
+                oxp_whatif_apply(&a->w, copy, a->items[i].result, types, &why);
+    return copy;
+}
+
+/* The same, analysed again. */
+static oxp_metrics together(const oxp_advice *a, const bool *set) {
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
+    oxp_model *copy = patched(a, set, &types);
     oxp_metrics m = oxp_whatif_measure(&a->w, copy, types);
     oxp_close(copy);
     return m;
@@ -114,6 +121,22 @@ static oxp_nearest nearest(const oxp_advice *a, const oxp_target *t, const bool 
     return best;
 }
 
+/* Batches of the model with the whole roadmap; the types that are imagined for weights only are not
+ * in it, so there is none with those. */
+static const oxp_batch_sweep *final_sweep(const oxp_advice *a, const bool *set) {
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
+    oxp_model *copy = patched(a, set, &types);
+    oxp_arena *scratch = oxp_arena_new(a->ctx);
+    const oxp_analysis *an =
+        oxp_analyze_remaining(copy, a->base.bindings, a->base.n_bindings, scratch);
+    const oxp_batch_sweep *s = types.weights ? NULL
+                                             : oxp_sweep_batch(an, &a->base, a->r->device,
+                                                               types.precision, NULL, 0, a->arena);
+    oxp_arena_free(scratch);
+    oxp_close(copy);
+    return s;
+}
+
 void oxp_make_phases(oxp_advice *a) {
     static const char *const ids[] = {"quick", "extra"};
     static const char *const names[] = {"Quick Wins", "Extra Impact"};
@@ -142,6 +165,8 @@ void oxp_make_phases(oxp_advice *a) {
     oxp_nearest *near = OXP_NEWS(a->arena, a->r->n_targets + 1, oxp_nearest);
     for (size_t i = 0; i < a->r->n_targets; i++)
         near[i] = nearest(a, &a->r->targets[i], set);
+    if (list[0].has_combined || list[1].has_combined)
+        a->r->final_sweep = final_sweep(a, set);
     oxp_diag_truncate(a->ctx, told);
     a->r->nearest = near;
     a->r->phases = list;
