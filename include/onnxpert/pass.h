@@ -51,6 +51,12 @@ typedef struct oxp_decision {
     size_t n_touched;
 } oxp_decision;
 
+/* What a calibration run saw of a value; low > high: it was not measured. */
+typedef struct oxp_measured {
+    double low, high; /* infinities included, NaN not */
+    bool nan;
+} oxp_measured;
+
 typedef struct oxp_pass_opts {
     int version;                 /* OXP_PASS_OPTS_VERSION */
     const oxp_binding *bindings; /* --dim, --input-shape */
@@ -75,6 +81,10 @@ typedef struct oxp_pass_opts {
     /* Called when the pass of this index (in the order they run) is done; NULL: nobody asks. */
     void (*after)(void *arg, oxp_model *m, size_t index, const struct oxp_pass_result *result);
     void *after_arg;
+    /* fp16: fills the ranges of the values of the model as it is now, from runs on given inputs,
+     * and returns the number of input sets; NULL: nothing is measured. */
+    size_t (*measure)(void *arg, const oxp_model *m, oxp_measured *by_value);
+    void *measure_arg;
 } oxp_pass_opts;
 #define OXP_PASS_OPTS_VERSION 1
 #define OXP_PASS_OPTS_INIT                                                                         \

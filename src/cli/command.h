@@ -30,6 +30,7 @@ typedef struct oxp_cli {
     const char *provider, *inputs, *labels, *profile, *data_file, *opt_level, *tolerance;
     oxp_list dims, input_shapes, batches, targets, target_files, rules, disable;
     oxp_list block_ops, block_nodes, include_ops;
+    const char *calibrate;
     bool quiet, automatic, verify, dry_run, allow_overridable, repair, allow_retraining, redact;
     bool keep_io, change_io, runtime_info, lossy;
     int64_t seed, sets, threads, runs, time_limit, memory_limit;

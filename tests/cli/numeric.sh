@@ -20,9 +20,11 @@ passed=0 failed=0
 check() { # MODEL_FOLDER PASSES DIMS...
     local model=$1 pass=$2
     shift 2
+    local how=()
+    [ "$pass" = fp16-calibrated ] && pass=fp16 how=(--calibrate "$model" --ort "$library")
     rm -rf "${work:?}"/*
     "$program" optimize "$model/model.onnx" -o "$work/new.onnx" --passes "$pass" --quiet \
-        --report "$work/report" "$@" 2>"$work/err"
+        --report "$work/report" "${how[@]}" "$@" 2>"$work/err"
     case $? in
     0) ;;
     3) echo "refused: $(head -c 160 "$work/err")" && return 0 ;; # no request that can be met
@@ -43,7 +45,7 @@ check() { # MODEL_FOLDER PASSES DIMS...
 }
 
 while read -r model dims; do
-    for pass in $passes fold-bn,fp16,fix-shapes; do
+    for pass in $passes fp16-calibrated fold-bn,fp16,fix-shapes; do
         # shellcheck disable=SC2086
         if result=$(check "$model" "$pass" $dims); then
             passed=$((passed + 1))

@@ -227,6 +227,48 @@ static void test_free_interface(void **state) {
     oxp_ctx_free(o.ctx);
 }
 
+/* ---- calibration, without a runtime ---- */
+typedef struct told {
+    double bound; /* of everything */
+    size_t calls;
+} told;
+
+static size_t tell(void *arg, const oxp_model *m, oxp_measured *by_value) {
+    told *t = arg;
+    for (size_t v = 0; v < oxp_value_count(m); v++)
+        by_value[v] = (oxp_measured){-t->bound, t->bound, false};
+    t->calls++;
+    return 3;
+}
+
+static void test_measured(void **state) {
+    (void)state;
+    const char *path = "fixtures/battery/fp16/09_layernorm_decomp_large/model.onnx";
+    told small = {0.5, 0}, large = {40000, 0};
+    oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
+    opts.measure = tell;
+    opts.measure_arg = &small;
+    outcome o = convert(path, "fp16", &opts);
+    assert_string_equal(reason_of(&o, "Pow"), "");
+    assert_int_equal(small.calls, 1);
+    oxp_ctx_free(o.ctx);
+    opts.measure_arg = &large; /* twice as wide: too much */
+    o = convert(path, "fp16", &opts);
+    assert_non_null(strstr(reason_of(&o, "Pow"), "8e+04 (measured, with a margin of 2)"));
+    oxp_ctx_free(o.ctx);
+    o = convert(path, "bf16", &opts);
+    assert_int_equal(large.calls, 1); /* bfloat16 has float32's range */
+    oxp_ctx_free(o.ctx);
+    o = convert(path, "fp16", NULL);
+    assert_non_null(strstr(reason_of(&o, "Pow"), "(an estimate)"));
+    oxp_ctx_free(o.ctx);
+    /* A mask that the inputs did not select can still be selected. */
+    opts.measure_arg = &small;
+    o = convert("fixtures/models/bert_mini_op17/model.onnx", "fp16", &opts);
+    assert_non_null(strstr(reason_of(&o, "layer.0/attention/self/Add"), "3.4e+38"));
+    oxp_ctx_free(o.ctx);
+}
+
 static oxp_dtype output_of(const outcome *o, const char *op) {
     for (oxp_id id = 0; id < oxp_node_count(o->m); id++)
         if (oxp_node_at(o->m, id)->live && oxp_node_is(oxp_node_at(o->m, id), op))
@@ -269,6 +311,7 @@ int main(void) {
         cmocka_unit_test(test_cases),          cmocka_unit_test(test_conv),
         cmocka_unit_test(test_reasons),        cmocka_unit_test(test_options),
         cmocka_unit_test(test_free_interface), cmocka_unit_test(test_transpose),
+        cmocka_unit_test(test_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "cli/sizes.h"
 #include "report/comparison.h"
 #include "rewrite/project.h"
+#include "verify/calibrate.h"
 #include "verify/heal.h"
 
 /* Larger models are not analysed after each pass. */
@@ -41,6 +42,10 @@ static const oxp_option pass_options[] = {
      AT(block_nodes)},
     {"--fp16-include-op", "TYPE", "convert this type although a hazard speaks against it",
      OXP_OPT_LIST, AT(include_ops)},
+    {"--calibrate", "DIR",
+     "fp16: measure the ranges of activations on these inputs (input_0.npy or .pb, or folders of "
+     "them)",
+     OXP_OPT_TEXT, AT(calibrate)},
     {"--keep-io", NULL, "graph inputs and outputs keep their types (the default)", OXP_OPT_FLAG,
      AT(keep_io)},
     {"--change-io", NULL, "let graph inputs and outputs change their types", OXP_OPT_FLAG,
@@ -86,7 +91,31 @@ static oxp_pass_opts pass_opts(oxp_cli *cli) {
     o.n_block_nodes = cli->block_nodes.n;
     o.include_ops = cli->include_ops.items;
     o.n_include_ops = cli->include_ops.n;
+    if (cli->calibrate) {
+        oxp_calibration *c = OXP_NEW(cli->arena, oxp_calibration);
+        c->arena = cli->arena;
+        c->library = cli->ort;
+        c->inputs = cli->calibrate;
+        o.measure = oxp_calibrate;
+        o.measure_arg = c;
+    }
     return o;
+}
+
+/* Options that none of the passes would look at are a mistake. */
+static void check_half_options(oxp_cli *cli, const char *const *names, size_t n) {
+    bool fp16 = false, half = false;
+    for (size_t i = 0; i < n; i++) {
+        fp16 |= !strcmp(names[i], "fp16");
+        half |= !strcmp(names[i], "fp16") || !strcmp(names[i], "bf16");
+    }
+    if (cli->calibrate && !fp16)
+        oxp_raise(cli->ctx, OXP_E_USAGE,
+                  "--calibrate measures for fp16, which is not among the passes");
+    if (!half && (cli->block_ops.n || cli->block_nodes.n || cli->include_ops.n))
+        oxp_raise(cli->ctx, OXP_E_USAGE,
+                  "--fp16-block-op, --fp16-block-node and --fp16-include-op are for fp16 and bf16, "
+                  "which are not among the passes");
 }
 
 static oxp_save_opts save_opts(oxp_cli *cli) {
@@ -264,6 +293,7 @@ static int run(oxp_cli *cli) {
     c.before = before(cli, m, c.device);
     if (cli->automatic)
         n = oxp_cli_auto(cli, m, &names, &c);
+    check_half_options(cli, names, n);
     oxp_recorder rec;
     if (n > (cli->automatic ? 0 : 1) && oxp_node_count(m) <= STEPS_NODES)
         oxp_cli_record(&rec, cli, &c, n, &opts);

@@ -1,5 +1,4 @@
-/* precision.c - narrowing a model to float16 or bfloat16: the order of work, and the account of it.
- */
+/* precision.c - narrowing a model to float16 or bfloat16: the order of work. */
 #include "rewrite/precision/precision.h"
 
 #include <string.h>
@@ -43,6 +42,8 @@ static void prepare(oxp_precision *p) {
     p->reason = OXP_NEWS(p->arena, nodes, const char *);
     p->schema = OXP_NEWS(p->arena, nodes, const oxp_schema *);
     p->n_tensors = oxp_tensor_count(p->m);
+    p->narrowed = OXP_NEWS(p->arena, p->n_tensors + 1, bool);
+    p->n_casts = OXP_NEWS(p->arena, nodes, uint32_t);
     p->stats = OXP_NEWS(p->arena, p->n_tensors + 1, oxp_tensor_stats *);
     for (size_t v = 0; v < values; v++)
         p->def[v] = p->out_use[v] = OXP_ATOM_NONE;
@@ -51,92 +52,45 @@ static void prepare(oxp_precision *p) {
     walk(p, OXP_MAIN_GRAPH, 0);
 }
 
-/* ---- the account ---- */
-static bool any_narrow(oxp_precision *p, oxp_id id, const oxp_atom **forced) {
-    const oxp_node *n = oxp_node_at(p->m, id);
-    for (uint32_t i = 0; i < n->n_in + n->n_out; i++) {
-        uint32_t a = i < n->n_in ? p->in_atom[id][i] : p->out_atom[id][i - n->n_in];
-        if (a == OXP_ATOM_NONE)
-            continue;
-        const oxp_atom *x = &p->atoms[oxp_atom_root(p, a)];
-        if (x->kind == OXP_ATOM_FOLLOW)
-            continue;
-        if (x->narrow)
+/* ---- names in options ---- */
+static bool has_node(oxp_precision *p, const char *name) {
+    for (size_t k = 0; k < p->n_order; k++)
+        if (!strcmp(oxp_node_at(p->m, p->order[k])->name, name) ||
+            !strcmp(oxp_node_label(p->m, p->order[k], p->arena), name))
             return true;
-        if (x->forced && x->reason && x->node != OXP_NONE && !*forced)
-            *forced = x;
-    }
     return false;
 }
 
-static size_t report_kept(oxp_precision *p) {
-    size_t kept = 0;
-    for (size_t k = 0; k < p->n_order; k++) {
-        oxp_id id = p->order[k];
-        const oxp_atom *forced = NULL;
-        bool narrow = any_narrow(p, id, &forced);
-        if (p->reason[id] && !narrow) {
-            oxp_run_skip(p->run, id, "%s", p->reason[id]);
-            kept++;
-        } else if (!narrow && forced) {
-            if (forced->node == id)
-                oxp_run_skip(p->run, id, "%s", forced->reason);
-            else
-                oxp_run_skip(p->run, id, "has one type with %s: %s",
-                             oxp_node_label(p->m, forced->node, p->arena), forced->reason);
-            kept++;
-        }
+static bool has_op(const oxp_precision *p, const char *op) {
+    for (size_t k = 0; k < p->n_order; k++)
+        if (!strcmp(oxp_node_at(p->m, p->order[k])->op, op))
+            return true;
+    return false;
+}
+
+/* A type that the model has not is worth a word, one that ONNX has not is a mistake: a list of
+ * types may serve many models, a list of nodes serves one. */
+static void check_ops(oxp_precision *p, const char *option, const char *const *ops, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (has_op(p, ops[i]))
+            continue;
+        if (!oxp_schema_first_version("", ops[i]))
+            oxp_raise(oxp_model_ctx(p->m), OXP_E_USAGE,
+                      "%s: %s: the model has no node of type '%s', and ONNX no such operator",
+                      oxp_model_path(p->m), option, ops[i]);
+        oxp_run_note(p->run, OXP_NONE, "%s %s: the model has no such node", option, ops[i]);
     }
-    return kept;
 }
 
-static void report_sentinels(oxp_precision *p) {
-    for (size_t i = 0; i < p->n_sentinels; i++)
-        if (p->sentinel[i].clamps)
-            oxp_run_note(p->run, p->sentinel[i].node,
-                         "its mask value or bound beyond float16 becomes %.0f in magnitude",
-                         p->sentinel[i].limit);
-}
-
-static void report_small_weights(oxp_precision *p) {
-    uint64_t sub = 0, zero = 0;
-    for (size_t t = 0; t < p->n_tensors; t++)
-        if (p->stats[t]) {
-            sub += p->stats[t]->n_sub_half;
-            zero += p->stats[t]->n_zero_half;
-        }
-    if (sub && p->target == OXP_FLOAT16)
-        oxp_run_note(p->run, OXP_NONE,
-                     "%llu constants are below 6.1e-05 and lose digits in float16, %llu of them "
-                     "become 0",
-                     (unsigned long long)sub, (unsigned long long)zero);
-}
-
-static void report(oxp_precision *p, const oxp_precision_counts *c, size_t kept) {
-    oxp_run_changed(p->run, c->nodes);
-    oxp_run_summary(
-        p->run,
-        "%zu node%s converted to %s, %zu kept in float32; %zu Cast%s added: %zu at graph "
-        "inputs, %zu at graph outputs, %zu next to nodes kept in float32",
-        c->nodes, c->nodes == 1 ? "" : "s", p->target_name, kept, c->casts,
-        c->casts == 1 ? "" : "s", c->casts_in, c->casts_out, c->casts_inner);
-    if (c->removed)
-        oxp_run_note(p->run, OXP_NONE, "%zu Casts of the model became needless and were removed",
-                     c->removed);
-}
-
-static void block_lists(oxp_precision *p) {
-    for (size_t i = 0; i < p->opts->n_block_nodes; i++) {
-        bool found = false;
-        for (size_t k = 0; k < p->n_order && !found; k++) {
-            const char *name = oxp_node_at(p->m, p->order[k])->name;
-            found = !strcmp(name, p->opts->block_nodes[i]) ||
-                    !strcmp(oxp_node_label(p->m, p->order[k], p->arena), p->opts->block_nodes[i]);
-        }
-        if (!found)
-            oxp_raise(oxp_model_ctx(p->m), OXP_E_USAGE, "%s: no node is called '%s'",
-                      oxp_model_path(p->m), p->opts->block_nodes[i]);
-    }
+static void check_names(oxp_precision *p) {
+    const oxp_pass_opts *o = p->opts;
+    check_ops(p, "--fp16-block-op", o->block_ops, o->n_block_ops);
+    check_ops(p, "--fp16-include-op", o->include_ops, o->n_include_ops);
+    for (size_t i = 0; i < o->n_block_nodes; i++)
+        if (!has_node(p, o->block_nodes[i]))
+            oxp_raise(oxp_model_ctx(p->m), OXP_E_USAGE,
+                      "%s: --fp16-block-node: no node is called '%s'", oxp_model_path(p->m),
+                      o->block_nodes[i]);
 }
 
 void oxp_precision_run(oxp_run *run, oxp_dtype target) {
@@ -153,14 +107,15 @@ void oxp_precision_run(oxp_run *run, oxp_dtype target) {
     oxp_infer_opts opts = {.quiet = true, .no_costs = true};
     p->inferred = oxp_infer(p->m, &opts, arena);
     prepare(p);
-    block_lists(p);
+    check_names(p);
     oxp_precision_types(p);
     oxp_precision_origins(p);
     oxp_precision_indices(p);
     oxp_precision_masks(p);
     oxp_precision_ranges(p);
     oxp_precision_decide(p);
-    size_t kept = report_kept(p);
+    size_t kept = oxp_precision_report_kept(p);
+    oxp_precision_count_unknown(p);
     oxp_precision_counts c;
     const char *why = NULL;
     if (!oxp_precision_apply(p, &c, &why)) {
@@ -168,7 +123,5 @@ void oxp_precision_run(oxp_run *run, oxp_dtype target) {
         oxp_run_summary(run, "nothing changed: %s", why);
         return;
     }
-    report_sentinels(p);
-    report_small_weights(p);
-    report(p, &c, kept);
+    oxp_precision_report(p, &c, kept);
 }

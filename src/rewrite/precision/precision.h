@@ -45,8 +45,9 @@ typedef enum oxp_origin {
 
 typedef struct oxp_interval {
     double lo, hi;
-    bool assumed; /* rests on the assumption that activations are of ordinary size */
-    bool known;   /* this entry was filled */
+    bool assumed;  /* rests on the assumption that activations are of ordinary size */
+    bool known;    /* this entry was filled */
+    bool measured; /* by a calibration run, with a margin */
 } oxp_interval;
 
 /* Forms of a constant that the rewritten model needs. */
@@ -91,6 +92,8 @@ typedef struct oxp_precision {
 
     uint8_t *origin;           /* by value */
     oxp_interval *range;       /* by value */
+    size_t sets, n_measured;   /* calibration inputs, values that they gave ranges for */
+    size_t n_unknown;          /* converted nodes that see values of unknown range */
     bool *factor;              /* by value: a reciprocal, meant to normalize what it multiplies */
     const char **reason;       /* by node: why it stays float32 */
     const oxp_schema **schema; /* by node; NULL: no schema, or not ai.onnx */
@@ -100,6 +103,8 @@ typedef struct oxp_precision {
     uint8_t *lift;            /* by value: rank that an initializer gets, or 0 */
     oxp_tensor_stats **stats; /* by tensor */
     size_t n_tensors;
+    bool *narrowed;    /* by tensor: it was converted */
+    uint32_t *n_casts; /* by node: Casts that stand because it stays float32 */
 } oxp_precision;
 
 /* precision_types.c */
@@ -133,6 +138,8 @@ const oxp_sentinel *oxp_precision_sentinel(const oxp_precision *p, oxp_id node, 
 /* precision_range.c */
 void oxp_precision_ranges(oxp_precision *p);
 oxp_interval oxp_precision_input_range(oxp_precision *p, oxp_id node, uint32_t slot);
+/* ", an estimate" where the range rests on an assumption, else "". */
+const char *oxp_precision_surety(oxp_interval r);
 /* Elements that a reduction adds up; 0 unknown. */
 double oxp_precision_depth(const oxp_precision *p, oxp_id node);
 
@@ -154,7 +161,8 @@ enum {
     OXP_RULE_MASKED = 1u << 13,    /* a huge negative input has done its duty here              */
     OXP_RULE_SCALE = 1u << 14,     /* multiplies or divides                                     */
     OXP_RULE_POSITIONS = 1u << 15, /* makes positions                                          */
-    OXP_RULE_LOG = 1u << 16        /* spreads what is near 0                                   */
+    OXP_RULE_LOG = 1u << 16,       /* spreads what is near 0                                   */
+    OXP_RULE_FILLS = 1u << 17      /* may bring in zeros, or go beyond what it reads           */
 };
 unsigned oxp_precision_rule(const oxp_node *n, const char **why);
 
@@ -171,9 +179,18 @@ void oxp_precision_lifts(oxp_precision *p);   /* fills `lift`; types are decided
 
 /* precision_apply.c */
 typedef struct oxp_precision_count {
-    size_t nodes, kept, casts, casts_in, casts_out, casts_inner, constants, sentinels, removed;
+    size_t nodes, kept, casts, casts_in, casts_out, casts_inner, removed;
 } oxp_precision_counts;
+/* Does anything of the node become narrow? */
+bool oxp_precision_converted(oxp_precision *p, oxp_id node);
+/* Is the constant at this place really replaced by a sentinel that fits? */
+bool oxp_precision_clamps(oxp_precision *p, const oxp_sentinel *s);
 bool oxp_precision_apply(oxp_precision *p, oxp_precision_counts *c, const char **why);
+
+/* precision_report.c: what was done, kept and assumed, and why. */
+size_t oxp_precision_report_kept(oxp_precision *p); /* the number of nodes */
+void oxp_precision_count_unknown(oxp_precision *p); /* before the patch is applied */
+void oxp_precision_report(oxp_precision *p, const oxp_precision_counts *c, size_t kept);
 
 /* precision.c: the whole pass. */
 void oxp_precision_run(oxp_run *run, oxp_dtype target);

@@ -105,6 +105,15 @@ static void cast_after(job *j, oxp_id node, oxp_id from, oxp_id to, oxp_dtype t)
               oxp_patch_node_after(j->patch, graph, node, "Cast", "", hint, &from, 1, &to, 1), t);
 }
 
+/* Whom a Cast is for: the node in float32, else the one that its graph belongs to. */
+static void count_cast(oxp_precision *p, oxp_id node, oxp_id graph) {
+    const oxp_graph *g = oxp_graph_at(p->m, graph);
+    if (node == OXP_NONE && g->kind == OXP_GRAPH_SUB)
+        node = g->owner;
+    if (node != OXP_NONE && node < p->n_nodes)
+        p->n_casts[node]++;
+}
+
 /* ---- definitions ---- */
 static void define_output(job *j, oxp_id node, uint32_t slot, oxp_id v) {
     oxp_precision *p = j->p;
@@ -125,8 +134,11 @@ static void define_output(job *j, oxp_id node, uint32_t slot, oxp_id v) {
     if (!narrow)
         narrow_in_place(j, v);
     cast_after(j, node, made, v, narrow ? OXP_FLOAT : p->target);
-    j->c->casts_out += oxp_value_at(p->m, v)->graph == OXP_MAIN_GRAPH;
-    j->c->casts_inner += oxp_value_at(p->m, v)->graph != OXP_MAIN_GRAPH;
+    bool leaves = oxp_value_at(p->m, v)->graph == OXP_MAIN_GRAPH;
+    j->c->casts_out += leaves;
+    j->c->casts_inner += !leaves;
+    if (!leaves)
+        count_cast(p, narrow ? OXP_NONE : node, oxp_value_at(p->m, v)->graph);
 }
 
 static void define_values(job *j) {
@@ -161,6 +173,16 @@ static uint8_t form_of_use(oxp_precision *p, oxp_id node, uint32_t slot, double 
         return narrow ? OXP_FORM_NARROW_CLAMPED : OXP_FORM_WIDE_CLAMPED;
     }
     return narrow ? OXP_FORM_NARROW : OXP_FORM_WIDE;
+}
+
+bool oxp_precision_clamps(oxp_precision *p, const oxp_sentinel *s) {
+    double limit = HUGE_VAL;
+    if (!s->clamps)
+        return false;
+    if (s->slot == UINT32_MAX)
+        return oxp_precision_is_narrow(p, p->out_atom[s->node][0]);
+    return form_of_use(p, s->node, s->slot, &limit) &
+           (OXP_FORM_NARROW_CLAMPED | OXP_FORM_WIDE_CLAMPED);
 }
 
 static void collect_needs(job *j) {
@@ -210,6 +232,7 @@ static oxp_id const_tensor(job *j, oxp_id v, uint8_t form) {
         return small_tensor(j, v, t, limit, list, &n);
     }
     const oxp_tensor *b = oxp_tensor_at(p->m, base);
+    p->narrowed[base] |= t == p->target;
     int rank;
     const int64_t *dims = lifted(p, v, b, &rank);
     if (clamp && b->count <= 65536)
@@ -240,13 +263,11 @@ static void const_in_place(job *j, oxp_id v, uint8_t form) {
         lift_type(j, v, narrow ? p->target : OXP_FLOAT);
     else if (narrow)
         narrow_in_place(j, v);
-    j->c->constants++;
 }
 
 static oxp_id const_copy(job *j, oxp_id v, uint8_t form) {
     oxp_precision *p = j->p;
     oxp_id t = const_tensor(j, v, form), graph = oxp_value_at(p->m, v)->graph;
-    j->c->constants++;
     if (oxp_value_at(p->m, v)->tensor != OXP_NONE)
         return oxp_patch_initializer(j->patch, graph, t);
     oxp_dtype type = form & (OXP_FORM_WIDE | OXP_FORM_WIDE_CLAMPED) ? OXP_FLOAT : p->target;
@@ -328,6 +349,8 @@ static oxp_id value_form(job *j, oxp_id v, oxp_id user, bool narrow) {
               t);
     j->c->casts_in += from_outside;
     j->c->casts_inner += !from_outside;
+    if (!from_outside)
+        count_cast(p, narrow ? oxp_value_at(p->m, v)->producer : user, graph);
     *(narrow ? &j->f[v].narrow : &j->f[v].wide) = made;
     return made;
 }
@@ -421,7 +444,7 @@ static void set_type_attr(job *j, oxp_id id) {
         fill_value(j, id);
 }
 
-static bool converted(oxp_precision *p, oxp_id id) {
+bool oxp_precision_converted(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     for (uint32_t i = 0; i < n->n_in + n->n_out; i++) {
         uint32_t a = i < n->n_in ? p->in_atom[id][i] : p->out_atom[id][i - n->n_in];
@@ -434,7 +457,7 @@ static bool converted(oxp_precision *p, oxp_id id) {
 bool oxp_precision_apply(oxp_precision *p, oxp_precision_counts *c, const char **why) {
     memset(c, 0, sizeof *c);
     for (size_t k = 0; k < p->n_order; k++) {
-        if (!converted(p, p->order[k]))
+        if (!oxp_precision_converted(p, p->order[k]))
             continue;
         c->nodes++;
         oxp_run_decided(p->run, p->order[k]);
@@ -451,6 +474,5 @@ bool oxp_precision_apply(oxp_precision *p, oxp_precision_counts *c, const char *
         set_type_attr(&j, p->order[k]);
         rewire(&j, p->order[k]);
     }
-    c->sentinels = p->n_sentinels;
     return oxp_patch_apply(j.patch, why);
 }

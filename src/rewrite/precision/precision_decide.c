@@ -77,17 +77,18 @@ static const char *range_hazard(oxp_precision *p, oxp_id id) {
         oxp_id v = n->in[i];
         if (!narrowable(p, p->in_atom[id][i]) || p->is_const[v])
             continue;
-        double m = top(oxp_precision_input_range(p, id, i));
-        if (m > OXP_HALF_MAX)
-            return oxp_sprintf(p->arena, "%s may reach %.2g, beyond 65504",
-                               oxp_value_label(p->m, v, p->arena), m);
+        oxp_interval r = oxp_precision_input_range(p, id, i);
+        if (top(r) > OXP_HALF_MAX)
+            return oxp_sprintf(p->arena, "%s may reach %.2g%s, beyond 65504",
+                               oxp_value_label(p->m, v, p->arena), top(r), oxp_precision_surety(r));
     }
     for (uint32_t i = 0; i < n->n_out; i++) {
         if (!narrowable(p, p->out_atom[id][i]))
             continue;
-        double m = top(p->range[n->out[i]]);
-        if (m > OXP_HALF_MAX)
-            return oxp_sprintf(p->arena, "its result may reach %.2g, beyond 65504", m);
+        oxp_interval r = p->range[n->out[i]];
+        if (top(r) > OXP_HALF_MAX)
+            return oxp_sprintf(p->arena, "its result may reach %.2g%s, beyond 65504", top(r),
+                               oxp_precision_surety(r));
     }
     return NULL;
 }
@@ -99,17 +100,24 @@ static const char *divisor_hazard(oxp_precision *p, oxp_id id, uint32_t slot) {
     oxp_interval r = oxp_precision_input_range(p, id, slot);
     if (r.lo >= OXP_HALF_MIN_NORMAL || r.hi <= -OXP_HALF_MIN_NORMAL)
         return NULL;
-    return r.lo > 0 ? oxp_sprintf(p->arena, "its divisor may be as small as %.2g", r.lo)
+    return r.lo > 0 ? oxp_sprintf(p->arena, "its divisor or argument may be as small as %.2g%s",
+                                  r.lo, oxp_precision_surety(r))
                     : "its divisor or argument may be near 0, where float16 has no digits";
 }
 
 static const char *depth_hazard(oxp_precision *p, oxp_id id, unsigned rule) {
-    double d = oxp_precision_depth(p, id), m = top(oxp_precision_input_range(p, id, 0));
+    oxp_interval r = oxp_precision_input_range(p, id, 0);
+    oxp_interval sum = p->range[oxp_node_at(p->m, id)->out[0]];
+    double d = oxp_precision_depth(p, id), m = top(r);
+    /* Of one sign: no part of a sum is larger than the sum, which was measured. */
+    if (rule & OXP_RULE_SUM && sum.measured && (r.lo >= 0 || r.hi <= 0))
+        return NULL;
     if (d == 0)
         return rule & OXP_RULE_SUM ? "sums over an axis of unknown length" : NULL;
     if (d * m > OXP_HALF_MAX)
-        return oxp_sprintf(p->arena, "adds up %.0f elements of up to %.2g: a float16 sum overflows",
-                           d, m);
+        return oxp_sprintf(p->arena,
+                           "adds up %.0f elements of up to %.2g%s: a float16 sum overflows", d, m,
+                           oxp_precision_surety(r));
     return NULL;
 }
 
@@ -123,9 +131,10 @@ static const char *norm_hazard(oxp_precision *p, oxp_id id) {
     float eps = oxp_attr_float(n, "epsilon", 1e-5F);
     if (oxp_attr_find(n, "epsilon") && (double)eps < 0x1p-25)
         return oxp_sprintf(p->arena, "epsilon %.2g is 0 in float16", (double)eps);
-    double m = top(oxp_precision_input_range(p, id, 0));
-    if (m * m > OXP_HALF_MAX && n->n_in < 5)
-        return oxp_sprintf(p->arena, "squares of inputs up to %.2g overflow", m);
+    oxp_interval r = oxp_precision_input_range(p, id, 0);
+    if (top(r) * top(r) > OXP_HALF_MAX && n->n_in < 5)
+        return oxp_sprintf(p->arena, "squares of inputs up to %.2g%s overflow", top(r),
+                           oxp_precision_surety(r));
     return NULL;
 }
 

@@ -1,23 +1,29 @@
 /* precision_range.c - how large values can become.
  *
- * Constants are exact, operators with a bounded result (Sigmoid, Clip, Softmax) are exact, the rest
- * rests on an assumption: a float input of the graph, and what a layer with ordinary weights makes,
- * lies within +-8.  Arithmetic with constants moves that estimate; squares that are summed assume
- * 256, sums 64 and exponentials 12, since there an ordinary outlier is already too much.  An
- * estimate that grows by less than a factor of 4 (a sum of two activations) does not grow at all,
- * or depth alone would make every network overflow. */
+ * Constants are exact, operators with a bounded result (Sigmoid, Clip, Softmax) are exact, and what
+ * a calibration run saw counts with a margin of a factor of 2 on either side.  The rest is not
+ * known and rests on an assumption, which the report says: a float input of the graph, and what a
+ * layer with ordinary weights makes, lies within +-8.  Arithmetic with constants moves that
+ * estimate; squares that are summed assume 256, sums 64 and exponentials 12, since there an
+ * ordinary outlier is already too much.  An estimate that grows by less than a factor of 4 (a sum
+ * of two activations) does not grow at all, or depth alone would make every network overflow. */
 #include "rewrite/precision/precision.h"
 
 #include <math.h>
 
-#define NOMINAL        8.0
-#define NOMINAL_SQUARE 256.0
-#define NOMINAL_EXP    12.0
-#define NOMINAL_SUM    64.0
-#define LARGE_WEIGHT   16.0 /* weights beyond this enlarge what goes through them */
-#define LARGE_INPUT    1024.0
+#define NOMINAL         8.0
+#define NOMINAL_SQUARE  256.0
+#define NOMINAL_EXP     12.0
+#define NOMINAL_SUM     64.0
+#define LARGE_WEIGHT    16.0 /* weights beyond this enlarge what goes through them */
+#define LARGE_INPUT     1024.0
+#define UNKNOWN_DEPTH   64.0 /* elements of a sum whose number is not known */
+/* Cubic interpolation with a = -0.75 goes beyond its inputs by at most the sum of the magnitudes of
+ * its weights, 1.375 an axis (Keys 1981); three axes. */
+#define CUBIC_OVERSHOOT 2.6
+#define MARGIN          2.0 /* beyond what calibration saw */
 
-static const oxp_interval nominal = {-NOMINAL, NOMINAL, true, true};
+static const oxp_interval nominal = {.lo = -NOMINAL, .hi = NOMINAL, .assumed = true, .known = true};
 
 static double magnitude(oxp_interval r) {
     return fmax(fabs(r.lo), fabs(r.hi));
@@ -30,18 +36,18 @@ static oxp_interval of_constant(oxp_precision *p, oxp_id node, uint32_t slot, ox
     if (!t)
         return nominal;
     if (s && !(rule & OXP_RULE_BOUND))
-        return (oxp_interval){fmax(t->min, 0), fmin(t->max, 0), false, true};
-    return (oxp_interval){t->min, t->max, false, true};
+        return (oxp_interval){fmax(t->min, 0), fmin(t->max, 0), false, true, false};
+    return (oxp_interval){t->min, t->max, false, true, false};
 }
 
 static oxp_interval of_other(uint8_t dtype) {
     switch (dtype) {
     case OXP_BOOL:
-        return (oxp_interval){0, 1, false, true};
+        return (oxp_interval){0, 1, false, true, false};
     case OXP_UINT8:
-        return (oxp_interval){0, 255, false, true};
+        return (oxp_interval){0, 255, false, true, false};
     case OXP_INT8:
-        return (oxp_interval){-128, 127, false, true};
+        return (oxp_interval){-128, 127, false, true, false};
     default:
         return nominal;
     }
@@ -54,10 +60,10 @@ static oxp_interval of_integers(oxp_precision *p, oxp_id v) {
     oxp_id from = oxp_value_at(p->m, v)->producer;
     const oxp_op *def = from == OXP_NONE ? NULL : oxp_node_at(p->m, from)->def;
     if (def && def->flags & OXP_OP_QUANT && p->dtype[v] == OXP_INT32)
-        return (oxp_interval){-0x1p31, 0x1p31, false, true}; /* sums of int8 products */
+        return (oxp_interval){-0x1p31, 0x1p31, false, true, false}; /* sums of int8 products */
     if (!oxp_precision_elements(p, v, x, 64, &n) || n == 0)
         return of_other(p->dtype[v]);
-    oxp_interval r = {x[0], x[0], false, true};
+    oxp_interval r = {x[0], x[0], false, true, false};
     for (uint64_t i = 1; i < n; i++) {
         r.lo = fmin(r.lo, x[i]);
         r.hi = fmax(r.hi, x[i]);
@@ -68,7 +74,7 @@ static oxp_interval of_integers(oxp_precision *p, oxp_id v) {
 static oxp_interval of_input(oxp_precision *p, oxp_id node, uint32_t slot) {
     oxp_id v = oxp_in(oxp_node_at(p->m, node), slot);
     if (v == OXP_NONE)
-        return (oxp_interval){1, -1, false, false};
+        return (oxp_interval){1, -1, false, false, false};
     if (!oxp_precision_float32(p, v))
         return of_integers(p, v);
     if (p->is_const[v])
@@ -204,13 +210,13 @@ static oxp_interval product(oxp_precision *p, oxp_id id) {
         m = fmax(m, fmin(fmax(mag, NOMINAL), 64) * weight * sqrt(depth));
     const oxp_tensor_stats *bias = n->n_in > 2 ? oxp_precision_stats(p, n->in[2]) : NULL;
     m += bias && bias->abs_max > LARGE_INPUT ? bias->abs_max : 0;
-    return (oxp_interval){-m, m, true, true};
+    return (oxp_interval){-m, m, true, true, false};
 }
 
 static oxp_interval no_hook(oxp_precision *p, oxp_id id, const oxp_interval *in, uint32_t n_in) {
     const oxp_node *n = oxp_node_at(p->m, id);
     unsigned flags = n->def ? n->def->flags : 0, rule = oxp_precision_rule(n, NULL);
-    oxp_interval all = {INFINITY, -INFINITY, false, true};
+    oxp_interval all = {INFINITY, -INFINITY, false, true, false};
     if (flags & (OXP_OP_MATMUL | OXP_OP_CONV))
         return product(p, id);
     if (flags & (OXP_OP_NORM | OXP_OP_RECURRENT | OXP_OP_CONTROL | OXP_OP_ATTENTION) || !flags)
@@ -227,9 +233,15 @@ static oxp_interval no_hook(oxp_precision *p, oxp_id id, const oxp_interval *in,
     if (all.lo > all.hi)
         return nominal;
     if (rule & OXP_RULE_SUM || oxp_node_is(n, "CumSum")) {
-        double d = rule & OXP_RULE_SUM ? oxp_precision_depth(p, id) : 64;
-        all.lo *= d > 0 ? d : 64;
-        all.hi *= d > 0 ? d : 64;
+        double d = rule & OXP_RULE_SUM ? oxp_precision_depth(p, id) : 0;
+        all.assumed |= d == 0;
+        all.lo *= d > 0 ? d : UNKNOWN_DEPTH;
+        all.hi *= d > 0 ? d : UNKNOWN_DEPTH;
+    }
+    if (rule & OXP_RULE_FILLS) {
+        double more = oxp_node_is(n, "Resize") || oxp_node_is(n, "Col2Im") ? CUBIC_OVERSHOOT : 1;
+        all.lo = fmin(all.lo, 0) * more;
+        all.hi = fmax(all.hi, 0) * more;
     }
     if (!(flags & (OXP_OP_MOVE | OXP_OP_VIEW | OXP_OP_REDUCE | OXP_OP_POOL)))
         all.assumed = true;
@@ -253,11 +265,11 @@ static oxp_interval of_attribute(oxp_precision *p, oxp_id id) {
     const oxp_attr *a = oxp_attr_find(oxp_node_at(p->m, id), "value");
     double x = 0;
     if (oxp_precision_sentinel(p, id, UINT32_MAX))
-        return (oxp_interval){0, 0, false, true};
+        return (oxp_interval){0, 0, false, true, false};
     if (a && a->type == OXP_ATTR_TENSOR && oxp_tensor_at(p->m, a->u.id)->count == 1 &&
         oxp_tensor_readable(p->m, a->u.id))
         oxp_tensor_doubles(p->m, a->u.id, 0, 1, &x);
-    return (oxp_interval){x, x, false, true};
+    return (oxp_interval){x, x, false, true, false};
 }
 
 /* Sums of int8 products become activations when they are scaled. */
@@ -312,22 +324,66 @@ static oxp_interval range_of(oxp_precision *p, oxp_id id, uint32_t slot) {
         return settle(no_hook(p, id, in, n_in), in, n_in);
     oxp_range known = by_hook(p, id, slot, in, n_in, true);
     if (bounded(known))
-        return (oxp_interval){known.lo, known.hi, false, true};
+        return (oxp_interval){known.lo, known.hi, false, true, false};
     oxp_range r = by_hook(p, id, slot, in, n_in, false);
     if (!bounded(r))
         return settle(no_hook(p, id, in, n_in), in, n_in);
     /* A one-sided bound that holds whatever the input is stays (a root of x + eps). */
-    oxp_interval out = {r.lo, r.hi, true, true};
+    oxp_interval out = {r.lo, r.hi, true, true, false};
     return settle(out, in, n_in);
 }
 
+static oxp_interval with_margin(const oxp_measured *m) {
+    oxp_interval r = {m->low, m->high, false, true, true};
+    r.lo *= r.lo < 0 ? MARGIN : 1 / MARGIN;
+    r.hi *= r.hi > 0 ? MARGIN : 1 / MARGIN;
+    return r;
+}
+
+/* What the calibration run saw takes the place of estimates. */
+static const oxp_measured *measure(oxp_precision *p) {
+    const oxp_pass_opts *o = p->opts;
+    const oxp_graph *g = oxp_graph_at(p->m, OXP_MAIN_GRAPH);
+    if (!o->measure || p->target != OXP_FLOAT16)
+        return NULL;
+    oxp_measured *seen = OXP_NEWS(p->arena, p->n_values + 1, oxp_measured);
+    p->sets = o->measure(o->measure_arg, p->m, seen);
+    for (oxp_id v = 0; v < p->n_values; v++)
+        p->n_measured += seen[v].low <= seen[v].high;
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        if (seen[g->inputs[i]].low <= seen[g->inputs[i]].high)
+            p->range[g->inputs[i]] = with_margin(&seen[g->inputs[i]]);
+    return seen;
+}
+
+/* A constant of -3.4e38 that the inputs at hand did not select can still be selected. */
+static bool reads_huge(oxp_precision *p, oxp_id id) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        oxp_interval r = of_input(p, id, i);
+        if (oxp_precision_float32(p, n->in[i]) && !r.measured && r.lo <= r.hi &&
+            magnitude(r) > OXP_HALF_MAX)
+            return true;
+    }
+    return false;
+}
+
+const char *oxp_precision_surety(oxp_interval r) {
+    return r.measured ? " (measured, with a margin of 2)" : r.assumed ? " (an estimate)" : "";
+}
+
 void oxp_precision_ranges(oxp_precision *p) {
+    const oxp_measured *seen = measure(p);
     for (size_t k = 0; k < p->n_order; k++) {
         oxp_id id = p->order[k];
         const oxp_node *n = oxp_node_at(p->m, id);
         for (uint32_t i = 0; i < n->n_out; i++)
             if (oxp_precision_float32(p, n->out[i])) {
-                p->range[n->out[i]] = range_of(p, id, i);
+                const oxp_measured *m = seen ? &seen[n->out[i]] : NULL;
+                oxp_interval r = range_of(p, id, i);
+                bool use = m && m->low <= m->high && isfinite(m->low) && isfinite(m->high) &&
+                           (magnitude(r) <= OXP_HALF_MAX || !reads_huge(p, id));
+                p->range[n->out[i]] = use ? with_margin(m) : r;
                 p->factor[n->out[i]] = is_factor(p, n);
             }
     }
