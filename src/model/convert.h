@@ -14,9 +14,11 @@ void oxp_decode_ints(oxp_dtype t, const void *bytes, size_t n, int64_t *out);
 void oxp_encode(oxp_dtype t, const double *v, size_t n, bool saturate, void *bytes);
 bool oxp_dtype_convertible(oxp_dtype t);
 
-/* float32 arrays: x = (float)(x * s) in double; float16 of x.  Vectorised where the CPU can. */
+/* float32 arrays: x = (float)(x * s) in double; float16 and bfloat16 of x.  Vectorised where the
+ * CPU can. */
 void oxp_scale_f32(float *x, double s, size_t n);
 void oxp_half_from_f32(const float *x, size_t n, bool saturate, uint16_t *y);
+void oxp_bfloat16_from_f32(const float *x, size_t n, bool saturate, uint16_t *y);
 float oxp_half_to_f32(uint16_t h);
 
 /* Adds n elements of packed type t to the statistics (see oxp_stats_start). */

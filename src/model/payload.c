@@ -195,6 +195,9 @@ const uint8_t *oxp_payload_eval(const oxp_payload *p, oxp_eval *e, uint64_t firs
         if (from == OXP_FLOAT && t->dtype == OXP_FLOAT16 && !r->n_scale) {
             oxp_half_from_f32((const float *)(const void *)now, n, r->saturate,
                               (uint16_t *)(void *)other);
+        } else if (from == OXP_FLOAT && t->dtype == OXP_BFLOAT16 && !r->n_scale) {
+            oxp_bfloat16_from_f32((const float *)(const void *)now, n, r->saturate,
+                                  (uint16_t *)(void *)other);
         } else {
             oxp_decode(from, now, n, e->d);
             if (r->n_scale)

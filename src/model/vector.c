@@ -99,6 +99,41 @@ void oxp_half_from_f32(const float *x, size_t n, bool saturate, uint16_t *y) {
     }
 }
 
+/* ---- float32 to bfloat16 ---- */
+
+/* The upper half of the bits, rounded to nearest even by a carry from the lower one; a carry beyond
+ * the largest finite code is infinity or, when saturating, that code. */
+INLINE void bfloat16_body(const float *x, size_t n, uint32_t beyond, uint16_t *y) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, x + i, sizeof u);
+        uint32_t magnitude = u & 0x7fffffffu;
+        uint32_t code = (magnitude + 0x7fffu + (magnitude >> 16 & 1u)) >> 16;
+        code = code > 0x7f7fu ? beyond : code;
+        code = magnitude == 0x7f800000u ? 0x7f80u : code;
+        code = magnitude > 0x7f800000u ? 0x7fc0u : code;
+        y[i] = (uint16_t)((u >> 16 & 0x8000u) | code);
+    }
+}
+
+#ifdef HAVE_X86
+__attribute__((target("avx2"))) static void bfloat16_avx2(const float *x, size_t n, uint32_t beyond,
+                                                          uint16_t *y) {
+    bfloat16_body(x, n, beyond, y);
+}
+#endif
+
+void oxp_bfloat16_from_f32(const float *x, size_t n, bool saturate, uint16_t *y) {
+    uint32_t beyond = saturate ? 0x7f7f : 0x7f80;
+#ifdef HAVE_X86
+    if (has_avx2()) {
+        bfloat16_avx2(x, n, beyond, y);
+        return;
+    }
+#endif
+    bfloat16_body(x, n, beyond, y);
+}
+
 /* ---- statistics ---- */
 enum { HALF_MAX = 0x477fe000, HALF_NORMAL = 0x38800000, HALF_ZERO = 0x33000000, INF = 0x7f800000 };
 

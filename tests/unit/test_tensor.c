@@ -120,6 +120,8 @@ static void vector_loops_agree(void **state) {
         bits[i] = i % 3 ? x : (x & 0x8fffffffu) | 0x30000000u; /* many around the edges of half */
     }
     bits[100] = 0x7f800000u; /* infinity, and its negative in the tail */
+    bits[101] = 0x7f7fffffu; /* beyond the largest bfloat16 */
+    bits[102] = 0x7fc00001u;
     bits[N - 1] = 0xff800000u;
     const float *v = (const float *)(const void *)bits;
     oxp_tensor_stats a, b;
@@ -127,6 +129,9 @@ static void vector_loops_agree(void **state) {
         oxp_half_from_f32(v, N, saturate, fast);
         for (size_t i = 0; i < N; i++)
             assert_int_equal(fast[i], encode1(OXP_FLOAT16, v[i], saturate));
+        oxp_bfloat16_from_f32(v, N, saturate, fast);
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(fast[i], encode1(OXP_BFLOAT16, v[i], saturate));
     }
     oxp_stats_start(&a);
     oxp_stats_start(&b);
