@@ -38,6 +38,15 @@ static size_t costliest(const oxp_card *c, ranked *top, size_t max) {
     return n < max ? n : max;
 }
 
+/* What most of a node's time goes to. */
+static const char *bound_of(const oxp_node_latency *l, const oxp_node_info *info, uint64_t work) {
+    if (!info->known)
+        return "unknown";
+    if (fmax(l->compute, l->memory) < l->seconds / 2)
+        return "overhead";
+    return l->compute_bound && work > 0 ? "compute" : "memory";
+}
+
 static void node_row(oxp_doc *d, const oxp_card *c, oxp_id id, bool exact) {
     oxp_arena *a = d->arena;
     const oxp_node *node = oxp_node_at(c->a->model, id);
@@ -54,9 +63,7 @@ static void node_row(oxp_doc *d, const oxp_card *c, oxp_id id, bool exact) {
                exact ? oxp_thousands(a, info->bytes_moved) : oxp_human_bytes(a, info->bytes_moved),
                ratio ? oxp_sprintf(a, "%.3g", (double)work / (double)info->bytes_moved) : "-",
                exact ? oxp_sprintf(a, "%.3f", 1e6 * seconds) : oxp_human_seconds(a, seconds),
-               !info->known                             ? "unknown"
-               : c->nodes[id].compute_bound && work > 0 ? "compute"
-                                                        : "memory"});
+               bound_of(&c->nodes[id], info, work)});
 }
 
 /* Work against intensity: where each node stands under the device's roof. */

@@ -115,9 +115,9 @@ static void verdict(oxp_doc *d, const oxp_card *c) {
                  c->memory == UINT64_MAX          ? ""
                  : c->memory <= c->device->memory ? ", fits"
                                                   : ", does not fit");
-    d->lead = oxp_sprintf(a, "%s%s%s: %s parameters, %s, %s of weights, %s on %s",
+    d->lead = oxp_sprintf(a, "%s%s%s: %s parameter%s, %s, %s of weights, %s on %s",
                           oxp_family_title(c->insight->family), task ? ", " : "", task ? task : "",
-                          oxp_params_text(a, t->params), work_text(c, a),
+                          oxp_params_text(a, t->params), oxp_plural(t->params), work_text(c, a),
                           oxp_human_bytes(a, t->weight_bytes), latency_text(c, a), c->device->name);
 }
 
@@ -128,11 +128,14 @@ static void describe(oxp_doc *d, const oxp_card *c) {
     if (*free || *bound)
         oxp_doc_para(d, "Dimensions: %s%s%s%s.", bound, *bound && *free ? "; " : "", free,
                      *free ? " assumed (bind with --dim)" : "");
-    oxp_doc_para(d, "%s is %s of %s node%s with %s parameter%s (%s%s%s).%s%s", c->name,
-                 family_name(c->insight->family), oxp_thousands(a, t->nodes), oxp_plural(t->nodes),
-                 oxp_params_text(a, t->params), oxp_plural(t->params),
-                 oxp_human_bytes(a, t->weight_bytes), t->params ? ", mostly " : "", precision_of(t),
-                 structure_sentence(c, a), task_sentence(c, a));
+    const char *params = "no parameters";
+    if (t->params > 0)
+        params = oxp_sprintf(a, "%s parameter%s (%s, mostly %s)", oxp_params_text(a, t->params),
+                             oxp_plural(t->params), oxp_human_bytes(a, t->weight_bytes),
+                             precision_of(t));
+    oxp_doc_para(d, "%s is %s of %s node%s with %s.%s%s", c->name, family_name(c->insight->family),
+                 oxp_thousands(a, t->nodes), oxp_plural(t->nodes), params, structure_sentence(c, a),
+                 task_sentence(c, a));
 }
 
 static void costs(oxp_doc *d, const oxp_card *c) {
@@ -192,7 +195,8 @@ static void half_precision(oxp_doc *d, const oxp_card *c) {
 
 static void overhead(oxp_doc *d, const oxp_card *c) {
     double share = c->latency.seconds > 0 ? c->latency.launch / c->latency.seconds : 0;
-    if (share < 0.5)
+    enum { FEW_NODES = 8 }; /* nothing to fuse */
+    if (share < 0.5 || c->a->totals.nodes < FEW_NODES)
         return;
     const char *line = oxp_sprintf(
         d->arena,

@@ -22,6 +22,7 @@ for page in bert rnn several advise optimize; do
         complain "$page: loads something"
     grep -oE 'href="[^"]*"' "$f" | grep -qv '^href="#' && complain "$page: refers to something outside"
     grep -qE 'https?:' "$f" && complain "$page: has an address"
+    grep -q '<script>' "$f" && complain "$page: a script that is not ours"
     grep -qE ' style=| on[a-z]+=' "$f" && complain "$page: has inline style or handlers, which its policy refuses"
     [ "$(grep -oE 'aria-hidden=true|role=img|role="img"' "$f" | wc -l)" -gt 0 ] || [ $page = optimize ] ||
         complain "$page: drawings without a role"

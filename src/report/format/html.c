@@ -317,10 +317,11 @@ static void page_begin(oxp_sink *o, const char *title) {
     oxp_puts(o, "</style></head>\n<body>");
 }
 
+/* The script has an attribute: a bare <script> in a page could only be a model's. */
 static void page_end(oxp_sink *o) {
     oxp_puts(o, "</main><footer>Made by onnxpert " OXP_VERSION
                 ". Estimates are computed from the graph; nothing was run unless it says so."
-                "</footer>\n<script>");
+                "</footer>\n<script async>");
     oxp_write(o, page_js, sizeof page_js - 1);
     oxp_puts(o, "</script></body></html>\n");
 }
