@@ -23,15 +23,27 @@ void oxp_infer_report(oxp_engine *e, oxp_severity severity, const char *code, ox
     oxp_arena_rewind(e->scratch, mark);
 }
 
-void oxp_op_error(oxp_call *c, const char *fmt, ...) {
+static OXP_PRINTF(4, 0) void report_node(oxp_call *c, oxp_severity severity, const char *code,
+                                         const char *fmt, va_list args) {
     char text[400];
     int used = snprintf(text, sizeof text, "%s: ", c->node->op);
     used = used < 0 || used > 200 ? 0 : used;
+    vsnprintf(text + used, sizeof text - (size_t)used, fmt, args);
+    oxp_infer_report(c->engine, severity, code, c->node_id, text);
+}
+
+void oxp_op_error(oxp_call *c, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text + used, sizeof text - (size_t)used, fmt, args);
+    report_node(c, OXP_ERROR, "inconsistent-node", fmt, args);
     va_end(args);
-    oxp_infer_report(c->engine, OXP_ERROR, "inconsistent-node", c->node_id, text);
+}
+
+void oxp_op_warn(oxp_call *c, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    report_node(c, OXP_WARNING, "odd-node", fmt, args);
+    va_end(args);
 }
 
 void oxp_op_overflow(oxp_call *c, uint32_t slot) {

@@ -86,6 +86,12 @@ bool oxp_op_check(oxp_call *c) {
     if (!n->domain[0] && c->opset > NEWEST_OPSET)
         return true;
     const oxp_schema *s = oxp_schema_find(n->domain, n->op, c->opset);
+    int64_t first = s || n->domain[0] ? 0 : oxp_schema_first_version(n->domain, n->op);
+    if (first > c->opset && c->opset > 0)
+        oxp_op_warn(c, "the operator is of opset %lld, the model imports %lld", (long long)first,
+                    (long long)c->opset);
+    if (s && s->deprecated)
+        oxp_op_warn(c, "the operator was removed in opset %d", (int)s->since);
     return !s || s->deprecated || (check_counts(c, s) && check_attrs(c, s) && check_types(c, s));
 }
 

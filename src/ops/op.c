@@ -238,10 +238,21 @@ void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *d
     f->type.dims = shared;
 }
 
+/* An input of the model may be declared with more elements than can be counted. */
+static void refuse_uncountable(oxp_call *c, uint32_t slot) {
+    oxp_type *t = &c->out[slot].type;
+    if (t->kind != OXP_KIND_TENSOR || t->rank < 2 || countable(t->rank, t->dims))
+        return;
+    t->rank = -1;
+    t->dims = NULL;
+    oxp_op_overflow(c, slot);
+}
+
 void oxp_set_like(oxp_call *c, uint32_t slot, const oxp_fact *f) {
     if (slot >= c->n_out || f == NULL)
         return;
     c->out[slot].type = f->type;
+    refuse_uncountable(c, slot);
 }
 
 void oxp_set_shape_of(oxp_call *c, uint32_t slot, oxp_dtype t, const oxp_fact *f) {
@@ -249,6 +260,7 @@ void oxp_set_shape_of(oxp_call *c, uint32_t slot, oxp_dtype t, const oxp_fact *f
         return;
     int rank = oxp_rank(f);
     c->out[slot].type = (oxp_type){OXP_KIND_TENSOR, t, rank, rank > 0 ? f->type.dims : NULL, NULL};
+    refuse_uncountable(c, slot);
 }
 
 void oxp_set_unknown_rank(oxp_call *c, uint32_t slot, oxp_dtype t) {

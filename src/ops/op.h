@@ -178,6 +178,8 @@ oxp_dim oxp_unify(oxp_call *c, oxp_dim a, oxp_dim b, const char *what);
 void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b);
 /* The node is inconsistent: a diagnostic naming it and the reason; analysis goes on, partial. */
 void oxp_op_error(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
+/* The same as a warning: odd, but it can be read. */
+void oxp_op_warn(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
 /* The same for an output of more than 2^63-1 elements: no smaller size of a free dimension helps.
  */
 void oxp_op_overflow(oxp_call *c, uint32_t slot);

@@ -62,6 +62,11 @@ static void infer_attention(oxp_call *c) {
     oxp_dim qk[4] = {h.batch, h.q_heads, h.q_len, h.total};
     if (rank >= 0 && rank != 3 && rank != 4)
         oxp_op_error(c, "query of rank %d", rank);
+    oxp_dim width = oxp_dim_of(oxp_input(c, 0), -1);
+    if (rank == 3 && oxp_dim_is_literal(width) && oxp_dim_is_literal(h.q_heads) &&
+        width % h.q_heads != 0)
+        oxp_op_error(c, "width %lld of the query is no multiple of %lld heads", (long long)width,
+                     (long long)h.q_heads);
     if (c->n_out > 0) {
         if (rank < 0)
             oxp_set_unknown_rank(c, 0, h.type);

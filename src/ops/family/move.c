@@ -475,6 +475,14 @@ static void infer_depth_to_space(oxp_call *c) {
     for (int k = 0; k < 4; k++)
         out[k] = oxp_dim_of(x, k);
     oxp_dim bb = oxp_dim_mul(c->dims, b, b);
+    for (int k = to_depth ? 2 : 1; k < (to_depth ? 4 : 2); k++) {
+        oxp_dim by = to_depth ? b : bb;
+        if (oxp_dim_is_literal(out[k]) && oxp_dim_is_literal(by) && out[k] % by != 0) {
+            oxp_op_error(c, "axis %d of size %lld is no multiple of %lld", k, (long long)out[k],
+                         (long long)by);
+            return;
+        }
+    }
     out[1] = to_depth ? oxp_dim_mul(c->dims, out[1], bb) : oxp_dim_floordiv(c->dims, out[1], bb);
     for (int k = 2; k < 4; k++)
         out[k] = to_depth ? oxp_dim_floordiv(c->dims, out[k], b) : oxp_dim_mul(c->dims, out[k], b);

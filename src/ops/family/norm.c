@@ -59,6 +59,8 @@ static oxp_dtype stash_type(oxp_call *c) {
 static void infer_layernorm(oxp_call *c) {
     int64_t axis = oxp_call_int(c, "axis", -1);
     oxp_infer_like(c);
+    if (oxp_rank(oxp_input(c, 0)) >= 0 && oxp_axis(c, axis, oxp_rank(oxp_input(c, 0))) < 0)
+        return;
     set_statistics(c, 1, oxp_input(c, 0), axis, stash_type(c));
     set_statistics(c, 2, oxp_input(c, 0), axis, stash_type(c));
 }
@@ -69,6 +71,8 @@ static void infer_rms(oxp_call *c) {
     oxp_dtype t = oxp_elem_type(oxp_input(c, 1));
     if (c->n_out)
         oxp_set_shape_of(c, 0, t != OXP_UNDEFINED ? t : oxp_elem_type(x), x);
+    if (oxp_rank(x) >= 0 && oxp_axis(c, oxp_call_int(c, "axis", -1), oxp_rank(x)) < 0)
+        return;
     set_statistics(c, 1, x, oxp_call_int(c, "axis", -1), stash_type(c));
 }
 

@@ -27,8 +27,29 @@ static sizes read_sizes(oxp_call *c, uint64_t gates) {
     return s;
 }
 
+/* W [directions, gates * hidden, input], R [directions, gates * hidden, hidden]; the quantized
+ * form has them transposed. */
+static void check_weights(oxp_call *c, const sizes *s, uint64_t gates) {
+    static const char *const directions[] = {"forward", "reverse", "bidirectional"};
+    const char *direction = oxp_call_string(c, "direction", "forward");
+    bool known = false;
+    for (size_t i = 0; i < OXP_COUNT(directions); i++)
+        known = known || strcmp(direction, directions[i]) == 0;
+    if (!known)
+        oxp_op_error(c, "direction '%.40s' is none of forward, reverse, bidirectional", direction);
+    const oxp_fact *x = oxp_input(c, 0), *w = oxp_input(c, 1), *r = oxp_input(c, 2);
+    if (*c->node->domain || oxp_rank(w) != 3 || oxp_rank(r) != 3)
+        return;
+    oxp_dim rows = oxp_dim_mul(c->dims, s->hidden, (oxp_dim)gates);
+    (void)oxp_unify(c, oxp_dim_of(w, 1), rows, "rows of W and gates times hidden_size");
+    (void)oxp_unify(c, oxp_dim_of(r, 1), rows, "rows of R and gates times hidden_size");
+    (void)oxp_unify(c, oxp_dim_of(x, 2), oxp_dim_of(w, 2), "width of the input and of W");
+    (void)oxp_unify(c, oxp_dim_of(w, 0), s->dirs, "directions of W and of the node");
+}
+
 static void infer_gates(oxp_call *c, uint64_t gates) {
     sizes s = read_sizes(c, gates);
+    check_weights(c, &s, gates);
     oxp_dtype t = oxp_elem_type(oxp_input(c, 0));
     oxp_dim all[4] = {s.seq, s.dirs, s.batch, s.hidden}, last[3] = {s.dirs, s.batch, s.hidden};
     oxp_dim all1[4] = {s.batch, s.seq, s.dirs, s.hidden}, last1[3] = {s.batch, s.dirs, s.hidden};
