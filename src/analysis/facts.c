@@ -326,6 +326,19 @@ static void put_costs(const oxp_facts *f, const node_writer *w, oxp_id id) {
         put_text(w->e, "bound", l->compute_bound ? "compute" : "memory");
 }
 
+/* The operator in front: of the first input that is not constant. */
+static const char *op_in_front(const oxp_facts *f, const oxp_node *n) {
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        oxp_id v = n->in[i];
+        if (v == OXP_NONE || f->a->values[v].constant ||
+            oxp_value_at(f->a->model, v)->tensor != OXP_NONE)
+            continue;
+        oxp_id p = oxp_value_at(f->a->model, v)->producer;
+        return p == OXP_NONE ? NULL : oxp_node_at(f->a->model, p)->op;
+    }
+    return NULL;
+}
+
 static void put_node(const oxp_facts *f, const node_writer *w, oxp_id id) {
     const oxp_node *n = oxp_node_at(f->a->model, id);
     if (wants(w, "op"))
@@ -339,6 +352,9 @@ static void put_node(const oxp_facts *f, const node_writer *w, oxp_id id) {
     if (wants(w, "kinds"))
         put_kinds(w->e, n->def ? n->def->flags : 0);
     node_u64(w, "constants", constant_inputs(f, n));
+    const char *after = wants(w, "after") ? op_in_front(f, n) : NULL;
+    if (after)
+        put_text(w->e, "after", after);
     node_flag(w, "repeated", n->n_in == 2 && n->in[0] == n->in[1] && n->in[0] != OXP_NONE);
     node_flag(w, "folded", oxp_is_folded(f->a->values, n));
     node_flag(w, "shape", all_shapes(f, n));
