@@ -4,7 +4,8 @@
  *
  * Condition: no output of the node is read by a live node (in any graph) or is a graph output.
  * Exact: what is computed for nobody cannot be seen; ONNX operators have no side effects. Constants
- * and initializers that only dead nodes read go with them. */
+ * and initializers that only dead nodes read go with them, and so do initializers that nothing ever
+ * read, but for those that a caller may override: they are part of the interface. */
 #include "onnxpert/pass.h"
 
 static bool dead(const oxp_model *m, const oxp_node *n) {
@@ -40,6 +41,28 @@ static size_t sweep(oxp_run *run, oxp_id graph) {
     return dropped;
 }
 
+/* Initializers that nothing read from the start; the others went with their last reader. */
+static size_t forget_initializers(oxp_run *run) {
+    oxp_model *m = oxp_run_model(run);
+    oxp_patch *p = oxp_patch_new(run);
+    size_t n = 0;
+    for (oxp_id id = 0; id < oxp_value_count(m); id++) {
+        const oxp_value *v = oxp_value_at(m, id);
+        if (!v->live || v->tensor == OXP_NONE || v->n_uses || v->outputs || v->overridable)
+            continue;
+        oxp_patch_forget(p, id);
+        n++;
+    }
+    const char *why = NULL;
+    if (n && oxp_patch_apply(p, &why))
+        return n;
+    if (why)
+        oxp_run_skip(run, OXP_NONE, "%s", why);
+    else
+        oxp_patch_discard(p);
+    return 0;
+}
+
 static void run(oxp_run *r) {
     oxp_model *m = oxp_run_model(r);
     size_t dropped = 0;
@@ -51,8 +74,10 @@ static void run(oxp_run *r) {
     for (oxp_id g = 0; g < oxp_graph_count(m); g++)
         if (oxp_graph_at(m, g)->live)
             dropped += sweep(r, g);
-    oxp_run_changed(r, dropped);
-    oxp_run_summary(r, "%zu unused nodes dropped", dropped);
+    size_t initializers = forget_initializers(r);
+    oxp_run_changed(r, dropped + initializers);
+    oxp_run_summary(r, "%zu unused nodes and %zu unused initializers dropped", dropped,
+                    initializers);
 }
 
 static const char *const after[] = {"fold-constants", "eliminate-no-ops", NULL};

@@ -2,10 +2,11 @@
  *
  *   before   b = Identity(a)   y = Relu(b)                      after   y = Relu(a)
  *
- * Identity; Dropout in inference mode; Cast to the type it has; Reshape, Flatten, Squeeze,
- * Unsqueeze, Expand to the shape it has; Transpose in the order it has; Pad by nothing; Slice of
- * everything; Concat, Sum, Min, Max, Mean of one; Split in one; Mul and Div by 1, Sub of 0.  Exact,
- * bit for bit: Add of 0 is left, because -0 + 0 is +0.
+ * Identity; Dropout in inference mode; Cast and CastLike to the type it has; Reshape, Flatten,
+ * Squeeze, Unsqueeze, Expand, Tile to the shape it has; Resize and Upsample by 1, DepthToSpace in
+ * blocks of 1; Transpose in the order it has; Pad by nothing; Slice of everything; Concat, Sum,
+ * Min, Max, Mean of one; Split in one; Mul and Div by 1, Sub of 0.  Exact, bit for bit: Add of 0 is
+ * left, because -0 + 0 is +0.
  *
  * Where the result is a graph output, its producer takes over the output's name; a graph input or
  * an initializer that goes straight to an output needs its node. */
@@ -133,20 +134,53 @@ static bool is_minus_zero(const view *v) {
     return all_are(v, oxp_in(v->n, 1), 0) && keeps_shape(v);
 }
 
+static bool is_cast_like(const view *v) {
+    const oxp_type *x = type_of(v, v->n->in[0]), *like = type_of(v, oxp_in(v->n, 1));
+    return x && like && x->elem != OXP_UNDEFINED && x->elem == like->elem;
+}
+
+/* By factors of 1 every position falls on itself. */
+static bool is_resize(const view *v) {
+    uint32_t slot = oxp_opset_of(v->m, v->n->graph, "") < 11 ? 1 : 2;
+    return strcmp(oxp_attr_string(v->n, "coordinate_transformation_mode", ""),
+                  "tf_crop_and_resize") != 0 &&
+           all_are(v, oxp_in(v->n, slot), 1) && keeps_shape(v);
+}
+
+static bool is_upsample(const view *v) {
+    return all_are(v, oxp_in(v->n, 1), 1) && keeps_shape(v);
+}
+
 static const struct {
     const char *op;
     bool (*no_op)(const view *v);
 } table[] = {
-    {"Identity", always},        {"Dropout", is_dropout},
-    {"Cast", is_cast},           {"Reshape", keeps_shape},
-    {"Flatten", keeps_shape},    {"Squeeze", keeps_shape},
-    {"Unsqueeze", keeps_shape},  {"Expand", keeps_shape},
-    {"Transpose", is_transpose}, {"Pad", is_pad},
-    {"Slice", is_slice},         {"Concat", is_single},
-    {"Sum", is_single},          {"Min", is_single},
-    {"Max", is_single},          {"Mean", is_single},
-    {"Split", is_split},         {"Mul", is_times_one},
-    {"Div", is_times_one},       {"Sub", is_minus_zero},
+    {"Identity", always},
+    {"Dropout", is_dropout},
+    {"Cast", is_cast},
+    {"Reshape", keeps_shape},
+    {"Flatten", keeps_shape},
+    {"Squeeze", keeps_shape},
+    {"Unsqueeze", keeps_shape},
+    {"Expand", keeps_shape},
+    {"Transpose", is_transpose},
+    {"Pad", is_pad},
+    {"Slice", is_slice},
+    {"Concat", is_single},
+    {"Sum", is_single},
+    {"Min", is_single},
+    {"Max", is_single},
+    {"Mean", is_single},
+    {"Split", is_split},
+    {"Mul", is_times_one},
+    {"Div", is_times_one},
+    {"Sub", is_minus_zero},
+    {"Tile", keeps_shape},
+    {"CastLike", is_cast_like},
+    {"Resize", is_resize},
+    {"Upsample", is_upsample},
+    {"DepthToSpace", keeps_shape},
+    {"SpaceToDepth", keeps_shape},
 };
 
 static bool is_no_op(const view *v) {

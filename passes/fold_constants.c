@@ -8,14 +8,16 @@
  * size go through Reshape, Squeeze, Unsqueeze, Flatten and float Casts lazily, small ones through
  * Transpose. Exact: integers are integers, floats are rounded as the node would.  Random operators,
  * bodies of loops and functions (where a value has many values), and results that are graph outputs
- * stay. Budget: together the new constants may add at most 1 MiB. */
+ * stay. Budget: together the new constants may add at most 1 MiB, or as much as --fold-budget says.
+ */
 #include "analysis/infer.h"
 #include "base/safe_math.h"
 #include "onnxpert/pass.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define BUDGET        (UINT64_C(1) << 20)
+#define BUDGET        (UINT64_C(1) << 20) /* bytes, unless the param "budget" says otherwise */
 #define TRANSPOSE_MAX (UINT64_C(1) << 20) /* bytes */
 #define MAX_RANK      8
 
@@ -26,7 +28,7 @@ typedef struct work {
     size_t n_known, n_nodes;
     bool *open;     /* by value: depends on an initializer that a caller may override; or NULL */
     bool *was_used; /* by node: somebody read it when the pass began */
-    uint64_t added;
+    uint64_t added, budget;
     size_t folded, dropped;
 } work;
 
@@ -191,7 +193,7 @@ static oxp_id rearranged(work *w, oxp_patch *p, const oxp_node *n, uint64_t *cos
     oxp_recipe same = {.base = id};
     *cost = growth(w, n->in[0], t.bytes);
     if (oxp_node_is(n, "Transpose") && can_transpose(n, &t))
-        return w->added + *cost <= BUDGET ? transposed(w, p, n, &t, id) : OXP_NONE;
+        return w->added + *cost <= w->budget ? transposed(w, p, n, &t, id) : OXP_NONE;
     if (!literal_dims(type, dims))
         return OXP_NONE;
     uint64_t count = 1;
@@ -204,11 +206,11 @@ static oxp_id rearranged(work *w, oxp_patch *p, const oxp_node *n, uint64_t *cos
         if (!plain_float(t.dtype) || !plain_float(to) || oxp_attr_find(n, "saturate"))
             return OXP_NONE;
         *cost = growth(w, n->in[0], oxp_dtype_bytes(to, t.count));
-        return w->added + *cost <= BUDGET
+        return w->added + *cost <= w->budget
                    ? oxp_patch_tensor_lazy(p, name, to, t.rank, t.dims, &same)
                    : OXP_NONE;
     }
-    if (!is_view(n) || w->added + *cost > BUDGET)
+    if (!is_view(n) || w->added + *cost > w->budget)
         return OXP_NONE;
     return oxp_patch_tensor_lazy(p, name, t.dtype, type->rank, dims, &same);
 }
@@ -238,10 +240,12 @@ static bool fold(work *w, oxp_id id) {
         } else if (!is_short) {
             tensor = rearranged(w, p, &n, &cost);
         }
-        if (tensor == OXP_NONE || w->added + cost > BUDGET) {
+        if (tensor == OXP_NONE || w->added + cost > w->budget) {
             oxp_patch_discard(p);
             if (tensor != OXP_NONE)
-                oxp_run_skip(w->run, id, "constants have grown the model by 1 MiB already");
+                oxp_run_skip(w->run, id,
+                             "the new constants would add more than %llu bytes (--fold-budget)",
+                             (unsigned long long)w->budget);
             return false;
         }
         oxp_patch_replace_uses(p, n.out[i], oxp_patch_initializer(p, n.graph, tensor));
@@ -330,6 +334,8 @@ static void find_open(work *w) {
 static void run(oxp_run *r) {
     work w = {.run = r, .m = oxp_run_model(r), .n_known = oxp_value_count(oxp_run_model(r))};
     oxp_infer_opts opts = {.quiet = true, .no_costs = true};
+    const char *budget = oxp_run_param(r, "budget", NULL);
+    w.budget = budget ? strtoull(budget, NULL, 10) : BUDGET;
     w.known = oxp_infer(w.m, &opts, oxp_run_arena(r));
     find_open(&w);
     w.n_nodes = oxp_node_count(w.m);

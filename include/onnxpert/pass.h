@@ -217,6 +217,9 @@ OXP_API void oxp_patch_drop(oxp_patch *p, oxp_id node);
 OXP_API void oxp_patch_type(oxp_patch *p, oxp_id value, const oxp_type *type);
 /* Initializer `value` now holds this tensor (its name stays the value's). */
 OXP_API void oxp_patch_set_tensor(oxp_patch *p, oxp_id value, oxp_id tensor);
+/* An initializer goes if, after the patch, nothing reads it (overridable ones stay: they are part
+ * of the interface). */
+OXP_API void oxp_patch_forget(oxp_patch *p, oxp_id value);
 /* Forgets recorded types (value_info) of all inner values, e.g. before writing fresh ones. */
 OXP_API void oxp_patch_clear_types(oxp_patch *p);
 /* Sets an opset import, e.g. to add a domain.  Never used to raise ai.onnx silently. */

@@ -26,7 +26,8 @@ typedef struct oxp_cli {
     size_t hidden;                   /* diagnostics made before the names were replaced */
     bool overwrites;                 /* --output was found to be one of the model's data files */
     /* options */
-    const char *format, *output, *report, *color, *device, *passes, *external_data, *fail_on, *ort;
+    const char *format, *output, *report, *color, *device, *passes, *external_data, *fold_budget,
+        *fail_on, *ort;
     const char *provider, *inputs, *labels, *profile, *data_file, *opt_level, *tolerance;
     oxp_list dims, input_shapes, batches, targets, target_files, rules, disable;
     oxp_list block_ops, block_nodes, include_ops;

@@ -308,6 +308,8 @@ bool oxp_patch_apply(oxp_patch *p, const char **why) {
     apply_types(p);
     for (size_t i = 0; i < p->n_opsets; i++)
         apply_opset(p, &p->opsets[i]);
+    for (size_t i = 0; i < p->n_forgotten; i++)
+        push(p, &w, p->forgotten[i].value);
     remove_dead(p, &w);
     p->m->changed = true;
     p->run->open = NULL;

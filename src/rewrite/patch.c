@@ -551,6 +551,16 @@ void oxp_patch_set_tensor(oxp_patch *p, oxp_id value, oxp_id tensor) {
     p->tensors[p->n_tensor_edits++] = (oxp_pair){value, tensor};
 }
 
+void oxp_patch_forget(oxp_patch *p, oxp_id value) {
+    if (value >= p->n_values || p->m->values[value].tensor == OXP_NONE) {
+        oxp_patch_error(p, "what is forgotten is no initializer");
+        return;
+    }
+    p->forgotten = oxp_grow(p->arena, p->forgotten, &p->cap_forgotten, p->n_forgotten + 1,
+                            sizeof *p->forgotten);
+    p->forgotten[p->n_forgotten++] = (oxp_pair){value, OXP_NONE};
+}
+
 void oxp_patch_clear_types(oxp_patch *p) {
     p->clear_types = true;
 }

@@ -62,6 +62,8 @@ struct oxp_patch {
     size_t n_tensor_edits, cap_tensor_edits;
     oxp_retype *types;
     size_t n_types, cap_types;
+    oxp_pair *forgotten; /* initializers that go if nothing reads them */
+    size_t n_forgotten, cap_forgotten;
     oxp_opset *opsets;
     size_t n_opsets, cap_opsets;
     bool clear_types;

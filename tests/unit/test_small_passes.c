@@ -24,6 +24,7 @@ static const struct {
     {"no_ops", "eliminate-no-ops", "Add Relu", 0}, /* -0 + 0 is +0: Add stays */
     {"reversed_slice", "eliminate-no-ops", "Slice", 0},
     {"input_to_output", "eliminate-no-ops", "Identity", 1},
+    {"no_ops_more", "eliminate-no-ops", "Relu Resize", 0},
     {"dead", "eliminate-dead", "Relu", 0},
     {"shape_arithmetic", "fold-constants", "Reshape", 0},
     {"weight_transposed", "fold-constants", "MatMul", 0},
@@ -113,6 +114,62 @@ static void test_retraining(void **state) {
     oxp_ctx_free(ctx);
 }
 
+static bool has_value(const oxp_model *m, const char *name) {
+    for (oxp_id i = 0; i < oxp_value_count(m); i++)
+        if (oxp_value_at(m, i)->live && !strcmp(oxp_value_at(m, i)->name, name))
+            return true;
+    return false;
+}
+
+/* Initializers that nothing reads go, and in old models their input entries; what a caller may set
+ * stays. */
+static void test_dead_initializers(void **state) {
+    static const char *const models[] = {"dead_initializers", "dead_initializers_ir3"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char path[256];
+        oxp_ctx *ctx = oxp_ctx_new(0);
+        oxp_model *m;
+        oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
+        const oxp_pass_result *result;
+        const char *name = "eliminate-dead";
+        size_t n;
+        snprintf(path, sizeof path, "fixtures/passes/%s/model.onnx", models[i]);
+        assert_int_equal(oxp_open(&m, ctx, path), OXP_OK);
+        assert_true(has_value(m, "never"));
+        assert_int_equal(oxp_run_passes(m, &name, 1, &opts, &result, &n), OXP_OK);
+        assert_int_equal(result->changed, 1);
+        assert_false(has_value(m, "never"));
+        assert_true(has_value(m, "used"));
+        assert_int_equal(has_value(m, "asked"), i == 0);
+        assert_int_equal(oxp_graph_at(m, OXP_MAIN_GRAPH)->n_inputs, 2); /* x; asked or used */
+        oxp_ctx_free(ctx);
+    }
+}
+
+/* Shape arithmetic is computed or not as the budget says. */
+static void test_budget(void **state) {
+    static const struct {
+        const char *budget;
+        bool folds;
+    } budgets[] = {{NULL, true}, {"budget=1", false}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        oxp_ctx *ctx = oxp_ctx_new(0);
+        oxp_model *m;
+        oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
+        const oxp_pass_result *result;
+        const char *name = "fold-constants";
+        size_t n;
+        opts.params = &budgets[i].budget;
+        opts.n_params = budgets[i].budget != NULL;
+        assert_int_equal(oxp_open(&m, ctx, "fixtures/passes/shape_arithmetic/model.onnx"), OXP_OK);
+        assert_int_equal(oxp_run_passes(m, &name, 1, &opts, &result, &n), OXP_OK);
+        assert_int_equal(result->changed > 0, budgets[i].folds);
+        oxp_ctx_free(ctx);
+    }
+}
+
 /* y's axis i is x's axis p[q[i]]. */
 static void test_joined_perm(void **state) {
     (void)state;
@@ -132,8 +189,9 @@ static void test_joined_perm(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each),
-                                       cmocka_unit_test(test_retraining),
-                                       cmocka_unit_test(test_joined_perm)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each), cmocka_unit_test(test_retraining),
+        cmocka_unit_test(test_dead_initializers), cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_joined_perm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,8 @@ static const oxp_option pass_options[] = {
      AT(change_io)},
     {"--external-data", "HOW", "auto, inline, or the name of a data file beside OUT", OXP_OPT_TEXT,
      AT(external_data)},
+    {"--fold-budget", "BYTES", "what fold-constants may add to the file (default 1048576)",
+     OXP_OPT_TEXT, AT(fold_budget)},
     {"--allow-overridable", NULL, "fold weights that callers could override", OXP_OPT_FLAG,
      AT(allow_overridable)},
     {"--repair", NULL, "let baked-in Reshape targets follow the requested sizes", OXP_OPT_FLAG,
@@ -98,6 +100,16 @@ static oxp_pass_opts pass_opts(oxp_cli *cli) {
         c->inputs = cli->calibrate;
         o.measure = oxp_calibrate;
         o.measure_arg = c;
+    }
+    if (cli->fold_budget) {
+        const char **params = OXP_NEWS(cli->arena, 1, const char *);
+        size_t digits = strspn(cli->fold_budget, "0123456789");
+        if (!digits || cli->fold_budget[digits] || digits > 18)
+            oxp_raise(cli->ctx, OXP_E_USAGE, "--fold-budget: '%.80s' is no number of bytes",
+                      cli->fold_budget);
+        params[0] = oxp_sprintf(cli->arena, "budget=%s", cli->fold_budget);
+        o.params = params;
+        o.n_params = 1;
     }
     return o;
 }
