@@ -28,10 +28,11 @@ static void changes(oxp_page *p, const oxp_metrics *b, const oxp_metrics *n) {
     change_line(
         p, "latency", oxp_human_seconds(p->a, b->latency), oxp_human_seconds(p->a, n->latency),
         with_range(p, oxp_page_times(p->a, b->latency, n->latency), oxp_spread_gain(b, n, false)));
-    if (p->r->batch > 1 && b->batch_runs && n->batch_runs)
-        change_line(p, oxp_page_metric(p, OXP_TARGET_THROUGHPUT),
-                    oxp_page_rate(p->a, b->throughput),
-                    oxp_sprintf(p->a, "%s samples/s", oxp_page_rate(p->a, n->throughput)),
+    const char *rate = oxp_page_rate(p->a, b->throughput),
+               *now = oxp_page_rate(p->a, n->throughput);
+    if (p->r->batch > 1 && b->batch_runs && n->batch_runs && strcmp(rate, now) != 0)
+        change_line(p, oxp_page_metric(p, OXP_TARGET_THROUGHPUT), rate,
+                    oxp_sprintf(p->a, "%s samples/s", now),
                     with_range(p, oxp_page_times(p->a, b->throughput, n->throughput),
                                oxp_spread_gain(b, n, true)));
     change_line(p, "FLOPs", oxp_human_count(p->a, b->flops), oxp_human_count(p->a, n->flops),
@@ -71,6 +72,11 @@ static const char *why_alone(const oxp_page *p, const oxp_item *it) {
                            "On this device it makes %s worse: it stands behind everything that "
                            "helps, for what else it saves, and is left out of the combination.",
                            oxp_page_metric(p, p->r->focus));
+    if (it->instead)
+        return oxp_sprintf(p->a,
+                           "Left out of the combination below: the alternative to \"%s\", which is "
+                           "in it and stores the same weights in fewer bits.",
+                           it->instead->rule->title);
     return "Left out of the combination below: with the other items applied, which may change the "
            "same layers, it gains nothing more on this device.";
 }

@@ -85,9 +85,10 @@ typedef struct oxp_item {
     double gain, gain_low; /* weighted logarithms of the metrics' factors, and their low end */
     double priority;       /* roadmap_rank.c has the formula */
     oxp_effect effect;
-    bool alone;          /* not part of its phase's combination: the others are better without it */
-    const char *impact;  /* "high", "medium", "low" */
-    const char *command; /* or NULL */
+    bool alone; /* not part of its phase's combination: the others are better without it */
+    const struct oxp_item *instead; /* alone because this one, combined, does the same: or NULL */
+    const char *impact;             /* "high", "medium", "low" */
+    const char *command;            /* or NULL */
 } oxp_item;
 
 typedef struct oxp_phase {

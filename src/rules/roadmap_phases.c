@@ -121,6 +121,15 @@ static oxp_nearest nearest(const oxp_advice *a, const oxp_target *t, const bool 
     return best;
 }
 
+/* The item of an earlier phase that stores the same weights in fewer bits already; NULL: none. */
+static const oxp_item *quantized_by(const oxp_advice *a, const bool *set, const oxp_item *it) {
+    oxp_dtype t = it->rule->projection.precision;
+    for (size_t i = 0; i < a->n_items && t && !oxp_dtype_is_float(t); i++)
+        if (set[i] && a->items[i].rule->projection.weights)
+            return &a->items[i];
+    return NULL;
+}
+
 /* Batches of the model with the whole roadmap; the types that are imagined for weights only are not
  * in it, so there is none with those. */
 static const oxp_batch_sweep *final_sweep(const oxp_advice *a, const bool *set) {
@@ -147,10 +156,15 @@ void oxp_make_phases(oxp_advice *a) {
     for (int k = 0; k < 2; k++) {
         oxp_phase *p = &list[k];
         oxp_item *items = OXP_NEWS(a->arena, a->n_items + 1, oxp_item);
-        for (size_t i = 0; i < a->n_items; i++)
-            if (!strcmp(a->items[i].rule->phase, ids[k]) && a->items[i].projected &&
-                a->items[i].effect != OXP_EFFECT_LOSS)
+        for (size_t i = 0; i < a->n_items; i++) {
+            oxp_item *it = &a->items[i];
+            if (strcmp(it->rule->phase, ids[k]) != 0 || !it->projected ||
+                it->effect == OXP_EFFECT_LOSS)
+                continue;
+            it->instead = quantized_by(a, set, it);
+            if (!it->instead)
                 p->has_combined = set[i] = true;
+        }
         if (p->has_combined)
             a->r->final = combine(a, set, ids[k]);
         for (size_t i = 0; i < a->n_items; i++) {
