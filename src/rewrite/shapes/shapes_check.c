@@ -209,7 +209,8 @@ static void check_equalities(oxp_shape_job *j, const oxp_inferred *free_facts) {
         const oxp_equality *e = &free_facts->equalities[i];
         oxp_dim a = oxp_dim_eval(pool, e->a, bound_value, j->bound);
         oxp_dim b = oxp_dim_eval(pool, e->b, bound_value, j->bound);
-        if (oxp_dim_is_unknown(a) || oxp_dim_is_unknown(b) || a == b)
+        /* A size of 1 may broadcast; where it may not, inference with the sizes says so. */
+        if (oxp_dim_is_unknown(a) || oxp_dim_is_unknown(b) || a == b || a == 1 || b == 1)
             continue;
         oxp_run_impossible(j->run, e->node,
                            "needs %s and %s to be equal, but with %s they are %lld "
