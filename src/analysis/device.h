@@ -37,7 +37,12 @@ typedef struct oxp_device {
     double launch;             /* seconds of overhead for each node that runs */
     double efficiency[OXP_CLASS_COUNT]; /* fraction of the peak that kernels of the class reach */
     double bandwidth_efficiency;        /* fraction of `bandwidth` that kernels reach */
-    unsigned threads;                   /* host: threads used in the measurement; else 0 */
+    /* What only `host` has; 0 elsewhere. */
+    double cache_bandwidth; /* bytes a second that kernels reach on data in the last cache */
+    uint64_t cache;         /* a node that touches less than this finds its data there */
+    double per_output; /* multiply-adds' worth of work around each output of a matrix product */
+    double start[OXP_CLASS_COUNT]; /* seconds to spread a kernel of the class over threads */
+    unsigned threads;              /* threads used in the measurement */
     const oxp_device_source *sources;
     size_t n_sources;
 } oxp_device;

@@ -90,6 +90,7 @@ typedef struct work {
     double ops, int_ops;       /* floating-point and integer operations */
     double weights, tensors;   /* bytes that do not grow with the batch, and those that do */
     double times, bookkeeping; /* kernels launched; or seconds without a kernel */
+    double products;           /* elements that a convolution or matrix product puts out */
     double steps, again;       /* steps one after the other; bytes of weights read at each more */
     oxp_dtype own;             /* float type of its tensors; UNDEFINED: it has none */
     oxp_op_class class;
@@ -108,6 +109,13 @@ static void add_steps(const oxp_analysis *a, const oxp_node *n, work *w) {
         w->again = (double)a->values[r].bytes * w->times;
 }
 
+/* Elements of the first output, in all repetitions; 0: unknown. */
+static double output_elements(const oxp_analysis *a, const oxp_node *n, double times) {
+    const oxp_value_info *v = oxp_out(n, 0) == OXP_NONE ? NULL : &a->values[n->out[0]];
+    unsigned bits = v ? oxp_dtype_bits(v->type.elem) : 0;
+    return bits && v->bytes != UINT64_MAX ? 8.0 * (double)v->bytes / bits * times : 0;
+}
+
 static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
     const oxp_node_info *info = &a->nodes[id];
     work w = {.own = OXP_UNDEFINED, .steps = 1};
@@ -124,6 +132,8 @@ static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
     w.class = oxp_class_of(a, id);
     w.ops = (double)info->flops;
     w.int_ops = (double)info->int_ops;
+    if (info->macs && w.class <= OXP_CLASS_MATMUL)
+        w.products = output_elements(a, n, times);
     if (f & OXP_OP_RECURRENT)
         add_steps(a, n, &w);
     if (info->bytes_moved != UINT64_MAX) {
@@ -138,10 +148,18 @@ typedef struct roofline {
     double compute, memory, launch;
 } roofline;
 
+/* Bytes a second for a node that touches so many. */
+static double bandwidth(const oxp_device *d, double bytes) {
+    return bytes < (double)d->cache ? d->cache_bandwidth : d->bandwidth * d->bandwidth_efficiency;
+}
+
 static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precision, double scale) {
-    roofline r = {.launch = w->bookkeeping + d->launch * w->times * w->steps};
+    /* A node without a kernel costs no more than one with. */
+    double idle =
+        d->kind == OXP_DEVICE_CPU && d->launch < bookkeeping ? d->launch / bookkeeping : 1;
+    roofline r = {.launch = w->bookkeeping * idle + (d->launch + d->start[w->class]) * w->times};
     if (w->times == 0)
-        return r;
+        return (roofline){.launch = w->bookkeeping * idle};
     oxp_dtype type = w->own == OXP_UNDEFINED      ? OXP_FLOAT
                      : precision != OXP_UNDEFINED ? precision
                                                   : w->own;
@@ -155,9 +173,12 @@ static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precis
     }
     double efficiency = d->efficiency[w->class];
     double int_rate = d->peak[OXP_INT8] > 0 ? d->peak[OXP_INT8] : d->peak[OXP_FLOAT];
-    r.compute = scale / efficiency * (w->ops / d->peak[type] + w->int_ops / int_rate);
-    r.memory = (w->tensors * scale + w->weights + w->again * (w->steps - 1)) * bytes_factor /
-               (d->bandwidth * d->bandwidth_efficiency);
+    double around = 2 * d->per_output * w->products;
+    bool integers = w->int_ops > w->ops;
+    double ops = w->ops + (integers ? 0 : around), int_ops = w->int_ops + (integers ? around : 0);
+    r.compute = scale / efficiency * (ops / d->peak[type] + int_ops / int_rate);
+    double bytes = (w->tensors * scale + w->weights) * bytes_factor;
+    r.memory = bytes / bandwidth(d, bytes / w->times);
     return r;
 }
 

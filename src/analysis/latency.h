@@ -2,11 +2,16 @@
  *
  *   compute = flops / (peak(dtype) * efficiency(class)),  memory = bytes / (bandwidth * efficiency)
  *
+ * On `host` the arithmetic of a convolution or matrix product has a fixed part for each output
+ * element (loading, storing, activation), so that short reductions (depthwise, first layers) are
+ * slower per multiply-add; tensors that fit into the last cache move at its bandwidth; and kernels
+ * that are spread over threads have a start of their own.  docs/accuracy.md has how far it is off.
+ *
  * What every runtime does at load is taken as done: constants are folded, a normalization with
  * running statistics and an activation behind a convolution are part of it.  A recurrent layer runs
  * step by step: launch overhead and the reading of its recurrence weights count once a step.  Views
- * and nodes that only handle shapes cost a microsecond of bookkeeping.  Nodes of unknown cost count
- * nothing and are counted in `unknown`. */
+ * and nodes that only handle shapes cost a microsecond of bookkeeping, on a CPU at most a launch.
+ * Nodes of unknown cost count nothing and are counted in `unknown`. */
 #ifndef OXP_ANALYSIS_LATENCY_H
 #define OXP_ANALYSIS_LATENCY_H
 

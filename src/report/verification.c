@@ -21,6 +21,8 @@ static void emit_timing(oxp_json *j, const char *key, const oxp_timing *t) {
     oxp_json_uint(j, "runs", t->runs);
     oxp_json_double(j, "before_ms", 1e3 * t->before);
     oxp_json_double(j, "after_ms", 1e3 * t->after);
+    oxp_json_double(j, "fastest_before_ms", 1e3 * t->best_before);
+    oxp_json_double(j, "fastest_after_ms", 1e3 * t->best_after);
     oxp_json_double(j, "ratio_low", t->ratio_low);
     oxp_json_double(j, "ratio_high", t->ratio_high);
     oxp_json_string(j, "verdict", verdicts[oxp_timing_verdict(t)]);

@@ -1,9 +1,9 @@
 /* damage.c - where the numbers go wrong: compares the inner tensors that two models share by name.
  *
- * A tensor is damaged when it differs by more than the tolerance, relative to its own largest value.
- * Damage starts at a node whose output is damaged and none of whose inputs is; only damage from
- * which a path of damaged tensors leads to a wrong output counts, as a mask of -1e9 that became
- * -65504 does no harm.
+ * A tensor is damaged when it differs by more than the tolerance, relative to its own largest
+ * value. Damage starts at a node whose output is damaged and none of whose inputs is; only damage
+ * from which a path of damaged tensors leads to a wrong output counts, as a mask of -1e9 that
+ * became -65504 does no harm.
  *
  * Inner tensors become outputs of both models by bytes behind the files: protocol buffers merge a
  * field that comes twice, so {graph: {output: {name}}} adds an output.  They are looked at in
@@ -83,8 +83,7 @@ static oxp_array *run_one(const probe *p, oxp_session *s, bool second, oxp_arena
     size_t n;
     const oxp_array *in = oxp_case_inputs(&p->j->cases, p->at_case, &n, arena);
     oxp_array *out = OXP_NEWS(arena, oxp_session_outputs(s) + 1, oxp_array);
-    oxp_array *ordered =
-        oxp_order_inputs(s, in, n, &p->files, second, &p->out->note, arena);
+    oxp_array *ordered = oxp_order_inputs(s, in, n, &p->files, second, &p->out->note, arena);
     oxp_child_stage(&p->out->note, second ? 2 : 1, "running %s with all tensors as outputs",
                     second ? p->files.name_b : p->files.name_a);
     oxp_session_run(s, ordered, out, arena);
@@ -228,9 +227,8 @@ static oxp_map *values_by_name(const oxp_model *m, oxp_arena *arena) {
     oxp_map *map = oxp_map_new(arena);
     for (oxp_id v = 0; v < oxp_value_count(m); v++)
         if (oxp_value_at(m, v)->live && oxp_value_at(m, v)->graph == OXP_MAIN_GRAPH)
-            oxp_map_put(map,
-                        oxp_hash_bytes(oxp_value_at(m, v)->name, strlen(oxp_value_at(m, v)->name)),
-                        v);
+            oxp_map_put(
+                map, oxp_hash_bytes(oxp_value_at(m, v)->name, strlen(oxp_value_at(m, v)->name)), v);
     return map;
 }
 
@@ -244,7 +242,8 @@ static bool look(probe *p) {
         uint64_t bytes = 0;
         size_t len;
         for (p->end = p->first; p->end < p->n; p->end++) {
-            bytes = oxp_sat_add(bytes, 2 * bytes_of(a, sizes, oxp_value_at(p->m, p->ids[p->end])->name));
+            bytes = oxp_sat_add(bytes,
+                                2 * bytes_of(a, sizes, oxp_value_at(p->m, p->ids[p->end])->name));
             if (bytes > portion_bytes && p->end > p->first)
                 break;
         }
@@ -268,7 +267,8 @@ static const char *describe(oxp_arena *a, const seen *s) {
     if (s->other_shape)
         return "its shape differs";
     if (s->n_inf)
-        return oxp_sprintf(a, "overflow: %llu of %llu values became infinite (largest before: %.3g)",
+        return oxp_sprintf(a,
+                           "overflow: %llu of %llu values became infinite (largest before: %.3g)",
                            (unsigned long long)s->n_inf, n, s->largest);
     if (s->n_nan)
         return oxp_sprintf(a, "%llu of %llu values became NaN", (unsigned long long)s->n_nan, n);

@@ -184,7 +184,9 @@ static void time_mode(oxp_verify_job *j, const oxp_files *f, oxp_ort_level level
         double *all = OXP_NEWS(arena, ROUNDS * RUNS_MAX, double);
         t->runs = (unsigned)pool(r, 0, all);
         t->before = median(all, t->runs);
+        t->best_before = all[0]; /* sorted by now */
         t->after = median(all, pool(r, 1, all));
+        t->best_after = all[0];
         t->load_before = median(r->load[0], r->rounds);
         t->load_after = median(r->load[1], r->rounds);
         ratio_interval(r, t, arena);

@@ -68,6 +68,7 @@ typedef struct oxp_timing {
     const char *problem;            /* NULL, or why there are no figures */
     unsigned runs;                  /* timed runs of each model */
     double before, after;           /* median seconds of a run */
+    double best_before, best_after; /* of the fastest */
     double ratio_low, ratio_high;   /* 95 % interval of after / before */
     double load_before, load_after; /* median seconds to make the session */
 } oxp_timing;
