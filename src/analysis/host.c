@@ -253,8 +253,8 @@ const oxp_device *oxp_device_host(oxp_arena *arena) {
         [OXP_CLASS_CONV] = 0.9,      [OXP_CLASS_DEPTHWISE] = 0.9, [OXP_CLASS_MATMUL] = 0.87,
         [OXP_CLASS_RECURRENT] = 0.3, [OXP_CLASS_NORM] = 0.1,      [OXP_CLASS_SIMPLE] = 0.1,
         [OXP_CLASS_MOVE] = 0.1};
-    static const double start[OXP_CLASS_COUNT] = {[OXP_CLASS_CONV] = 5e-6,
-                                                  [OXP_CLASS_DEPTHWISE] = 5e-6,
+    static const double start[OXP_CLASS_COUNT] = {[OXP_CLASS_CONV] = 3e-6,
+                                                  [OXP_CLASS_DEPTHWISE] = 3e-6,
                                                   [OXP_CLASS_MATMUL] = 6e-7,
                                                   [OXP_CLASS_RECURRENT] = 12e-6};
     static const oxp_device_source sources[] = {

@@ -53,17 +53,28 @@ static oxp_dtype float_type(const oxp_value_info *values, const oxp_node *n) {
     return OXP_UNDEFINED;
 }
 
+/* The input that carries the data of what may be merged into a convolution: a normalization, an
+ * activation, arithmetic with a constant; OXP_NONE: it is none of these. */
+static oxp_id merged_input(const oxp_analysis *a, const oxp_node *n, uint32_t flags) {
+    if (flags & (OXP_OP_RUNNING_STATS | OXP_OP_ACTIVATION))
+        return oxp_in(n, 0);
+    if (!(flags & OXP_OP_ELEMENTWISE) || n->n_in != 2 || oxp_in(n, 0) == OXP_NONE ||
+        oxp_in(n, 1) == OXP_NONE)
+        return OXP_NONE;
+    bool constant[2] = {a->values[n->in[0]].constant, a->values[n->in[1]].constant};
+    return constant[0] == constant[1] ? OXP_NONE : n->in[constant[0] ? 1 : 0];
+}
+
 /* A chain that starts at a convolution and goes on with what runtimes merge into it. */
 static bool is_fused(const oxp_analysis *a, const oxp_node *n) {
     const oxp_model *m = a->model;
-    for (int hop = 0; hop < 2; hop++) {
+    for (int hop = 0; hop < 3; hop++) {
         uint32_t f = n->def != NULL ? n->def->flags : 0;
         if (f & OXP_OP_CONV)
             return hop > 0;
-        if (!(f & (OXP_OP_RUNNING_STATS | OXP_OP_ACTIVATION)) || oxp_in(n, 0) == OXP_NONE)
-            return false;
-        const oxp_value *v = oxp_value_at(m, n->in[0]);
-        if (v->n_uses != 1 || v->outputs != 0 || v->producer == OXP_NONE)
+        oxp_id in = merged_input(a, n, f);
+        const oxp_value *v = in == OXP_NONE ? NULL : oxp_value_at(m, in);
+        if (!v || v->n_uses != 1 || v->outputs != 0 || v->producer == OXP_NONE)
             return false;
         n = oxp_node_at(m, v->producer);
     }

@@ -8,7 +8,8 @@
  * that are spread over threads have a start of their own.  docs/accuracy.md has how far it is off.
  *
  * What every runtime does at load is taken as done: constants are folded, a normalization with
- * running statistics and an activation behind a convolution are part of it.  A recurrent layer runs
+ * running statistics, arithmetic with a constant and an activation behind a convolution are part of
+ * it.  A recurrent layer runs
  * step by step: launch overhead and the reading of its recurrence weights count once a step.  Views
  * and nodes that only handle shapes cost a microsecond of bookkeeping, on a CPU at most a launch.
  * Nodes of unknown cost count nothing and are counted in `unknown`. */

@@ -55,6 +55,8 @@ function ms(v) { return sprintf(v < 1 ? "%.3f" : v < 100 ? "%.2f" : "%.0f", v) }
     if (!($1 in first)) { first[$1] = 1; order[++models] = $1 }
     if (!($1 in mb) || $5 < mb[$1]) { mb[$1] = $5; pb[$1] = $3 }
     key = $1 " " $2
+    if ((key in sum) && sum[key] < $5 + $6) next # of several runs the quietest counts
+    sum[key] = $5 + $6
     p[key] = $4 / $3 - 1; m[key] = $6 / $5 - 1; pa[key] = $4; ma[key] = $6; have[key] = 1
     noise[key] = $7 == "no"
 }
