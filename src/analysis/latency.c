@@ -168,7 +168,8 @@ static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precis
     /* A node without a kernel costs no more than one with. */
     double idle =
         d->kind == OXP_DEVICE_CPU && d->launch < bookkeeping ? d->launch / bookkeeping : 1;
-    roofline r = {.launch = w->bookkeeping * idle + (d->launch + d->start[w->class]) * w->times};
+    roofline r = {.launch = w->bookkeeping * idle +
+                            (d->launch * w->steps + d->start[w->class]) * w->times};
     if (w->times == 0)
         return (roofline){.launch = w->bookkeeping * idle};
     oxp_dtype type = w->own == OXP_UNDEFINED      ? OXP_FLOAT
@@ -188,8 +189,8 @@ static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precis
     bool integers = w->int_ops > w->ops;
     double ops = w->ops + (integers ? 0 : around), int_ops = w->int_ops + (integers ? around : 0);
     r.compute = scale / efficiency * (ops / d->peak[type] + int_ops / int_rate);
-    double bytes = (w->tensors * scale + w->weights) * bytes_factor;
-    r.memory = bytes / bandwidth(d, bytes / w->times);
+    double bytes = (w->tensors * scale + w->weights + w->again * (w->steps - 1)) * bytes_factor;
+    r.memory = bytes / bandwidth(d, bytes / (w->times * w->steps));
     return r;
 }
 
