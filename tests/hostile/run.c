@@ -25,7 +25,7 @@
 
 #include "base/utf8.h"
 
-enum { SECONDS = 30, ARGS_MAX = 16, PATH_CAP = 8192, ADDRESS_SPACE_GB = 4 };
+enum { SECONDS = 120, ARGS_MAX = 16, PATH_CAP = 8192, ADDRESS_SPACE_GB = 4 };
 
 typedef struct outcome {
     int code, signal;
