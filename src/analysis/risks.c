@@ -61,8 +61,9 @@ static bool is_bare(const oxp_scan *s, oxp_id i) {
 
 static void input_risks(oxp_scan *s, risk_list *l) {
     const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
-    size_t dynamic = 0;
+    size_t dynamic = 0, overridable = 0;
     for (uint32_t i = 0; i < g->n_inputs; i++) {
+        overridable += oxp_value_at(s->m, g->inputs[i])->overridable;
         const oxp_type *t = &s->a->values[g->inputs[i]].symbolic;
         bool free = false;
         for (int k = 0; t->kind == OXP_KIND_TENSOR && k < t->rank; k++)
@@ -75,6 +76,16 @@ static void input_risks(oxp_scan *s, risk_list *l) {
                         plural(dynamic), dynamic == 1 ? "s" : "ve"),
             "Figures here hold for the assumed numbers; bind others with --dim. Accelerators that "
             "compile for fixed shapes want them fixed (optimize --passes fix-shapes).");
+    if (overridable > 0)
+        add(l, "overridable-initializers", "info",
+            oxp_sprintf(s->arena,
+                        "%zu initializer%s %s listed as input%s, too: a caller may give "
+                        "other values.",
+                        overridable, plural(overridable), overridable == 1 ? "is" : "are",
+                        plural(overridable)),
+            "Shapes and figures here hold for the values in the file. Runtimes fold no constant "
+            "that "
+            "a caller may replace; take the initializers off the inputs unless that is wanted.");
     if (!oxp_model_has_weights(s->m))
         add(l, "missing-weights", "medium", "An external data file of this model is not there.",
             "Costs are exact without it; passes that compute with weights refuse to run.");

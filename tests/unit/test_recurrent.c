@@ -1,5 +1,5 @@
 /* Recurrent layers run step by step: latency, and which axis is the batch.  What an assumed size is
- * blamed for, and what is not. */
+ * blamed for, and what is not; defaults that a caller may replace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "analysis/device.h"
+#include "analysis/insight.h"
 #include "analysis/latency.h"
 #include "support/wire_builder.h"
 
@@ -144,6 +145,30 @@ static void sizes_asked_for_are_not_assumed(void **state) {
     assert_null(strstr(oxp_diag_at(w->ctx, told)->text, "assumed"));
 }
 
+/* Reshape to a target that is an initializer and an input: its default is taken, and said. */
+static void defaults_of_inputs_are_said(void **state) {
+    static const int64_t target[2] = {2, 6};
+    world *w = *state;
+    wb g = {0}, t = wb_tensor("s", OXP_INT64, "2");
+    wb_bytes(&t, 9, target, sizeof target);
+    wb_msg(&g, 1, wb_node("Reshape", "x s", "y"));
+    wb_text(&g, 2, "overridable");
+    wb_msg(&g, 5, t);
+    wb_msg(&g, 11, wb_value("x", "3 4"));
+    wb_msg(&g, 11, wb_value("s", "2"));
+    wb_msg(&g, 12, wb_value("y", NULL));
+    analyze(w, wb_model(g), NULL, 0);
+    const oxp_graph *main_graph = oxp_graph_at(w->m, OXP_MAIN_GRAPH);
+    const oxp_type *y = &w->a->values[main_graph->outputs[0]].type;
+    assert_int_equal(y->rank, 2);
+    assert_int_equal(y->dims[1], 6);
+    const oxp_insight *o = oxp_insight_of(w->a, w->arena);
+    bool said = false;
+    for (size_t i = 0; i < o->n_risks; i++)
+        said = said || strcmp(o->risks[i].id, "overridable-initializers") == 0;
+    assert_true(said);
+}
+
 static void forgotten_errors_are_not_counted(void **state) {
     world *w = *state;
     oxp_diagnose(w->ctx, OXP_ERROR, "a", "", "kept");
@@ -162,6 +187,7 @@ int main(void) {
         TEST(the_batch_follows_the_layout),
         TEST(overflow_is_not_the_assumptions_fault),
         TEST(sizes_asked_for_are_not_assumed),
+        TEST(defaults_of_inputs_are_said),
         TEST(forgotten_errors_are_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
