@@ -90,11 +90,21 @@ static void unpack_typed(oxp_array *a, const Onnx__TensorProto *t) {
     }
 }
 
+/* protobuf-c's memory is the arena's, so that whatever raises leaves nothing behind. */
+static void *arena_alloc(void *arena, size_t size) {
+    return oxp_try_alloc(arena, size, 1);
+}
+
+static void arena_free(void *arena, void *p) {
+    (void)arena, (void)p;
+}
+
 oxp_array oxp_read_pb(oxp_arena *arena, const char *path) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     size_t len;
     const char *file = read_whole(arena, path, &len);
-    Onnx__TensorProto *t = onnx__tensor_proto__unpack(NULL, len, (const uint8_t *)file);
+    ProtobufCAllocator allocator = {arena_alloc, arena_free, arena};
+    Onnx__TensorProto *t = onnx__tensor_proto__unpack(&allocator, len, (const uint8_t *)file);
     if (!t)
         oxp_raise(ctx, OXP_E_FORMAT, "%s: is no TensorProto", path);
     oxp_array a = {.dtype = t->data_type > 0 && t->data_type < OXP_DTYPE_COUNT
@@ -118,7 +128,6 @@ oxp_array oxp_read_pb(oxp_arena *arena, const char *path) {
         else
             unpack_typed(&a, t);
     }
-    onnx__tensor_proto__free_unpacked(t, NULL);
     if (bytes > OXP_INPUT_BYTES_MAX)
         oxp_raise(ctx, OXP_E_UNSUPPORTED, "%s: no tensor that can be fed", path);
     return a;
