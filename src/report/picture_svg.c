@@ -111,12 +111,12 @@ static const char *line_of(drawing *d, const oxp_box *b, int line) {
         return b->title;
     if (b->kind != OXP_BOX_WORK)
         return line == 1 ? b->shape : "";
-    if (line == 1)
-        return *b->detail && *b->shape
-                   ? oxp_sprintf(d->a, "%s \xe2\x86\x92 %s", b->detail, b->shape)
-               : *b->detail ? b->detail
-               : *b->shape  ? oxp_sprintf(d->a, "\xe2\x86\x92 %s", b->shape)
-                            : "";
+    if (line == 1) {
+        const char *both =
+            oxp_sprintf(d->a, "%s%s\xe2\x86\x92 %s", b->detail, *b->detail ? " " : "", b->shape);
+        bool fits = oxp_markup_width(both, TITLE_MAX + 1) <= TITLE_MAX;
+        return *b->shape && (fits || !*b->detail) ? both : b->detail;
+    }
     return oxp_sprintf(d->a, "%s%s \xc2\xb7 %.1f %% of the time",
                        b->work == UINT64_MAX ? "unknown" : oxp_human_count(d->a, b->work),
                        b->work == UINT64_MAX ? " work" : " operations", 100 * b->share);

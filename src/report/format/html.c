@@ -65,14 +65,18 @@ static void facts(oxp_sink *o, const oxp_block *b) {
     oxp_puts(o, "</dl>\n");
 }
 
+/* Cells that are a verdict are coloured as one. */
+static const char *verdict_class(const char *cell) {
+    if (!strcmp(cell, "yes") || !strcmp(cell, "met"))
+        return " class=yes";
+    return !strcmp(cell, "no") || !strncmp(cell, "missed by ", 10) ? " class=no" : "";
+}
+
 static void row(oxp_sink *o, const oxp_block *b, const char *const *cells, bool head) {
     oxp_puts(o, "<tr>");
     for (size_t c = 0; c < b->columns; c++) {
         bool right = b->align && b->align[c] == OXP_ALIGN_RIGHT;
-        const char *class = right                               ? " class=r"
-                            : !head && !strcmp(cells[c], "yes") ? " class=yes"
-                            : !head && !strcmp(cells[c], "no")  ? " class=no"
-                                                                : "";
+        const char *class = right ? " class=r" : head ? "" : verdict_class(cells[c]);
         oxp_printf(o, head ? "<th scope=col%s>" : "<td%s>", class);
         oxp_markup(o, cells[c], 300);
         oxp_puts(o, head ? "</th>" : "</td>");
