@@ -389,6 +389,21 @@ static void control_body(oxp_precision *p, oxp_id id, oxp_id body, const control
     }
 }
 
+/* Does the node's schema take the target type wherever it has a float32 tensor? */
+static bool control_allows(const oxp_precision *p, oxp_id id) {
+    const oxp_node *n = oxp_node_at(p->m, id);
+    const oxp_schema *s = p->schema[id];
+    for (uint32_t i = 0; s && i < n->n_in + n->n_out; i++) {
+        bool in = i < n->n_in;
+        uint32_t slot = in ? i : i - n->n_in;
+        oxp_id v = in ? n->in[slot] : n->out[slot];
+        const oxp_schema_param *f = in ? oxp_schema_input(s, slot) : oxp_schema_output(s, slot);
+        if (f && v != OXP_NONE && oxp_precision_float32(p, v) && !allows(p, f, p->kind[v]))
+            return false;
+    }
+    return true;
+}
+
 static void control_node(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     const control *c = control_of(n);
@@ -403,6 +418,10 @@ static void control_node(oxp_precision *p, oxp_id id) {
             control_body(p, id, n->attrs[i].u.id, c);
     if (!c)
         oxp_precision_keep(p, id, "holds a subgraph whose types are not known");
+    else if (!control_allows(p, id))
+        oxp_precision_keep(p, id,
+                           oxp_sprintf(p->arena, "its schema of opset %d has no %s",
+                                       p->schema[id]->since, p->target_name));
 }
 
 static void call_node(oxp_precision *p, oxp_id id, uint32_t **fn_in, uint32_t **fn_out) {
