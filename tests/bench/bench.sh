@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # How long rewriting takes, next to copying the file and waiting for the disk.
 #
 #     tests/bench/bench.sh [BUILD [FOLDER]]
@@ -6,6 +6,8 @@
 # Makes the models from the skeletons (BERT base, 435 MB; YOLOv8-l, 175 MB), then prints for each rewrite
 # the best of five runs, the best of five `cp A B && sync B`, their ratio, and the peak resident
 # memory.  The goal: fp16 of the 435 MB model within 1.2 times, below 64 MB.
+# ONNXPERT_BENCH_VENV names a Python environment with onnxconverter-common, onnxsim, onnxslim: they
+# are then run on the same files, once each, in the same run (tests/bench/others.py).
 set -eu
 build=${1:-build}
 folder=${2:-$(mktemp -d)}
@@ -44,11 +46,28 @@ row() { # model, passes
                m, p, r, c, r / c, k / 1024 }'
 }
 
+other() { # model, passes of ours, tool
+    [ -n "${ONNXPERT_BENCH_VENV:-}" ] || return 0
+    for who in "$3" onnxpert; do
+        rm -f "$folder/out" "$folder/out.onnx"
+        case $who in
+        onnxpert) set -- "$1" "$2" "$3" "$program" optimize "$1" -o "$folder/out.onnx" --passes "$2" --quiet ;;
+        *) set -- "$1" "$2" "$3" "$ONNXPERT_BENCH_VENV/bin/python" tests/bench/others.py "$who" "$1" "$folder/out.onnx" ;;
+        esac
+        /usr/bin/time -f "%e %M" -o "$folder/time" "${@:4}" >/dev/null 2>&1 || { echo "$who failed on $1"; return 0; }
+        awk -v m="${1##*/}" -v w="$who" '{ printf "%-12s %-22s %8.2f s   peak %5d MB\n", m, w, $1, $2 / 1024 }' "$folder/time"
+    done
+    rm -f "$folder/out.onnx" "$folder/time"
+}
+
 "$fill" fixtures/skeletons/bert_qa/model.onnx "$folder/bert.onnx" --inline
 "$fill" fixtures/skeletons/yolov8l_bn/model.onnx "$folder/yolo.onnx" --inline
 row "$folder/bert.onnx" fp16
 row "$folder/bert.onnx" fold-bn
 row "$folder/yolo.onnx" fold-bn
 row "$folder/yolo.onnx" fold-bn,fp16
+other "$folder/bert.onnx" fp16 onnxconverter-common
+other "$folder/yolo.onnx" fold-bn onnxsim
+other "$folder/yolo.onnx" fold-bn onnxslim
 rm -f "$folder/bert.onnx" "$folder/yolo.onnx" "$folder/out"
 [ $# -ge 2 ] || rmdir "$folder"
