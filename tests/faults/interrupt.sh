@@ -40,7 +40,6 @@ for signal in INT TERM HUP KILL; do
         sleep "$(printf '%d.%06d' $((us / 1000000)) $((us % 1000000)))"
         kill -$signal $pid 2>/dev/null
         wait $pid 2>/dev/null
-        [ $signal = KILL ] && rm -f "$out"/.onnxpert-*.tmp # nobody can catch this one
         look "SIG$signal after $us us"
     done
 done
