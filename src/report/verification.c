@@ -324,7 +324,7 @@ static void projection(oxp_doc *d, const oxp_verification *v) {
                                ? oxp_sprintf(a, "%+.1f %% (noise)", 100 * measured)
                                : oxp_sprintf(a, "%+.1f %%", 100 * measured),
                            "-"};
-    if (fabs(measured) >= 0.03)
+    if (oxp_timing_verdict(&v->with) != OXP_NO_DIFFERENCE)
         cells[3] = oxp_sprintf(a, "%.2f", projected / measured);
     oxp_doc_row(d, cells);
 }
