@@ -16,6 +16,10 @@ OXP_API void oxp_printf(oxp_sink *o, const char *fmt, ...) OXP_PRINTF(2, 3);
 OXP_API oxp_sink *oxp_sink_new(oxp_arena *arena); /* collects in memory */
 OXP_API const char *oxp_sink_text(oxp_sink *o,
                                   size_t *len); /* what was collected, NUL-terminated */
+/* From now on every few megabytes go to `drain`, which may raise, and are forgotten, so that a
+ * report takes no memory that grows with it; what is left at the end is still in oxp_sink_text. */
+OXP_API void oxp_sink_drain(oxp_sink *o, void (*drain)(void *arg, const char *text, size_t len),
+                            void *arg);
 
 /* ---- data: a JSON-like stream ---- */
 typedef struct oxp_json oxp_json;

@@ -321,9 +321,7 @@ void oxp_atomic_done(oxp_atomic *f) {
     release(f);
 }
 
-void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len) {
-    oxp_arena *arena = oxp_arena_new(ctx);
-    oxp_atomic *f = oxp_atomic_open(ctx, arena, path, false);
+void oxp_atomic_write(oxp_atomic *f, const char *text, size_t len) {
     while (len) {
         ssize_t n = write(f->fd, text, len);
         if (n < 0 && errno == EINTR)
@@ -333,9 +331,19 @@ void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len
         text += n;
         len -= (size_t)n;
     }
+}
+
+void oxp_atomic_finish(oxp_atomic *f) {
     oxp_atomic_sync(f);
     oxp_atomic_publish(f);
     oxp_atomic_sync_folder(f);
     oxp_atomic_done(f);
+}
+
+void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len) {
+    oxp_arena *arena = oxp_arena_new(ctx);
+    oxp_atomic *f = oxp_atomic_open(ctx, arena, path, false);
+    oxp_atomic_write(f, text, len);
+    oxp_atomic_finish(f);
     oxp_arena_free(arena);
 }

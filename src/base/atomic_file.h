@@ -19,6 +19,8 @@ const char *oxp_atomic_path(const oxp_atomic *f);
 bool oxp_atomic_seekable(const oxp_atomic *f);
 /* Raises for the last error of the system: "<path>: cannot write: No space left on device". */
 _Noreturn void oxp_atomic_fail(const oxp_atomic *f);
+/* Appends; raises like the others. */
+void oxp_atomic_write(oxp_atomic *f, const char *text, size_t len);
 /* Data are on the disk, under the temporary name. */
 void oxp_atomic_sync(oxp_atomic *f);
 /* Under its own name now; still removed (a fresh one) if the try is left by a raise ... */
@@ -28,7 +30,10 @@ void oxp_atomic_sync_folder(oxp_atomic *f);
 /* ... until this. */
 void oxp_atomic_done(oxp_atomic *f);
 
-/* A whole small file (reports). */
+/* Synced, published and done: the end of a single file. */
+void oxp_atomic_finish(oxp_atomic *f);
+
+/* A whole small file. */
 void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len);
 
 #endif

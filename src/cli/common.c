@@ -122,28 +122,38 @@ void oxp_cli_failure(const oxp_ctx *ctx) {
     fputc('\n', stderr);
 }
 
+/* Where a report goes: a file that appears whole, or a stream. */
+typedef struct outlet {
+    oxp_ctx *ctx;
+    oxp_atomic *file; /* NULL: the stream */
+    FILE *stream;
+} outlet;
+
+static void let_out(void *arg, const char *text, size_t len) {
+    outlet *o = arg;
+    if (o->file)
+        oxp_atomic_write(o->file, text, len);
+    else if (fwrite(text, 1, len, o->stream) != len || fflush(o->stream) != 0)
+        oxp_raise(o->ctx, OXP_E_IO, "standard output: %s", strerror(errno));
+}
+
 void oxp_cli_render(oxp_cli *cli, const oxp_report *report, const char *path, bool to_stderr) {
-    const oxp_report numbered = {.kind = report->kind,
-                                 .source = report->source,
-                                 .doc = report->doc,
-                                 .emit = report->emit,
-                                 .rows = report->rows,
-                                 .picture = report->picture,
-                                 .part = cli->part};
+    oxp_report numbered = *report;
+    numbered.part = cli->part;
     const oxp_report *r = &numbered;
     const oxp_format *f = oxp_cli_format(cli, r->kind);
     if (cli->part) /* the process that collects the reports writes the file */
         path = NULL;
     bool to_file = path && strcmp(path, "-") != 0;
-    FILE *stream = to_stderr ? stderr : stdout;
+    outlet o = {cli->ctx, NULL, to_stderr ? stderr : stdout};
+    if (to_file)
+        o.file = oxp_atomic_open(cli->ctx, cli->arena, path, false);
     oxp_sink *out = oxp_sink_new(cli->arena);
-    f->render(r, out, cli->arena, to_file ? false : use_color(cli, fileno(stream)));
+    oxp_sink_drain(out, let_out, &o);
+    f->render(r, out, cli->arena, to_file ? false : use_color(cli, fileno(o.stream)));
     size_t len;
     const char *text = oxp_sink_text(out, &len);
-    if (to_file) {
-        oxp_write_file(cli->ctx, path, text, len);
-        return;
-    }
-    if (fwrite(text, 1, len, stream) != len || fflush(stream) != 0)
-        oxp_raise(cli->ctx, OXP_E_IO, "standard output: %s", strerror(errno));
+    let_out(&o, text, len);
+    if (to_file)
+        oxp_atomic_finish(o.file);
 }

@@ -1,4 +1,4 @@
-/* out.c - rendered bytes collected in an arena. */
+/* sink.c - rendered bytes, collected in an arena or handed on by the megabyte. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,12 @@ struct oxp_sink {
     oxp_arena *arena;
     char *text;
     size_t len, cap;
+    void (*drain)(void *arg, const char *text, size_t len); /* NULL: all is collected */
+    void *drain_arg;
 };
+
+/* Large enough that reports of usual models are written whole or not at all. */
+enum { DRAINED = 4 << 20 };
 
 oxp_sink *oxp_sink_new(oxp_arena *arena) {
     oxp_sink *o = OXP_NEW(arena, oxp_sink);
@@ -20,6 +25,10 @@ oxp_sink *oxp_sink_new(oxp_arena *arena) {
 
 static void reserve(oxp_sink *o, size_t more) {
     size_t need;
+    if (o->drain != NULL && o->len >= DRAINED) {
+        o->drain(o->drain_arg, o->text, o->len);
+        o->len = 0;
+    }
     if (o->cap - o->len > more) /* room for it and the NUL */
         return;
     if (__builtin_add_overflow(o->len, more, &need) || need == SIZE_MAX)
@@ -62,6 +71,12 @@ void oxp_printf(oxp_sink *o, const char *fmt, ...) {
         o->len += (size_t)n;
     }
     va_end(again);
+}
+
+void oxp_sink_drain(oxp_sink *o, void (*drain)(void *arg, const char *text, size_t len),
+                    void *arg) {
+    o->drain = drain;
+    o->drain_arg = arg;
 }
 
 const char *oxp_sink_text(oxp_sink *o, size_t *len) {

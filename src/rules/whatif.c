@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "analysis/latency_impl.h"
+#include "base/ceiling.h"
 #include "base/safe_math.h"
 #include "ops/op.h"
 #include "rewrite/project.h"
@@ -148,6 +149,8 @@ static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imag
 
 void oxp_whatif_prepare(oxp_whatif *w) {
     oxp_analyze_opts open = *w->base;
+    /* A second analysis stands beside the first while what-ifs come and go. */
+    oxp_ctx_add_file(oxp_arena_ctx(w->arena), oxp_model_file_bytes(w->model));
     open.keep_unbound = open.quiet = true;
     oxp_status s = oxp_analyze(&w->fresh, w->model, &open, w->arena);
     if (s != OXP_OK)
