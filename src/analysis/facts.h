@@ -35,7 +35,8 @@ xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc);
 /* A value as `name` ("in", "out", "input", "output"). */
 xmlNodePtr oxp_facts_value(const oxp_facts *f, xmlDocPtr doc, const char *name, oxp_id value);
 
-/* Is the value a stored tensor (an initializer, or what a Constant node holds) that a node reads? */
+/* Is the value a stored tensor (an initializer, or what a Constant node holds) that a node reads?
+ */
 bool oxp_facts_stored(const oxp_facts *f, oxp_id value);
 
 /* What an element stands for: a node's or a value's id, OXP_NONE for others. */
