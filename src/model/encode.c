@@ -94,8 +94,7 @@ static void consider_node(oxp_encoder *e, oxp_id node) {
 /* Entries of value_info that the source does not have. */
 static void list_new_info(oxp_encoder *e, oxp_id value) {
     const oxp_value *v = &e->m->values[value];
-    bool listed = v->is_input || (v->outputs && v->graph == OXP_MAIN_GRAPH);
-    if (!v->live || !v->type_dirty || !v->declared || v->src.len || listed)
+    if (!v->live || !v->type_dirty || !v->declared || v->src.len || v->is_input)
         return;
     e->infos = oxp_grow(e->arena, e->infos, &e->cap_infos, e->n_infos + 1, sizeof *e->infos);
     e->infos[e->n_infos] = (struct oxp_new_info){value, e->first_info[v->graph]};
@@ -303,8 +302,13 @@ static void encode_new(graph_encoder *x) {
         if (e->m->values[id].declared && !oxp_map_get(x->inputs_done, id, &seen))
             oxp_encode_value(e, x->l->input, id, (oxp_span){0, 0});
     }
-    for (uint32_t i = e->first_info[x->g - e->m->graphs]; i != UINT32_MAX; i = e->infos[i].next)
-        oxp_encode_value(e, x->l->info, e->infos[i].value, (oxp_span){0, 0});
+    for (uint32_t i = e->first_info[x->g - e->m->graphs]; i != UINT32_MAX; i = e->infos[i].next) {
+        oxp_id id = e->infos[i].value;
+        uintptr_t name = (uintptr_t)e->m->values[id].name;
+        /* An output of a graph says its type itself; a function lists no types but these. */
+        if (!x->l->output || !oxp_map_get(x->outputs, name, &seen) || seen != id)
+            oxp_encode_value(e, x->l->info, id, (oxp_span){0, 0});
+    }
 }
 
 static void encode_record(graph_encoder *x, const oxp_wire_field *f) {

@@ -142,6 +142,44 @@ static void test_partial(void **state) {
     oxp_ctx_free(ctx);
 }
 
+static size_t read_all(const char *path, char *to, size_t room) {
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    size_t n = fread(to, 1, room, f);
+    (void)fclose(f);
+    assert_true(n < room);
+    return n;
+}
+
+/* What binds nothing leaves the file alone, outputs of branches and axes of length 0 included; what
+ * binds something says the types of a branch's outputs once. */
+static void test_nothing_bound(void **state) {
+    (void)state;
+    static char old[8192], new[8192];
+    const char *saved = "if_zero.fix_shapes.tmp";
+    const oxp_binding two[] = {dim("N", 2)};
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_pass_result *r;
+    oxp_save_opts how = OXP_SAVE_OPTS_INIT;
+    size_t n = read_all("fixtures/rewrites/shapes/if_zero/model.onnx", old, sizeof old);
+    assert_int_equal(run(ctx, &m, "rewrites/shapes/if_zero", NULL, 0, false, &r), OXP_OK);
+    assert_int_equal(r->changed, 0);
+    assert_int_equal(oxp_save(m, saved, &how, NULL), OXP_OK);
+    assert_int_equal(read_all(saved, new, sizeof new), n);
+    assert_memory_equal(old, new, n);
+
+    assert_int_equal(run(ctx, &m, "rewrites/shapes/if_zero", two, 1, false, &r), OXP_OK);
+    assert_int_equal(r->changed, 1);
+    assert_int_equal(oxp_save(m, saved, &how, NULL), OXP_OK);
+    size_t len = read_all(saved, new, sizeof new), told = 0;
+    for (size_t i = 0; i + 8 <= len; i++)
+        told += memcmp(new + i, "then_out", 8) == 0;
+    assert_int_equal(told, 2); /* the node that makes it, the output of the branch */
+    (void)remove(saved);
+    oxp_ctx_free(ctx);
+}
+
 static void test_dynamic(void **state) {
     (void)state;
     const char *pass = "make-dynamic";
@@ -165,7 +203,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_static),  cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_repair),  cmocka_unit_test(test_partial),
-        cmocka_unit_test(test_dynamic),
+        cmocka_unit_test(test_dynamic), cmocka_unit_test(test_nothing_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
