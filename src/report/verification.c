@@ -40,10 +40,10 @@ static void emit_outputs(oxp_json *j, const oxp_check *check) {
         oxp_json_bool(j, "ok", c->ok);
         oxp_json_bool(j, "compared", c->compared);
         oxp_json_string(j, "problem", c->problem);
-        oxp_json_double(j, "max_abs", c->max_abs);
-        oxp_json_double(j, "mean_abs", c->mean_abs);
-        oxp_json_double(j, "relative", c->relative);
-        oxp_json_double(j, "cosine", c->cosine);
+        oxp_json_double(j, "max_abs", c->compared ? c->max_abs : NAN);
+        oxp_json_double(j, "mean_abs", c->compared ? c->mean_abs : NAN);
+        oxp_json_double(j, "relative", c->compared ? c->relative : NAN);
+        oxp_json_double(j, "cosine", c->compared ? c->cosine : NAN);
         if (c->argmax_checked)
             oxp_json_bool(j, "argmax_agrees", c->argmax_agrees);
         oxp_json_end(j);
@@ -161,6 +161,29 @@ static void emit(const void *source, oxp_json *j) {
 
 /* ---- for people ---- */
 
+static const char *verdict_on(oxp_arena *a, const oxp_output_check *c) {
+    uint64_t special = c->n_nan + c->n_infinite;
+    if (c->problem)
+        return c->problem;
+    if (!c->compared)
+        return "not compared: no tensor of numbers";
+    if (!c->ok)
+        return "beyond tolerance";
+    if (!c->n_elements)
+        return "ok, but it is empty";
+    const char *rest = c->largest == 0 ? special ? ", but what is finite is 0 throughout"
+                                                 : ", but it is 0 throughout"
+                                       : "";
+    if (!special)
+        return oxp_sprintf(a, "ok%s", rest);
+    return oxp_sprintf(a, "ok; %llu of %llu values are %s before and after%s",
+                       (unsigned long long)special, (unsigned long long)c->n_elements,
+                       !c->n_infinite ? "NaN"
+                       : !c->n_nan    ? "infinite"
+                                      : "NaN or infinite",
+                       rest);
+}
+
 static void output_rows(oxp_doc *d, const oxp_check *check) {
     static const char *const header[] = {"output", "largest error", "relative",
                                          "cosine", "arg-max",       "verdict"};
@@ -178,17 +201,24 @@ static void output_rows(oxp_doc *d, const oxp_check *check) {
                                !c->argmax_checked ? "-"
                                : c->argmax_agrees ? "same"
                                                   : "differs",
-                               c->problem        ? c->problem
-                               : !c->compared    ? "not compared: no tensor of numbers"
-                               : !c->ok          ? "beyond tolerance"
-                               : c->largest == 0 ? "ok, but it is 0 throughout"
-                                                 : "ok"};
+                               verdict_on(a, c)};
         oxp_doc_row(d, cells);
     }
 }
 
+/* Is a check not ok only because outputs hold no finite number? */
+static bool only_nothing(const oxp_check *c) {
+    bool any = false;
+    for (size_t i = 0; i < c->n_outputs; i++) {
+        if (!c->outputs[i].ok && !c->outputs[i].nothing)
+            return false;
+        any |= c->outputs[i].nothing;
+    }
+    return any;
+}
+
 static void damage(oxp_doc *d, const oxp_check *c) {
-    if (c->done && c->ok)
+    if ((c->done && c->ok) || only_nothing(c))
         return;
     if (!c->n_damage) {
         if (c->n_compared)
@@ -218,12 +248,15 @@ static void check_section(oxp_doc *d, const char *title, const oxp_check *c, boo
     double worst = 0;
     const char *at = NULL;
     for (size_t i = 0; i < c->n_outputs; i++)
-        if (!at || c->outputs[i].relative > worst) {
+        if (c->outputs[i].compared && (!at || c->outputs[i].relative > worst)) {
             worst = c->outputs[i].relative;
             at = c->outputs[i].name;
         }
     oxp_doc_para(
-        d, "%s: %s%s", title, c->ok ? "the numbers agree" : "THE NUMBERS DIFFER",
+        d, "%s: %s%s", title,
+        c->ok             ? "the numbers agree"
+        : only_nothing(c) ? "NOTHING IS KNOWN of outputs without a finite number"
+                          : "THE NUMBERS DIFFER",
         table || !c->ok || !at
             ? "."
             : oxp_sprintf(d->arena, " (largest relative error %.2g, in '%s').", worst, at));

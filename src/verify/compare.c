@@ -49,6 +49,20 @@ static const char *shape_text(const oxp_array *a, oxp_arena *arena) {
     return oxp_sprintf(arena, "%s]", s);
 }
 
+/* NULL, or what a pair says that can never be a rounding.  Where the model gave NaN or infinity
+ * before, the same is wanted after. */
+static const char *special_problem(double x, double y) {
+    if (isnan(x) || isnan(y))
+        return isnan(x) && isnan(y) ? NULL
+               : isnan(y)           ? "NaN where there was none"
+                                    : "a number where there was NaN";
+    if (isinf(x) && isinf(y))
+        return x == y ? NULL : "infinity of the other sign";
+    return isinf(y)   ? "infinity where there was none"
+           : isinf(x) ? "a finite number where there was infinity"
+                      : NULL;
+}
+
 /* Rows of scores must have their largest element at the same place. */
 static bool same_argmax(const oxp_array *a, const oxp_array *b, uint64_t row, uint64_t columns) {
     uint64_t at[2] = {0, 0};
@@ -87,8 +101,10 @@ void oxp_compare_arrays(const oxp_array *a, const oxp_array *b, oxp_output_check
     double largest = 0, worst = 0, sum = 0, dot = 0, aa = 0, bb = 0;
     for (uint64_t i = 0; i < a->count; i++) {
         double x = oxp_element(a, i), y = oxp_element(b, i);
-        if ((isnan(y) && !isnan(x)) || (isinf(y) && !isinf(x)))
-            c->problem = isnan(y) ? "NaN where there was none" : "infinity where there was none";
+        if (!c->problem)
+            c->problem = special_problem(x, y);
+        c->n_nan += isnan(x);
+        c->n_infinite += isinf(x) != 0;
         if (!isfinite(x) || !isfinite(y))
             continue;
         double d = fabs(x - y);
@@ -99,6 +115,7 @@ void oxp_compare_arrays(const oxp_array *a, const oxp_array *b, oxp_output_check
         aa += x * x;
         bb += y * y;
     }
+    c->n_elements += a->count;
     c->largest = fmax(c->largest, largest);
     c->max_abs = fmax(c->max_abs, worst);
     c->mean_abs += a->count ? sum / (double)a->count : 0;

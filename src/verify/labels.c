@@ -26,14 +26,18 @@ typedef struct labels {
     oxp_verify_job *j;
     const oxp_files *f;
     const int32_t *at;
+    const size_t *lines; /* of the file, for messages */
     size_t n;
     shared *out;
 } labels;
 
 /* ---- the file ---- */
 
-static const int32_t *read_labels(oxp_arena *arena, const char *path, size_t *n) {
+static void read_labels(labels *w) {
+    oxp_arena *arena = w->j->arena;
+    const char *path = w->j->opts->labels;
     oxp_ctx *ctx = oxp_arena_ctx(arena);
+    size_t cap = 0, *lines = NULL;
     oxp_source *s = oxp_source_open(ctx, path);
     uint64_t size = oxp_source_size(s);
     if (size > FILE_MAX)
@@ -42,7 +46,6 @@ static const int32_t *read_labels(oxp_arena *arena, const char *path, size_t *n)
     oxp_source_read(s, 0, text, (size_t)size);
     oxp_source_close(s);
     int32_t *all = OXP_NEWS(arena, (size_t)size / 2 + 2, int32_t);
-    *n = 0;
     for (size_t number = 1; line && *line; number++) {
         char *end, *next = strchr(line, '\n');
         if (next)
@@ -53,13 +56,16 @@ static const int32_t *read_labels(oxp_arena *arena, const char *path, size_t *n)
             if (end == line || end[strspn(end, " \t\r")] || v < 0 || v > CLASS_MAX)
                 oxp_raise(ctx, OXP_E_FORMAT, "%s: line %zu is no class number: '%.40s'", path,
                           number, line);
-            all[(*n)++] = (int32_t)v;
+            lines = oxp_grow(arena, lines, &cap, w->n + 1, sizeof *lines);
+            lines[w->n] = number;
+            all[w->n++] = (int32_t)v;
         }
         line = next;
     }
-    if (!*n)
+    if (!w->n)
         oxp_raise(ctx, OXP_E_FORMAT, "%s: holds no labels", path);
-    return all;
+    w->at = all;
+    w->lines = lines;
 }
 
 /* ---- in the child ---- */
@@ -194,10 +200,23 @@ static const oxp_task *evaluate(const labels *w) {
     return t;
 }
 
+/* A class that the model cannot predict: the file belongs to another model.  Class numbers as
+ * outputs set no limit. */
+static void check_classes(const labels *w) {
+    size_t scores = w->out->classes, classes = scores == 1 ? 2 : scores;
+    for (size_t i = 0; scores && i < w->n; i++)
+        if ((size_t)w->at[i] >= classes)
+            oxp_raise(oxp_arena_ctx(w->j->arena), OXP_E_UNSUPPORTED,
+                      "%s: line %zu is class %d, output '%s' has %zu score%s a sample: classes 0 "
+                      "to %zu",
+                      w->j->opts->labels, w->lines[i], (int)w->at[i], w->out->output, scores,
+                      scores == 1 ? "" : "s", classes - 1);
+}
+
 void oxp_check_labels(oxp_verify_job *j, const oxp_files *f) {
     oxp_ctx *ctx = oxp_arena_ctx(j->arena);
     labels w = {.j = j, .f = f};
-    w.at = read_labels(j->arena, j->opts->labels, &w.n);
+    read_labels(&w);
     oxp_shared *s =
         oxp_shared_new(j->arena, sizeof(shared) + 2 * w.n * sizeof *((shared *)NULL)->predicted);
     w.out = s->at;
@@ -209,6 +228,7 @@ void oxp_check_labels(oxp_verify_job *j, const oxp_files *f) {
         if (w.out->found[k] != w.n)
             oxp_raise(ctx, OXP_E_UNSUPPORTED, "%s: has %zu labels, the inputs hold %zu samples",
                       j->opts->labels, w.n, w.out->found[k]);
+    check_classes(&w);
     j->v->task = evaluate(&w);
     oxp_shared_free(j->arena, s);
 }

@@ -150,6 +150,15 @@ const char *oxp_blame(oxp_verify_job *j, oxp_child_end end, const oxp_child_note
     return end == OXP_CHILD_RAISED ? story : oxp_sprintf(j->arena, "ONNX Runtime %s", story);
 }
 
+/* NaN or infinity throughout, in both: the comparison says nothing about the rewrite. */
+static const char *nothing_to_compare(const oxp_output_check *c) {
+    if (c->problem || !c->compared || !c->n_elements || c->n_nan + c->n_infinite != c->n_elements)
+        return NULL;
+    return c->n_nan == c->n_elements ? "NaN throughout, before and after: nothing to compare"
+           : !c->n_nan               ? "infinite throughout, before and after: nothing to compare"
+                       : "NaN or infinite throughout, before and after: nothing to compare";
+}
+
 static void collect(const oxp_verify_job *j, const shared *r, oxp_check *check) {
     oxp_output_check *checks = OXP_NEWS(j->arena, r->n_outputs + 1, oxp_output_check);
     check->done = check->ok = true;
@@ -157,6 +166,12 @@ static void collect(const oxp_verify_job *j, const shared *r, oxp_check *check) 
         checks[i] = r->checks[i];
         checks[i].name = oxp_strdup(j->arena, r->names[i]);
         checks[i].problem = r->problems[i][0] ? oxp_strdup(j->arena, r->problems[i]) : NULL;
+        const char *nothing = nothing_to_compare(&checks[i]);
+        checks[i].nothing = nothing != NULL;
+        if (nothing) {
+            checks[i].compared = checks[i].argmax_checked = false;
+            checks[i].problem = nothing;
+        }
         checks[i].mean_abs /= (double)oxp_case_count(&j->cases);
         checks[i].ok = !checks[i].problem && checks[i].relative <= j->v->tolerance;
         check->ok = check->ok && checks[i].ok;

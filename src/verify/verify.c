@@ -32,14 +32,17 @@ static void plan_cases(oxp_verify_job *j) {
     c->n_sizes = o->n_sizes ? o->n_sizes : 1;
     c->sets = o->sets ? o->sets : 2;
     c->seed = o->seed;
+    if (o->inputs) {
+        c->folders = oxp_input_folders(j->arena, o->inputs, &c->n_folders);
+        c->choices = oxp_given_sizes(j, analyze(j, &nothing_bound));
+        c->n_sizes = 1;
+    }
     const oxp_analysis **all = OXP_NEWS(j->arena, c->n_sizes, const oxp_analysis *);
     for (size_t i = 0; i < c->n_sizes; i++) {
         all[i] = analyze(j, &c->choices[i]);
         sizes = oxp_sprintf(j->arena, "%s%s%s", sizes, i ? "; " : "", c->choices[i].text);
     }
     c->sizes = all;
-    if (o->inputs)
-        c->folders = oxp_input_folders(j->arena, o->inputs, &c->n_folders);
     j->v->sets = c->n_folders ? (unsigned)c->n_folders : c->sets;
     j->v->sizes = sizes;
 }

@@ -39,9 +39,11 @@ typedef struct oxp_verify_opts {
 typedef struct oxp_output_check {
     const char *name, *problem; /* NULL, or "NaN", "shape [1,2] became [2,1]", ... */
     double max_abs, mean_abs, relative, cosine;
-    double largest; /* magnitude before: 0 says that the comparison proves little */
-    bool argmax_checked, argmax_agrees; /* along the last axis, for outputs with 2+ columns */
-    bool compared;                      /* false: strings, sequences, maps are not */
+    double largest; /* finite magnitude before: 0 says that the comparison proves little */
+    uint64_t n_elements, n_nan, n_infinite; /* before, over all inputs */
+    bool argmax_checked, argmax_agrees;     /* along the last axis, for outputs with 2+ columns */
+    bool compared;                          /* false: strings, sequences, maps are not */
+    bool nothing; /* no finite number before nor after: equal, but that proves nothing; not ok */
     bool ok;
 } oxp_output_check;
 

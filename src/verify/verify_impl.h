@@ -36,6 +36,9 @@ oxp_array *oxp_order_inputs(const oxp_session *s, const oxp_array *in, size_t n,
 const char *oxp_blame(oxp_verify_job *j, oxp_child_end end, const oxp_child_note *note,
                       const oxp_files *f);
 
+/* given_sizes.c: the sizes of the given inputs as the choice to analyse and to name; raises
+ * OXP_E_UNSUPPORTED where others were asked for. */
+const oxp_size_choice *oxp_given_sizes(oxp_verify_job *j, const oxp_analysis *a);
 /* labels.c: the task's metric; fills v->task. */
 void oxp_check_labels(oxp_verify_job *j, const oxp_files *f);
 /* timing.c: latencies, load times and peak memory; fills v. */

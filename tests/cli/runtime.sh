@@ -11,6 +11,7 @@ trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 data=fixtures/verify
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
+printf '0\n1\n7\n1\n' >"$work/class7"
 unset VIRTUAL_ENV CONDA_PREFIX
 
 # expect NAME EXIT TEXT ARGUMENTS...: exit code and a text in what it prints
@@ -56,6 +57,17 @@ check_build() { # NAME LIBRARY
         $data/broken.onnx --inputs $data/inputs --labels $data/labels.txt --runs 0
     expect "$1: too few labels" 3 "has 3 labels, the inputs hold 4 samples" verify $data/plain.onnx \
         $data/plain.onnx --inputs $data/inputs --labels $data/labels_short.txt --runs 0
+    expect "$1: a class beyond the scores" 3 "line 3 is class 7, output 'y' has 3 scores" verify \
+        $data/plain.onnx $data/plain.onnx --inputs $data/inputs --labels "$work/class7" --runs 0
+    expect "$1: NaN throughout" 4 "NaN throughout, before and after: nothing to compare" verify \
+        $data/nan.onnx $data/nan_other.onnx --runs 0
+    expect "$1: partly NaN" 0 "ok; [0-9]+ of [0-9]+ values are NaN before and after" verify \
+        $data/nan_partly.onnx $data/nan_partly.onnx --runs 0
+    expect "$1: the sizes of given inputs" 0 "Verified: 2 input sets at N=2," verify $data/plain.onnx \
+        $data/plain.onnx --inputs $data/inputs --runs 0
+    expect "$1: given inputs in optimize" 0 "accuracy +75.00 % +75.00 %" optimize $data/plain.onnx -o \
+        "$work/dead.onnx" --passes eliminate-dead --verify --inputs $data/inputs --runs 0 \
+        --labels $data/labels.txt
     expect "$1: other inputs" 3 "input 'x' is not in|input 'z' is not in" verify $data/plain.onnx \
         $data/other_input.onnx --runs 0
     expect "$1: does not run" 4 "NOT VERIFIED" verify $data/plain.onnx $data/unknown_op.onnx --runs 0

@@ -137,6 +137,38 @@ static void test_compare(void **state) {
     assert_string_equal(c.problem, "shape [1,3] became [3,1]");
 }
 
+/* NaN and infinity have to be at the same places, with the same sign. */
+static void test_special_values(void **state) {
+    static const int64_t dims[] = {3};
+    static const struct {
+        float before[3], after[3];
+        const char *problem;
+    } cases[] = {{{NAN, 1, INFINITY}, {NAN, 1, INFINITY}, NULL},
+                 {{NAN, NAN, NAN}, {NAN, NAN, NAN}, NULL},
+                 {{NAN, 1, 2}, {0, 1, 2}, "a number where there was NaN"},
+                 {{0, 1, 2}, {NAN, 1, 2}, "NaN where there was none"},
+                 {{INFINITY, 1, 2}, {-INFINITY, 1, 2}, "infinity of the other sign"},
+                 {{INFINITY, 1, 2}, {NAN, 1, 2}, "NaN where there was none"},
+                 {{INFINITY, 1, 2}, {65504, 1, 2}, "a finite number where there was infinity"},
+                 {{1, 1, 2}, {INFINITY, 1, 2}, "infinity where there was none"}};
+    world *w = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float a[3], b[3];
+        memcpy(a, cases[i].before, sizeof a);
+        memcpy(b, cases[i].after, sizeof b);
+        oxp_array x = {"x", OXP_FLOAT, 1, dims, 3, a, sizeof a}, y = x;
+        oxp_output_check c = {.cosine = 1};
+        y.data = b;
+        oxp_compare_arrays(&x, &y, &c, w->arena);
+        if (cases[i].problem)
+            assert_string_equal(c.problem, cases[i].problem);
+        else
+            assert_null(c.problem);
+        assert_int_equal(c.n_elements, 3);
+        assert_int_equal(c.n_nan, (unsigned)isnan(a[0]) + (isnan(a[1]) != 0) + (isnan(a[2]) != 0));
+    }
+}
+
 static void test_verdict(void **state) {
     (void)state;
     oxp_timing t = {
@@ -272,6 +304,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_images_and_seeds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compare, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_special_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdict, setup, teardown),
         cmocka_unit_test_setup_teardown(test_child, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exclusion, setup, teardown),

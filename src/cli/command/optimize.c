@@ -5,7 +5,7 @@
 #include "analysis/device.h"
 #include "cli/auto.h"
 #include "cli/command.h"
-#include "cli/sizes.h"
+#include "cli/verifying.h"
 #include "report/comparison.h"
 #include "rewrite/project.h"
 #include "verify/calibrate.h"
@@ -26,9 +26,6 @@ static const oxp_option options[] = {
     {"--dry-run", NULL, "project the result, write nothing", OXP_OPT_FLAG, AT(dry_run)},
     {"--verify", NULL, "run both models in ONNX Runtime; what fails is left out", OXP_OPT_FLAG,
      AT(verify)},
-    {"--runs", "N", "timed runs of each model with --verify (default 12; 0: numbers only)",
-     OXP_OPT_NUMBER, AT(runs)},
-    {"--ort", "FILE", "the ONNX Runtime library for --verify", OXP_OPT_TEXT, AT(ort)},
     {"--report", "FILE", "where the report goes (default: standard output)", OXP_OPT_TEXT,
      AT(report)},
     {"--format", "FORMAT", "how the report is written", OXP_OPT_TEXT, AT(format)},
@@ -62,8 +59,8 @@ static const oxp_option pass_options[] = {
      OXP_OPT_FLAG, AT(allow_retraining)},
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
-static const oxp_option *const groups[] = {options, pass_options, oxp_opts_dims, oxp_opts_common,
-                                           NULL};
+static const oxp_option *const groups[] = {options,       pass_options,    oxp_opts_verify,
+                                           oxp_opts_dims, oxp_opts_common, NULL};
 
 /* Those named; with --auto the roadmap says, once the model is open. */
 static size_t pass_names(oxp_cli *cli, const char ***names) {
@@ -130,6 +127,23 @@ static void check_half_options(oxp_cli *cli, const char *const *names, size_t n)
                   "which are not among the passes");
 }
 
+/* What only a run in ONNX Runtime would look at; --ort serves --calibrate, too. */
+static void check_verify_options(oxp_cli *cli) {
+    const struct {
+        const char *name;
+        bool given;
+    } all[] = {{"--inputs", cli->inputs},     {"--labels", cli->labels},
+               {"--batch", cli->batches.n},   {"--sets", cli->sets >= 0},
+               {"--runs", cli->runs >= 0},    {"--opt-level", cli->opt_level},
+               {"--provider", cli->provider}, {"--tolerance", cli->tolerance},
+               {"--lossy", cli->lossy}};
+    if (cli->verify)
+        (void)oxp_cli_verify_opts(cli, 0); /* mistakes are told before any work */
+    for (size_t i = 0; !cli->verify && i < sizeof all / sizeof *all; i++)
+        if (all[i].given)
+            oxp_raise(cli->ctx, OXP_E_USAGE, "%s is for --verify, which is not given", all[i].name);
+}
+
 static oxp_save_opts save_opts(oxp_cli *cli) {
     oxp_save_opts o = OXP_SAVE_OPTS_INIT;
     const char *how = cli->external_data;
@@ -168,12 +182,12 @@ static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_op
  * takes the target's place (which may be the source itself); leaves out what fails. */
 static oxp_model *rewrite_verified(oxp_cli *cli, const oxp_model *m, const char *const *names,
                                    size_t n, const oxp_pass_opts *opts, oxp_comparison *c) {
-    oxp_verify_opts how = {
-        .library = cli->ort, .runs = 12, .fidelity = fidelity(names, n), .after_name = cli->output};
-    if (cli->runs >= 0)
-        how.runs = (unsigned)(cli->runs < 1000 ? cli->runs : 1000);
+    oxp_verify_opts how = oxp_cli_verify_opts(cli, 12);
+    how.after_name = cli->output;
+    if (!cli->lossy)
+        how.fidelity = fidelity(names, n);
     oxp_heal_opts heal = {names, n, opts, &how, NULL};
-    how.sizes = oxp_cli_sizes(cli, m, &how.n_sizes);
+    oxp_cli_verify_sizes(cli, m, &how);
     heal.draft = oxp_sprintf(cli->arena, "%s.draft-%ld", cli->output, (long)getpid());
     oxp_healed h = oxp_heal(cli->arena, m, &heal);
     c->passes = h.results;
@@ -296,6 +310,7 @@ static int run(oxp_cli *cli) {
         oxp_raise(cli->ctx, OXP_E_USAGE, "--verify needs an OUT that is a file");
     if (cli->verify && !strcmp(cli->args[0], "-"))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--verify needs a MODEL that is a file");
+    check_verify_options(cli);
     oxp_comparison c = {.before_path = cli->args[0]};
     if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
