@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ceiling.h"
 #include "base/embed.h"
 #include "base/source.h"
 #include "base/utf8.h"
@@ -300,21 +301,29 @@ bool oxp_xml_is(xmlNodePtr e, const char *name) {
     return e->type == XML_ELEMENT_NODE && !strcmp((const char *)e->name, name);
 }
 
+/* libxml2's string as one of the arena's; it is freed even where there is no memory for the copy.
+ */
+static char *take(oxp_arena *arena, xmlChar *v) {
+    size_t n = strlen((const char *)v) + 1;
+    char *copy = oxp_try_alloc(arena, n, 1);
+    if (copy)
+        memcpy(copy, v, n);
+    xmlFree(v);
+    if (!copy)
+        oxp_alloc_failed(arena, n, 1);
+    return copy;
+}
+
 const char *oxp_xml_attr(oxp_arena *arena, xmlNodePtr e, const char *name) {
     xmlChar *v = xmlGetNoNsProp(e, BAD_CAST name);
-    if (!v)
-        return NULL;
-    const char *copy = oxp_strdup(arena, (const char *)v);
-    xmlFree(v);
-    return copy;
+    return v ? take(arena, v) : NULL;
 }
 
 const char *oxp_xml_text(oxp_arena *arena, xmlNodePtr e) {
     xmlChar *v = xmlNodeGetContent(e);
     if (!v)
         return "";
-    char *copy = oxp_strdup(arena, (const char *)v);
-    xmlFree(v);
+    char *copy = take(arena, v);
     size_t n = 0;
     for (const char *p = copy; *p; p++) {
         bool blank = *p == ' ' || *p == '\n' || *p == '\t' || *p == '\r';

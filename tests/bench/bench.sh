@@ -4,7 +4,7 @@
 #     tests/bench/bench.sh [BUILD [FOLDER]]
 #
 # Makes the models from the skeletons (BERT base, 435 MB; YOLOv8-l, 175 MB), then prints for each rewrite
-# the best of five runs, the best of five `cp A B && sync B`, their ratio, and the peak resident
+# the median of five runs, that of five `cp A B && sync B`, their ratio, and the peak resident
 # memory.  The goal: fp16 of the 435 MB model within 1.2 times, below 64 MB.
 # ONNXPERT_BENCH_VENV names a Python environment with onnxconverter-common, onnxsim, onnxslim: they
 # are then run on the same files, once each, in the same run (tests/bench/others.py).
@@ -14,7 +14,7 @@ folder=${2:-$(mktemp -d)}
 program=$build/onnxpert
 fill=$build/tests/fill_weights
 
-best() { # smallest wall time of five runs, in seconds
+median() { # of the wall times of five runs, in seconds
     i=0
     while [ $i -lt 5 ]; do
         rm -f "$folder/out" "$folder/out.data"
@@ -23,7 +23,7 @@ best() { # smallest wall time of five runs, in seconds
         end=$(date +%s%N)
         echo $((end - start))
         i=$((i + 1))
-    done | sort -n | head -1 | awk '{printf "%.3f", $1 / 1e9}'
+    done | sort -n | sed -n 3p | awk '{printf "%.3f", $1 / 1e9}'
 }
 
 copy() {
@@ -37,8 +37,8 @@ peak() { # KiB
 
 row() { # model, passes
     sync
-    c=$(best copy "$1")
-    r=$(best "$program" optimize "$1" -o "$folder/out" --passes "$2" --quiet)
+    c=$(median copy "$1")
+    r=$(median "$program" optimize "$1" -o "$folder/out" --passes "$2" --quiet)
     rm -f "$folder/out"
     k=$(peak "$program" optimize "$1" -o "$folder/out" --passes "$2" --quiet)
     awk -v m="${1##*/}" -v p="$2" -v c="$c" -v r="$r" -v k="$k" 'BEGIN {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How many rewrite patterns of fixtures/battery each tool gets right.
 
-usage: patterns.py ONNXPERT [FOLDER]
+usage: patterns.py ONNXPERT [FOLDER [TOOL]]
 
 Each case is one pattern with a case.json that says what is wanted.  A tool gets a case right when its
 result passes onnx's full checker, runs in ONNX Runtime with optimizations off, keeps the types of
@@ -177,7 +177,8 @@ def onnxpert(family, model, case, out):
 def onnxsim(family, model, case, out):
     shapes = shapes_of(model, case) if family == "shapes" else {}
     fixed = [f"{k}:{','.join(v)}" for k, v in shapes.items()]
-    return [sys.executable, "-m", "onnxsim", model, out, *(["--overwrite-input-shape", *fixed] if fixed else [])]
+    half = ["--fp16-quantize"] if family == "fp16" else []
+    return [sys.executable, "-m", "onnxsim", model, out, *half, *(["--overwrite-input-shape", *fixed] if fixed else [])]
 
 
 def onnxslim(family, model, case, out):
@@ -215,6 +216,8 @@ def main():
              "onnxconverter-common": (converter_common, "onnxconverter_common"), "ONNX Runtime helpers": (ort_helpers, None)}
     print(f"{'':24}" + "".join(f"{f:>12}" for f in ("bn", "fp16", "shapes")))
     for name, (command, module) in tools.items():
+        if len(sys.argv) > 3 and name != sys.argv[3]:
+            continue
         if module and subprocess.run(python(f"import {module}"), capture_output=True).returncode:
             continue
         row = f"{name:24}"
