@@ -254,23 +254,33 @@ static uint64_t scaled(uint64_t v, double factor) {
     return x >= 18446744073709549568.0 ? UINT64_MAX : (uint64_t)(x + 0.5);
 }
 
+/* What is left of the bytes of all activations when floats take `precision`: a file may hold its
+ * weights in another type than it computes in. */
+static double narrowed(const oxp_analysis *a, oxp_dtype precision) {
+    unsigned to = oxp_dtype_bits(precision);
+    double before = 0, after = 0;
+    for (oxp_id i = 0; i < oxp_value_count(a->model); i++) {
+        const oxp_value_info *v = &a->values[i];
+        if (!v->activation || v->bytes == UINT64_MAX)
+            continue;
+        unsigned bits = oxp_dtype_bits(v->type.elem);
+        bool narrower = oxp_dtype_is_float(v->type.elem) && bits > to;
+        before += (double)v->bytes;
+        after += (double)v->bytes * (narrower ? (double)to / bits : 1);
+    }
+    return before > 0 ? after / before : 1;
+}
+
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale) {
     uint64_t weights = a->totals.weight_bytes, peak = a->totals.peak_activation_bytes;
     if (precision != OXP_UNDEFINED) {
-        double activation = 1;
-        uint64_t most = 0;
         for (int t = 0; t < OXP_DTYPE_COUNT; t++) {
             uint64_t count = a->totals.params_by_dtype[t];
             unsigned bits = oxp_dtype_bits((oxp_dtype)t), to = oxp_dtype_bits(precision);
-            if (!oxp_dtype_is_float((oxp_dtype)t) || count == 0 || bits <= to)
-                continue;
-            weights -= (uint64_t)((double)count * (bits - to) / 8.0);
-            if (count > most) { /* activations have the type of most weights */
-                most = count;
-                activation = (double)to / bits;
-            }
+            if (oxp_dtype_is_float((oxp_dtype)t) && count > 0 && bits > to)
+                weights -= (uint64_t)((double)count * (bits - to) / 8.0);
         }
-        peak = scaled(peak, activation);
+        peak = scaled(peak, narrowed(a, precision));
     }
     return oxp_sat_add(weights, scaled(peak, scale));
 }

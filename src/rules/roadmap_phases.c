@@ -42,16 +42,16 @@ static double value_of(const oxp_advice *a, const oxp_metrics *m) {
     return oxp_gain(a->r, &a->r->baseline, m, 0);
 }
 
-/* Items that change the function must pay in company, too, and some are two ways to change the same
- * layers: as long as the rest is no worse without one of them, the one whose absence is best goes.
- */
+/* Items that change the function or the precision must pay in company, too, and some are two ways to
+ * change the same layers (float16 under int8 leaves conversions): as long as the rest is no worse
+ * without one of them, the one whose absence is best goes. */
 static oxp_metrics combine(const oxp_advice *a, bool *set, const char *phase) {
     oxp_metrics best = together(a, set);
     for (size_t out = a->n_items; out != SIZE_MAX;) {
         oxp_metrics found = best;
         out = SIZE_MAX;
         for (size_t i = a->n_items; i-- > 0;) {
-            if (!set[i] || stage(&a->items[i]) != 0 || strcmp(a->items[i].rule->phase, phase) != 0)
+            if (!set[i] || stage(&a->items[i]) == 1 || strcmp(a->items[i].rule->phase, phase) != 0)
                 continue;
             set[i] = false;
             oxp_metrics without = together(a, set);

@@ -96,11 +96,12 @@ static uint64_t weights_as(const oxp_analysis *a, oxp_dtype precision) {
     return bytes;
 }
 
-static uint64_t scaled(uint64_t bytes, const oxp_analysis *a, oxp_dtype precision) {
-    uint64_t before = oxp_memory_needed(a, OXP_UNDEFINED), after = oxp_memory_needed(a, precision);
-    if (!precision || bytes == UINT64_MAX || !before || before == UINT64_MAX)
-        return bytes;
-    return (uint64_t)((double)bytes * ((double)after / (double)before));
+/* Bytes of activations at their peak when floats take `precision`. */
+static uint64_t peak_as(const oxp_analysis *a, oxp_dtype precision) {
+    uint64_t all = oxp_memory_needed(a, precision), weights = weights_as(a, precision);
+    if (!precision || a->totals.peak_activation_bytes == UINT64_MAX || all == UINT64_MAX)
+        return a->totals.peak_activation_bytes;
+    return all > weights ? all - weights : 0;
 }
 
 /* Weights of products that several nodes read are counted once. */
@@ -175,7 +176,7 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
                      .partial = t->partial,
                      .known = true};
     m.weight_bytes = less(weights_as(a, types.precision), saved);
-    m.peak_activation_bytes = scaled(t->peak_activation_bytes, a, types.precision);
+    m.peak_activation_bytes = peak_as(a, types.precision);
     m.memory = less(oxp_memory_needed(a, types.precision), saved);
     m.size = oxp_sat_add(m.weight_bytes, w->overhead);
     seconds_of(w, (run){a, 1}, types, m.latency_in, arena);
