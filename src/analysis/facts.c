@@ -527,6 +527,13 @@ static void add_blocks(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     put_u64(kv, "kv_heads", in->kv.kv_heads);
     put_u64(kv, "head_dim", in->kv.head_dim);
     put_u64(kv, "bytes_per_token", in->kv.bytes_per_token);
+    if (!f->generation)
+        return;
+    put_u64(kv, "tokens", f->generation->tokens);
+    put_double(kv, "seconds_without", f->generation->seconds);
+    put_double(kv, "seconds_with", f->generation->seconds_cache);
+    put_u64(kv, "flops_without", f->generation->flops);
+    put_u64(kv, "flops_with", f->generation->flops_cache);
 }
 
 static void add_ops(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
@@ -574,6 +581,16 @@ static void add_dtypes(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     }
 }
 
+/* Weights that are graph inputs, too: a caller may replace them. */
+static void put_overridable(const oxp_model *m, xmlNodePtr e) {
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        n += oxp_value_at(m, g->inputs[i])->overridable;
+    if (n)
+        put_u64(e, "overridable", n);
+}
+
 xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     const oxp_model *m = f->a->model;
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "model", NULL);
@@ -587,6 +604,7 @@ xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     put_text(e, "producer", oxp_model_producer(m));
     put_u64(e, "external_bytes", oxp_model_external_bytes(m));
     put_flag(e, "has_weights", oxp_model_has_weights(m));
+    put_overridable(m, e);
     if (f->device)
         put_double(e, "seconds", f->seconds);
     add_io(f, doc, e);

@@ -6,18 +6,20 @@
 
 #include <libxml/tree.h>
 
+#include "analysis/generation.h"
 #include "analysis/insight.h"
 #include "analysis/latency.h"
 #include "onnxpert/analyze.h"
 
 typedef struct oxp_facts {
     const oxp_analysis *a;
-    const oxp_device *device;        /* NULL: no times */
-    const oxp_node_latency *latency; /* by node; NULL without a device */
-    double seconds;                  /* their sum */
-    const oxp_batch_sweep *sweep;    /* NULL: none */
-    const oxp_insight *insight;      /* NULL: none */
-    oxp_arena *scratch;              /* labels; the caller rewinds it */
+    const oxp_device *device;         /* NULL: no times */
+    const oxp_node_latency *latency;  /* by node; NULL without a device */
+    double seconds;                   /* their sum */
+    const oxp_batch_sweep *sweep;     /* NULL: none */
+    const oxp_insight *insight;       /* NULL: none */
+    const oxp_generation *generation; /* NULL: none */
+    oxp_arena *scratch;               /* labels; the caller rewinds it */
 } oxp_facts;
 
 /* With a device: latencies per node. */

@@ -254,21 +254,21 @@ static uint64_t scaled(uint64_t v, double factor) {
     return x >= 18446744073709549568.0 ? UINT64_MAX : (uint64_t)(x + 0.5);
 }
 
-/* What is left of the bytes of all activations when floats take `precision`: a file may hold its
- * weights in another type than it computes in. */
+/* What is left of the activations' bytes when floats take `precision`: they have the type that most
+ * of them have, which need not be that of the weights in the file. */
 static double narrowed(const oxp_analysis *a, oxp_dtype precision) {
-    unsigned to = oxp_dtype_bits(precision);
-    double before = 0, after = 0;
+    double bytes[OXP_DTYPE_COUNT] = {0};
+    int most = OXP_UNDEFINED;
     for (oxp_id i = 0; i < oxp_value_count(a->model); i++) {
         const oxp_value_info *v = &a->values[i];
-        if (!v->activation || v->bytes == UINT64_MAX)
+        if (!v->activation || v->bytes == UINT64_MAX || !oxp_dtype_is_float(v->type.elem))
             continue;
-        unsigned bits = oxp_dtype_bits(v->type.elem);
-        bool narrower = oxp_dtype_is_float(v->type.elem) && bits > to;
-        before += (double)v->bytes;
-        after += (double)v->bytes * (narrower ? (double)to / bits : 1);
+        bytes[v->type.elem] += (double)v->bytes;
+        if (bytes[v->type.elem] > bytes[most])
+            most = v->type.elem;
     }
-    return before > 0 ? after / before : 1;
+    unsigned bits = oxp_dtype_bits((oxp_dtype)most), to = oxp_dtype_bits(precision);
+    return most != OXP_UNDEFINED && bits > to ? (double)to / bits : 1;
 }
 
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale) {

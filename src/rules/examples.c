@@ -305,6 +305,7 @@ static void run_example(const oxp_rule *r, const oxp_example *x, oxp_arena *pare
     oxp_facts *f = oxp_facts_new(an, oxp_device_find(a, x->device), a);
     f->insight = oxp_insight_of(an, a);
     f->sweep = oxp_sweep_batch(an, &opts, f->device, OXP_UNDEFINED, NULL, 0, a);
+    f->generation = oxp_generation_of(an, &opts, f->insight, f->device, a);
     const oxp_rule *one[] = {r};
     oxp_rules set = {one, 1};
     const oxp_rule_result *result = oxp_rules_run(&set, f, a);

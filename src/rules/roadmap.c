@@ -140,6 +140,10 @@ static void do_items(void *p) {
     oxp_facts *facts = oxp_facts_new(a->r->analysis, a->r->device, a->arena);
     facts->sweep = a->r->sweep;
     facts->insight = a->r->insight = oxp_insight_of(a->r->analysis, a->arena);
+    size_t told = oxp_diag_count(a->ctx);
+    facts->generation =
+        oxp_generation_of(a->r->analysis, &a->base, a->r->insight, a->r->device, a->arena);
+    oxp_diag_truncate(a->ctx, told);
     collect(a, rules, oxp_rules_run(rules, facts, a->arena));
     oxp_phase *all = OXP_NEW(a->arena, oxp_phase);
     *all = (oxp_phase){.name = "", .items = a->items, .n_items = a->n_items};
