@@ -10,6 +10,7 @@
 #include "onnxpert/report.h"
 #include "ops/op.h"
 #include "rules/functions.h"
+#include "rules/weight_stats.h"
 
 /* The scratch of the evaluation that runs: the worker runs one at a time. */
 oxp_scratch *oxp_fn_scratch(xmlXPathParserContextPtr c) {
@@ -501,44 +502,58 @@ static void fn_supports(xmlXPathParserContextPtr c, int nargs) {
     valuePush(c, xmlXPathNewBoolean(d && t != OXP_UNDEFINED && oxp_device_supports(d, t)));
 }
 
+static bool device_key(const char *word) {
+    static const char *const keys[] = {"name", "kind", "id", "memory", "bandwidth"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(keys[i], word))
+            return true;
+    return false;
+}
+
+static bool type_name(const char *word) {
+    return oxp_dtype_from_name(word) != OXP_UNDEFINED;
+}
+
 /* ---- the table ---- */
 static const struct {
     const char *name;
     int min_args, max_args;
     xmlXPathFunction fn;
-    bool pure; /* looks at its arguments and the device only */
-} table[] = {{"producer", 0, 1, fn_producer, false},
-             {"consumers", 0, 2, fn_consumers, false},
-             {"source", 0, 1, fn_source, false},
-             {"chain", 1, 16, fn_chain, false},
-             {"model", 0, 0, fn_model, false},
-             {"const", 0, 1, fn_const, false},
-             {"layers-behind", 0, 1, fn_layers_behind, false},
-             {"members", 0, 0, fn_members, false},
-             {"value", 1, 2, oxp_fn_value, false},
-             {"stat", 2, 3, oxp_fn_stat, false},
-             {"readable", 0, 1, oxp_fn_readable, false},
-             {"twin", 0, 1, oxp_fn_twin, false},
-             {"nth", 2, 2, fn_nth, true},
-             {"product", 1, 1, fn_product, true},
-             {"length", 1, 1, fn_length, true},
-             {"has", 2, 2, fn_has, true},
-             {"words-from", 2, 2, fn_words_from, true},
-             {"lowest", 1, 1, fn_lowest, false},
-             {"highest", 1, 1, fn_highest, false},
-             {"names", 1, 1, fn_names, false},
-             {"min", 1, 16, fn_min, true},
-             {"max", 1, 16, fn_max, true},
-             {"human", 1, 1, fn_human, true},
-             {"bytes", 1, 1, fn_bytes, true},
-             {"seconds", 1, 1, fn_seconds, true},
-             {"percent", 1, 1, fn_percent, true},
-             {"short", 1, 1, fn_short, true},
-             {"plural", 2, 3, fn_plural, true},
-             {"if", 2, 3, fn_if, true},
-             {"device", 1, 1, fn_device, true},
-             {"peak", 1, 1, fn_peak, true},
-             {"supports", 1, 1, fn_supports, true}};
+    bool pure;   /* looks at its arguments and the device only */
+    int word_at; /* the argument that is one of some words; 0: none */
+    bool (*takes)(const char *word);
+} table[] = {{"producer", 0, 1, fn_producer, false, 0, NULL},
+             {"consumers", 0, 2, fn_consumers, false, 0, NULL},
+             {"source", 0, 1, fn_source, false, 0, NULL},
+             {"chain", 1, 16, fn_chain, false, 0, NULL},
+             {"model", 0, 0, fn_model, false, 0, NULL},
+             {"const", 0, 1, fn_const, false, 0, NULL},
+             {"layers-behind", 0, 1, fn_layers_behind, false, 0, NULL},
+             {"members", 0, 0, fn_members, false, 0, NULL},
+             {"value", 1, 2, oxp_fn_value, false, 0, NULL},
+             {"stat", 2, 3, oxp_fn_stat, false, 2, oxp_weight_stat_known},
+             {"readable", 0, 1, oxp_fn_readable, false, 0, NULL},
+             {"twin", 0, 1, oxp_fn_twin, false, 0, NULL},
+             {"nth", 2, 2, fn_nth, true, 0, NULL},
+             {"product", 1, 1, fn_product, true, 0, NULL},
+             {"length", 1, 1, fn_length, true, 0, NULL},
+             {"has", 2, 2, fn_has, true, 0, NULL},
+             {"words-from", 2, 2, fn_words_from, true, 0, NULL},
+             {"lowest", 1, 1, fn_lowest, false, 0, NULL},
+             {"highest", 1, 1, fn_highest, false, 0, NULL},
+             {"names", 1, 1, fn_names, false, 0, NULL},
+             {"min", 1, 16, fn_min, true, 0, NULL},
+             {"max", 1, 16, fn_max, true, 0, NULL},
+             {"human", 1, 1, fn_human, true, 0, NULL},
+             {"bytes", 1, 1, fn_bytes, true, 0, NULL},
+             {"seconds", 1, 1, fn_seconds, true, 0, NULL},
+             {"percent", 1, 1, fn_percent, true, 0, NULL},
+             {"short", 1, 1, fn_short, true, 0, NULL},
+             {"plural", 2, 3, fn_plural, true, 0, NULL},
+             {"if", 2, 3, fn_if, true, 0, NULL},
+             {"device", 1, 1, fn_device, true, 1, device_key},
+             {"peak", 1, 1, fn_peak, true, 1, type_name},
+             {"supports", 1, 1, fn_supports, true, 1, type_name}};
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
@@ -556,11 +571,21 @@ static void call(xmlXPathParserContextPtr c, int nargs) {
     xmlXPathErr(c, XPATH_UNKNOWN_FUNC_ERROR);
 }
 
-bool oxp_xpath_known(const char *name) {
+bool oxp_xpath_known(const char *name, int *least, int *most) {
+    for (size_t i = 0; i < TABLE_SIZE; i++)
+        if (!strcmp(table[i].name, name)) {
+            *least = table[i].min_args;
+            *most = table[i].max_args;
+            return true;
+        }
+    return false;
+}
+
+bool oxp_xpath_takes(const char *name, int n, const char *word) {
     for (size_t i = 0; i < TABLE_SIZE; i++)
         if (!strcmp(table[i].name, name))
-            return true;
-    return false;
+            return n != table[i].word_at || table[i].takes(word);
+    return true;
 }
 
 bool oxp_xpath_pure(const char *name) {

@@ -236,26 +236,45 @@ static double rank_stat(oxp_weight_stats *s, oxp_id tensor) {
 }
 
 /* ---- the statistics by name ---- */
+static const char *const of_all[] = {"min",        "max",   "abs_max",  "over_half",
+                                     "not_finite", "zeros", "sub_half", "vanish",
+                                     "mean",       "rms",   "outliers"};
+static const char *const by_channel[] = {"spread", "weak_channels", "int8_error",
+                                         "int8_channel_error"};
+enum {
+    N_OF_ALL = sizeof of_all / sizeof *of_all,
+    N_BY_CHANNEL = sizeof by_channel / sizeof *by_channel
+};
+
+static bool in_list(const char *const *list, size_t n, const char *what) {
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(list[i], what))
+            return true;
+    return false;
+}
+
+bool oxp_weight_stat_known(const char *what) {
+    return !strcmp(what, "rank") || in_list(of_all, N_OF_ALL, what) ||
+           in_list(by_channel, N_BY_CHANNEL, what);
+}
+
 static double whole_stat(const known *k, uint64_t count, const char *what) {
     const oxp_tensor_stats *r = &k->range;
     double n = (double)count, rms = k->finite ? sqrt(k->energy / (double)k->finite) : NAN;
-    const struct {
-        const char *name;
-        double value;
-    } table[] = {{"min", r->min},
-                 {"max", r->max},
-                 {"abs_max", r->abs_max},
-                 {"over_half", (double)r->n_over_half},
-                 {"not_finite", (double)r->n_nan + (double)r->n_inf},
-                 {"zeros", (double)r->n_zero / n},
-                 {"sub_half", (double)r->n_sub_half / n},
-                 {"vanish", (double)r->n_zero_half / n},
-                 {"mean", k->finite ? k->sum / (double)k->finite : NAN},
-                 {"rms", rms},
-                 {"outliers", rms > 0 ? r->abs_max / rms : NAN}};
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (!strcmp(table[i].name, what))
-            return table[i].value;
+    const double values[N_OF_ALL] = {r->min,
+                                     r->max,
+                                     r->abs_max,
+                                     (double)r->n_over_half,
+                                     (double)r->n_nan + (double)r->n_inf,
+                                     (double)r->n_zero / n,
+                                     (double)r->n_sub_half / n,
+                                     (double)r->n_zero_half / n,
+                                     k->finite ? k->sum / (double)k->finite : NAN,
+                                     rms,
+                                     rms > 0 ? r->abs_max / rms : NAN};
+    for (size_t i = 0; i < N_OF_ALL; i++)
+        if (!strcmp(of_all[i], what))
+            return values[i];
     return NAN;
 }
 
@@ -306,19 +325,15 @@ static double channel_stat(oxp_weight_stats *s, const known *k, const char *what
 }
 
 double oxp_weight_stat(oxp_weight_stats *s, oxp_id tensor, const char *what, int axis) {
-    static const char *const by_channel[] = {"spread", "weak_channels", "int8_error",
-                                             "int8_channel_error"};
     if (!readable(s, tensor) || !oxp_dtype_is_float(oxp_tensor_at(s->m, tensor)->dtype))
         return NAN;
     const oxp_tensor *t = oxp_tensor_at(s->m, tensor);
     if (!strcmp(what, "rank"))
         return rank_stat(s, tensor);
-    for (size_t i = 0; i < sizeof by_channel / sizeof *by_channel; i++) {
-        if (strcmp(by_channel[i], what) != 0)
-            continue;
+    if (in_list(by_channel, N_BY_CHANNEL, what)) {
         axis = axis < 0 ? axis + t->rank : axis;
-        const known *k = axis >= 0 && axis < t->rank ? known_of(s, tensor, axis) : NULL;
-        return k ? channel_stat(s, k, what) : NAN;
+        const known *c = axis >= 0 && axis < t->rank ? known_of(s, tensor, axis) : NULL;
+        return c ? channel_stat(s, c, what) : NAN;
     }
     const known *k = known_of(s, tensor, -1);
     return k ? whole_stat(k, t->count, what) : NAN;

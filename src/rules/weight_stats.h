@@ -15,6 +15,7 @@ typedef struct oxp_weight_stats oxp_weight_stats;
 
 /* Results live in `arena`. */
 oxp_weight_stats *oxp_weight_stats_new(const oxp_model *m, oxp_arena *arena);
+bool oxp_weight_stat_known(const char *what);
 /* NaN: no such statistic, or the elements are absent, are no floats, or too many. */
 double oxp_weight_stat(oxp_weight_stats *s, oxp_id tensor, const char *what, int axis);
 /* The first initializer with the same type, dimensions and bytes as this one (the same one when

@@ -1,5 +1,6 @@
 /* worker.c - evaluates rules in the child and sends what it found to the parent. */
 #include "rules/worker.h"
+#include "rules/tokens.h"
 
 #include <errno.h>
 #include <libxml/xpathInternals.h>

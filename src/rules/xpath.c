@@ -1,4 +1,4 @@
-/* xpath.c - what an expression may hold, and how it is evaluated. */
+/* xpath.c - how expressions are compiled and evaluated. */
 #include "rules/xpath.h"
 
 #include <libxml/xpathInternals.h>
@@ -8,148 +8,7 @@
 
 #include "base/utf8.h"
 #include "base/xml_memory.h"
-
-enum { NESTING_MAX = 64 };
-
-static const char *const core_functions[] = {
-    "last", "position", "count", "id", "local-name", "namespace-uri", "name", "string", "concat",
-    "starts-with", "contains", "substring-before", "substring-after", "substring", "string-length",
-    "normalize-space", "translate", "boolean", "not", "true", "false", "lang", "number", "sum",
-    "floor", "ceiling", "round",
-    /* node tests and operators that a parenthesis may follow */
-    "node", "text", "comment", "processing-instruction", "and", "or", "div", "mod", NULL};
-
-static bool in_list(const char *const *list, const char *s, size_t n) {
-    for (; *list; list++)
-        if (strlen(*list) == n && !memcmp(*list, s, n))
-            return true;
-    return false;
-}
-
-static bool name_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.' || (unsigned char)c >= 0x80;
-}
-
-static bool name_start(char c) {
-    return name_char(c) && c != '-' && c != '.' && !(c >= '0' && c <= '9');
-}
-
-static size_t name_length(const char *p) {
-    size_t n = 0;
-    while (name_char(p[n]))
-        n++;
-    return n;
-}
-
-typedef struct lexer {
-    oxp_arena *arena;
-    const char *const *vars; /* NULL-terminated */
-    const char *why;
-} lexer;
-
-/* A name, perhaps with a prefix, at p: returns what follows it, NULL when it is refused. */
-static const char *check_name(lexer *x, const char *p) {
-    size_t n = name_length(p), prefix = 0;
-    const char *name = p, *q = p + n;
-    if (*q == ':' && q[1] != ':') {
-        prefix = n;
-        name = q + 1;
-        n = *name == '*' ? 1 : name_length(name);
-        q = name + n;
-    }
-    const char *after = q + strspn(q, " \t\r\n");
-    bool ours = prefix == 2 && !memcmp(p, "ox", 2);
-    if (prefix && !ours) {
-        x->why = oxp_sprintf(x->arena, "unknown prefix \"%s\"", oxp_memdup0(x->arena, p, prefix));
-        return NULL;
-    }
-    if (*after != '(')
-        return q;
-    const char *copy = oxp_memdup0(x->arena, name, n);
-    if (ours ? oxp_xpath_known(copy) : in_list(core_functions, name, n))
-        return q;
-    x->why = oxp_sprintf(x->arena, "unknown function \"%s%s\"", ours ? "ox:" : "", copy);
-    return NULL;
-}
-
-static const char *check_variable(lexer *x, const char *p) {
-    size_t n = name_length(p);
-    if (in_list(x->vars, p, n))
-        return p + n;
-    x->why = oxp_sprintf(x->arena, "unknown variable \"$%s\"", oxp_memdup0(x->arena, p, n));
-    return NULL;
-}
-
-/* Walks the tokens: evaluation may never reach a call, so each is looked at here. */
-static bool check_tokens(lexer *x, const char *expr) {
-    int depth = 0;
-    for (const char *p = expr; *p;) {
-        if (*p == '"' || *p == '\'') {
-            p = strchr(p + 1, *p);
-            if (!p) {
-                x->why = "a string without its closing quote";
-                return false;
-            }
-            p++;
-        } else if (*p == '$') {
-            p = check_variable(x, p + 1);
-        } else if (name_start(*p)) {
-            p = check_name(x, p);
-        } else if (*p >= '0' && *p <= '9') {
-            p += strspn(p, "0123456789.");
-        } else {
-            depth += (*p == '(' || *p == '[') - (*p == ')' || *p == ']');
-            if (depth > NESTING_MAX) {
-                x->why = "brackets nested more than 64 deep";
-                return false;
-            }
-            p++;
-        }
-        if (!p)
-            return false;
-    }
-    return true;
-}
-
-/* Names behind '@', operators and pure functions; no step into an element, no '.', '..' or '*'. */
-bool oxp_expr_is_bare(const char *expr) {
-    static const char *const operators[] = {
-        "and",     "or",     "div",    "mod",      "not",         "true",  "false", "number",
-        "boolean", "concat", "string", "contains", "starts-with", "floor", NULL};
-    for (const char *p = expr; *p;) {
-        size_t n = name_length(p);
-        if (*p == '"' || *p == '\'') {
-            p = strchr(p + 1, *p);
-            if (!p)
-                return false;
-            p++;
-        } else if (*p == '@' || *p == '$') {
-            p += 1 + name_length(p + 1);
-        } else if (*p >= '0' && *p <= '9') {
-            p += strspn(p, "0123456789.");
-        } else if (name_start(*p)) {
-            if (n == 2 && !memcmp(p, "ox:", 3)) {
-                char name[32];
-                size_t k = name_length(p + 3);
-                if (k >= sizeof name)
-                    return false;
-                memcpy(name, p + 3, k);
-                name[k] = 0;
-                if (!oxp_xpath_pure(name))
-                    return false;
-                p += 3 + k;
-            } else if (in_list(operators, p, n)) {
-                p += n;
-            } else
-                return false;
-        } else if (*p == '.' || *p == '*' || *p == '/' || *p == '[') {
-            return false;
-        } else
-            p++;
-    }
-    return true;
-}
+#include "rules/tokens.h"
 
 static void clean(char *out, size_t room, const char *text) {
     size_t n = 0, len = strlen(text);
@@ -165,20 +24,6 @@ static void clean(char *out, size_t room, const char *text) {
     while (n && out[n - 1] == ' ')
         n--;
     out[n] = 0;
-}
-
-void oxp_expr_attributes(oxp_arena *arena, const char *expr, const char ***list, size_t *n,
-                         size_t *cap) {
-    for (const char *p = expr; p && *p; p++) {
-        if (*p == '"' || *p == '\'')
-            p = strchr(p + 1, *p);
-        else if (*p == '@') {
-            *list = oxp_grow(arena, *list, cap, *n + 1, sizeof **list);
-            (*list)[(*n)++] = oxp_memdup0(arena, p + 1, name_length(p + 1));
-        }
-        if (!p)
-            return;
-    }
 }
 
 /* libxml2 gives XPath errors as codes only (xmlXPathError, from XML_XPATH_EXPRESSION_OK on). */
@@ -223,13 +68,13 @@ static void keep_error(void *arg, xmlErrorPtr e) {
 static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char *expr,
                        const char *const *vars) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
-    lexer x = {arena, vars, NULL};
+    const char *why = NULL;
     char error[256] = "";
     if (strlen(expr) > OXP_EXPR_MAX)
-        x.why = "an expression of more than 4,096 characters";
+        why = "an expression of more than 4,096 characters";
     else if (!expr[strspn(expr, " \t\r\n")])
-        x.why = "an empty expression";
-    else if (check_tokens(&x, expr)) {
+        why = "an empty expression";
+    else if (!(why = oxp_tokens_problem(arena, expr, vars))) {
         oxp_xml_begin(ctx, 0);
         xmlSetStructuredErrorFunc(error, keep_error);
         xmlXPathContextPtr c = xmlXPathNewContext(NULL);
@@ -237,12 +82,12 @@ static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char
         xmlSetStructuredErrorFunc(NULL, NULL);
         xmlXPathFreeContext(c);
         if (!e)
-            x.why = oxp_sprintf(arena, "%s", *error ? error : "not an XPath expression");
+            why = oxp_sprintf(arena, "%s", *error ? error : "not an XPath expression");
         xmlXPathFreeCompExpr(e);
         oxp_xml_check(ctx);
     }
-    if (x.why)
-        oxp_raise(ctx, OXP_E_RULE, "%s:%d: rule %s: %s in \"%.100s\"", r->file, line, r->id, x.why,
+    if (why)
+        oxp_raise(ctx, OXP_E_RULE, "%s:%d: rule %s: %s in \"%.100s\"", r->file, line, r->id, why,
                   expr);
 }
 

@@ -11,7 +11,8 @@
 #define OXP_OPS_MAX       10000000 /* steps of one evaluation (libxml2's opLimit) */
 #define OXP_SCRATCH_NODES 4096     /* elements that functions may add to a scratch document */
 
-/* Compiles every expression of the rule: syntax, functions, variables and prefixes.  Raises
+/* Compiles every expression of the rule: syntax, functions with the number and the words of their
+ * arguments, variables and prefixes.  Raises
  * OXP_E_RULE with file and line. */
 void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r);
 
@@ -43,11 +44,6 @@ void oxp_scratch_free(oxp_scratch *s);
  */
 bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id);
 void oxp_scratch_complete(oxp_scratch *s);
-/* Does the expression look at nothing but attributes of the context element? */
-bool oxp_expr_is_bare(const char *expr);
-/* Appends the names behind '@' in a bare expression to a list. */
-void oxp_expr_attributes(oxp_arena *arena, const char *expr, const char ***list, size_t *n,
-                         size_t *cap);
 void oxp_scratch_end(oxp_scratch *s);
 /* A scratch copy of a node, a value or the model; the same one when it is there already. */
 xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node);
@@ -60,8 +56,11 @@ const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o);
 
 /* The ox: functions (functions.c). */
 #define OXP_XPATH_NS "urn:onnxpert"
-bool oxp_xpath_known(const char *name); /* without prefix */
-bool oxp_xpath_pure(const char *name);  /* looks at its arguments and the device only */
+/* Is there such a function (without prefix)?  How many arguments it takes. */
+bool oxp_xpath_known(const char *name, int *least, int *most);
+/* May the n-th argument of it be this word?  True where any may. */
+bool oxp_xpath_takes(const char *name, int n, const char *word);
+bool oxp_xpath_pure(const char *name); /* looks at its arguments and the device only */
 void oxp_xpath_register(xmlXPathContextPtr c);
 
 #endif

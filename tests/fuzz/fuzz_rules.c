@@ -8,6 +8,7 @@
 #include "fuzz/fuzz.h"
 #include "onnxpert/onnxpert.h"
 #include "rules/rule.h"
+#include "rules/tokens.h"
 #include "rules/xpath.h"
 
 #define SUBJECT "fixtures/models/resnet_mini/model.onnx"
