@@ -74,8 +74,8 @@ END {
             tiny = m[key] < 0.03 && m[key] > -0.03
             small = p[key] < 0.03 && p[key] > -0.03 && (tiny || noise[key])
             right = p[key] * m[key] > 0
-            verdict = small ? "both within 3 %" : right ? "right" : "WRONG"
-            wrong += verdict == "WRONG"; signs++
+            verdict = small ? "both within 3 %" : noise[key] ? "none measured" : right ? "right" : "WRONG"
+            wrong += verdict == "WRONG"; none += verdict == "none measured"; signs++
             change = noise[key] ? "no difference" : sprintf("%+.1f %%", 100 * m[key])
             printf "| | %s | %s | %s | %.2f | %+.1f %% | %s | %s |\n", passes[k], ms(pa[key]), ms(ma[key]),
                 pa[key] / ma[key], 100 * p[key], change, verdict
@@ -85,5 +85,6 @@ END {
     for (i = 2; i <= n; i++) { e = errors[i]; for (j = i - 1; j && errors[j] > e; j--) errors[j + 1] = errors[j]; errors[j + 1] = e }
     printf "\nError of the projection over %d models and variants: median %.0f %%, 75th percentile %.0f %%, 90th %.0f %%, largest %.0f %%.\n",
         n, 100 * errors[int((n + 1) / 2)], 100 * errors[int(n * .75 + .5)], 100 * errors[int(n * .9 + .5)], 100 * errors[n]
-    printf "Sign of the change: right, or both within 3 %%, in %d of %d.\n", signs - wrong, signs
+    printf "Sign of the change: right, or both within 3 %%, in %d of %d; wrong in %d; a change projected where none was measured in %d.\n",
+        signs - wrong - none, signs, wrong, none
 }' "$rows"
