@@ -265,8 +265,8 @@ static void scale_point(const oxp_analysis *a, int64_t from, const oxp_device *d
                         oxp_dtype precision, oxp_batch_point *p) {
     double scale = (double)p->batch / (double)from;
     p->valid = true;
-    p->flops = (uint64_t)((double)oxp_sat_add(a->totals.flops, a->totals.int_ops) * scale);
-    p->peak_activation_bytes = (uint64_t)((double)a->totals.peak_activation_bytes * scale);
+    p->flops = oxp_scaled(oxp_sat_add(a->totals.flops, a->totals.int_ops), scale);
+    p->peak_activation_bytes = oxp_scaled(a->totals.peak_activation_bytes, scale);
     p->memory_bytes = oxp_memory_scaled(a, precision, scale);
     oxp_latency_sum sum = {0};
     if (d != NULL)
@@ -291,8 +291,12 @@ bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t b
     return *out != NULL;
 }
 
+/* Only sizes in rising order have something beyond one of them. */
 static void find_knee(oxp_batch_sweep *s) {
     s->knee = s->n_points;
+    for (size_t i = 1; i < s->n_points; i++)
+        if (s->points[i].batch <= s->points[i - 1].batch)
+            return;
     for (size_t i = 0; i < s->n_points && s->points[i].valid; i++) {
         double best = s->points[i].throughput;
         if (best <= 0)

@@ -249,9 +249,9 @@ double oxp_latency(const oxp_analysis *a, const oxp_device *d, oxp_dtype precisi
     return s.seconds;
 }
 
-static uint64_t scaled(uint64_t v, double factor) {
+uint64_t oxp_scaled(uint64_t v, double factor) {
     double x = (double)v * factor;
-    return x >= 18446744073709549568.0 ? UINT64_MAX : (uint64_t)(x + 0.5);
+    return v == UINT64_MAX || x >= 18446744073709549568.0 ? UINT64_MAX : (uint64_t)(x + 0.5);
 }
 
 /* What is left of the activations' bytes when floats take `precision`: they have the type that most
@@ -280,9 +280,9 @@ uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double sc
             if (oxp_dtype_is_float((oxp_dtype)t) && count > 0 && bits > to)
                 weights -= (uint64_t)((double)count * (bits - to) / 8.0);
         }
-        peak = scaled(peak, narrowed(a, precision));
+        peak = oxp_scaled(peak, narrowed(a, precision));
     }
-    return oxp_sat_add(weights, scaled(peak, scale));
+    return oxp_sat_add(weights, oxp_scaled(peak, scale));
 }
 
 uint64_t oxp_memory_needed(const oxp_analysis *a, oxp_dtype precision) {

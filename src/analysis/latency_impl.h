@@ -9,6 +9,8 @@
 void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, size_t n_devices,
                      oxp_dtype precision, double scale, oxp_latency_sum *sums,
                      oxp_node_latency *nodes);
+/* v * factor, rounded; UINT64_MAX (unknown) stays that, and so does what exceeds it. */
+uint64_t oxp_scaled(uint64_t v, double factor);
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale);
 
 /* The model analysed again at this batch (*out in `arena`, *scale 1), or where the file fixes the

@@ -78,6 +78,8 @@ oxp_model *oxp_cli_open(oxp_cli *cli, const char *path);
 const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena *arena);
 /* Diagnostics from number `from` on to stderr, unless --quiet (errors always). */
 void oxp_cli_diagnostics(oxp_cli *cli, size_t from);
+/* The same of messages about the argument of this number. */
+void oxp_cli_diagnostics_of(oxp_cli *cli, size_t arg, size_t from, size_t to);
 /* Before any work: --format exists and makes sense for this kind of report, and `path` (NULL: none)
  * would not overwrite an argument, OUT or, when m is given, a data file of the model.  Raises
  * OXP_E_USAGE. */

@@ -45,13 +45,14 @@ const oxp_analysis *oxp_cli_analyze(oxp_cli *cli, const oxp_model *m, oxp_arena 
     return a;
 }
 
-void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
+void oxp_cli_diagnostics_of(oxp_cli *cli, size_t arg, size_t from, size_t to) {
     static const char *const word[] = {"note", "warning", "error"};
-    if (cli->hidden > from && !cli->quiet)
+    size_t hidden = cli->hidden < to ? cli->hidden : to;
+    if (hidden > from && !cli->quiet)
         fprintf(stderr, "onnxpert: %zu messages on reading the model have names: not shown\n",
-                cli->hidden - from);
-    from = cli->hidden > from ? cli->hidden : from;
-    for (size_t i = from; i < oxp_diag_count(cli->ctx); i++) {
+                hidden - from);
+    from = hidden > from ? hidden : from;
+    for (size_t i = from; i < to; i++) {
         const oxp_diag *d = oxp_diag_at(cli->ctx, i);
         if (cli->quiet && d->severity != OXP_ERROR)
             continue;
@@ -59,11 +60,15 @@ void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
                                  *d->where ? ": " : "", d->text);
         fputs("onnxpert: ", stderr);
         if (cli->n_args)
-            oxp_cli_print_safe(stderr, cli->redact ? "model" : cli->args[0]);
+            oxp_cli_print_safe(stderr, cli->redact ? "model" : cli->args[arg]);
         fputs(cli->n_args ? ": " : "", stderr);
         oxp_cli_print_safe(stderr, line);
         fputc('\n', stderr);
     }
+}
+
+void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
+    oxp_cli_diagnostics_of(cli, 0, from, oxp_diag_count(cli->ctx));
 }
 
 /* Colour is for terminals, unless the user says otherwise. */

@@ -81,6 +81,8 @@ static const char *name_data(save *s, const char *wanted) {
 static bool same_folder(const save *s) {
     struct stat a, b;
     const char *slash = strrchr(s->m->path, '/');
+    if (!strcmp(s->m->path, "-"))
+        return false; /* standard input has no folder */
     const char *from =
         slash ? oxp_memdup0(s->arena, s->m->path, (size_t)(slash + 1 - s->m->path)) : ".";
     return stat(from, &a) == 0 && stat(*s->folder ? s->folder : ".", &b) == 0 &&

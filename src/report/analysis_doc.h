@@ -13,8 +13,9 @@ const char *oxp_plural(uint64_t n);                                      /* "" f
 const char *oxp_at_least(const oxp_totals *t);                           /* "at least " or "" */
 const char *oxp_params_text(oxp_arena *a, uint64_t n);                   /* "5,998", "11.7 M" */
 const char *oxp_share_text(oxp_arena *a, uint64_t part, uint64_t whole); /* "12 %", "< 0.1 %" */
-const char *oxp_fits_text(uint64_t needed, uint64_t there); /* "yes", "no", "unknown" */
-const char *oxp_runs_text(oxp_arena *a, double seconds);    /* runs a second */
-const char *oxp_family_title(const char *family);           /* "Transformer" */
+/* "yes", "no", "unknown"; a lower bound cannot say yes. */
+const char *oxp_fits_text(const oxp_card *c, uint64_t needed, uint64_t there);
+const char *oxp_runs_text(oxp_arena *a, double seconds); /* runs a second */
+const char *oxp_family_title(const char *family);        /* "Transformer" */
 
 #endif

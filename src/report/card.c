@@ -94,13 +94,24 @@ static void choose(oxp_card *c) {
         c->recommended = c->best;
 }
 
+static bool open_sizes(const oxp_analysis *a) {
+    bool open = a->totals.partial;
+    size_t n = oxp_value_count(a->model);
+    for (oxp_id v = 0; v < n && !open; v++)
+        open = a->values[v].activation && a->values[v].bytes == UINT64_MAX &&
+               oxp_value_at(a->model, v)->live &&
+               oxp_value_at(a->model, v)->graph == OXP_MAIN_GRAPH;
+    return open;
+}
+
 static void compare_devices(oxp_card *c) {
     const oxp_device *const *list;
     c->n_devices = oxp_device_list(c->arena, &list);
     oxp_device_row *rows = OXP_NEWS(c->arena, c->n_devices + 1, oxp_device_row);
     for (size_t i = 0; i < c->n_devices; i++) {
         rows[i].device = list[i];
-        rows[i].fits = c->memory != UINT64_MAX && c->memory <= list[i]->memory;
+        rows[i].fits =
+            c->memory != UINT64_MAX && !c->memory_at_least && c->memory <= list[i]->memory;
         if (c->device == NULL && strcmp(list[i]->id, "t4") == 0)
             c->device = list[i];
     }
@@ -132,6 +143,7 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
     c->insight = oxp_insight_of(a, arena);
     c->in_main = oxp_graphs_of_main(a->model, arena);
     c->memory = oxp_memory_needed(a, OXP_UNDEFINED);
+    c->memory_at_least = open_sizes(a);
     c->machine = oxp_machine_of(arena);
     compare_devices(c);
     c->sweep = oxp_sweep_batch(a, opts, c->device, OXP_UNDEFINED, batches, n_batches, arena);

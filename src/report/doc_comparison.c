@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/intern.h"
+#include "report/analysis_doc.h"
 #include "report/comparison.h"
 #include "report/parts.h"
 
@@ -12,6 +13,17 @@ typedef struct page {
     oxp_arena *a;
 } page;
 
+/* A change in per cent; one that is not nothing does not read like nothing, and what is left does
+ * not read like all gone. */
+static const char *per_cent(oxp_arena *a, double percent) {
+    if (percent < 0.05 && percent > -0.05)
+        return percent == 0 ? "same" : percent < 0 ? "> -0.1 %" : "< +0.1 %";
+    if (percent < -99.95 && percent > -100)
+        return "< -99.9 %";
+    bool fine = fabs(percent) < 9.95 || (percent <= -99.5 && percent > -100);
+    return oxp_sprintf(a, "%+.*f %%", fine ? 1 : 0, percent);
+}
+
 static const char *change(oxp_arena *a, uint64_t before, uint64_t now) {
     if (before == UINT64_MAX || now == UINT64_MAX)
         return "unknown";
@@ -20,12 +32,13 @@ static const char *change(oxp_arena *a, uint64_t before, uint64_t now) {
     if (!before)
         return "new";
     double percent = 100.0 * ((double)now - (double)before) / (double)before;
-    return oxp_sprintf(a, "%+.*f %%", fabs(percent) < 9.95 ? 1 : 0, percent);
+    return per_cent(a, percent);
 }
 
-/* One metric: before, projected, achieved and what was achieved in per cent. */
+/* One metric: before, projected, achieved and what was achieved in per cent.  open: what cannot be
+ * known of a graph is missing from it. */
 static void metric(page *p, const char *name, const char *(*human)(oxp_arena *, uint64_t),
-                   size_t offset) {
+                   size_t offset, bool open) {
     const oxp_comparison *c = p->c;
     const oxp_side *sides[] = {c->before, c->projected, c->after};
     const char *cells[5] = {name, "-", "-", "-", "-"};
@@ -33,10 +46,16 @@ static void metric(page *p, const char *name, const char *(*human)(oxp_arena *, 
     for (int i = 0; i < 3; i++)
         if (sides[i]) {
             memcpy(&v[i], (const char *)&sides[i]->totals + offset, sizeof v[i]);
-            cells[i + 1] = human(p->a, v[i]);
+            const char *bound = open ? oxp_at_least(&sides[i]->totals) : "";
+            cells[i + 1] =
+                oxp_sprintf(p->a, "%s%s", v[i] == UINT64_MAX ? "" : bound, human(p->a, v[i]));
         }
-    if (c->after || c->projected)
-        cells[4] = change(p->a, v[0], c->after ? v[2] : v[1]);
+    const oxp_side *now = c->after ? c->after : c->projected;
+    if (now) {
+        uint64_t n = c->after ? v[2] : v[1];
+        bool bound = open && (*oxp_at_least(&c->before->totals) || *oxp_at_least(&now->totals));
+        cells[4] = change(p->a, v[0], bound && n != v[0] ? UINT64_MAX : n);
+    }
     oxp_doc_row(p->d, cells);
 }
 
@@ -55,7 +74,7 @@ static void latency_row(page *p) {
         }
     double now = c->after ? v[2] : v[1];
     if (v[0] > 0 && (c->after || c->projected))
-        cells[4] = oxp_sprintf(p->a, "%+.1f %%", 100 * (now - v[0]) / v[0]);
+        cells[4] = per_cent(p->a, 100 * (now - v[0]) / v[0]);
     oxp_doc_row(p->d, cells);
 }
 
@@ -66,14 +85,15 @@ static void summary_table(page *p) {
     oxp_block *b = oxp_doc_block(p->d, OXP_TABLE, 5);
     b->header = header;
     b->align = align;
-    metric(p, "nodes", oxp_thousands, offsetof(oxp_totals, nodes));
-    metric(p, "parameters", oxp_thousands, offsetof(oxp_totals, params));
-    metric(p, "weights", oxp_human_bytes, offsetof(oxp_totals, weight_bytes));
-    metric(p, "FLOPs", oxp_human_count, offsetof(oxp_totals, flops));
+    metric(p, "nodes", oxp_thousands, offsetof(oxp_totals, nodes), false);
+    metric(p, "parameters", oxp_thousands, offsetof(oxp_totals, params), false);
+    metric(p, "weights", oxp_human_bytes, offsetof(oxp_totals, weight_bytes), false);
+    metric(p, "FLOPs", oxp_human_count, offsetof(oxp_totals, flops), true);
     if (p->c->before->totals.int_ops || (p->c->after && p->c->after->totals.int_ops))
-        metric(p, "integer operations", oxp_human_count, offsetof(oxp_totals, int_ops));
-    metric(p, "peak activations", oxp_human_bytes, offsetof(oxp_totals, peak_activation_bytes));
-    metric(p, "bytes moved in a run", oxp_human_bytes, offsetof(oxp_totals, bytes_moved));
+        metric(p, "integer operations", oxp_human_count, offsetof(oxp_totals, int_ops), true);
+    metric(p, "peak activations", oxp_human_bytes, offsetof(oxp_totals, peak_activation_bytes),
+           true);
+    metric(p, "bytes moved in a run", oxp_human_bytes, offsetof(oxp_totals, bytes_moved), true);
     latency_row(p);
     if (p->c->after) {
         const char *cells[5] = {

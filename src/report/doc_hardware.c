@@ -3,10 +3,6 @@
 
 #include "report/analysis_doc.h"
 
-static const char *yes(bool b) {
-    return b ? "yes" : "no";
-}
-
 /* Parts of a whole in per cent, as precise as it makes sense. */
 static const char *percent(oxp_arena *a, double part) {
     double p = 100 * part;
@@ -23,11 +19,11 @@ static void chosen(oxp_doc *d, const oxp_card *c) {
     const oxp_latency_sum *l = &c->latency;
     oxp_doc_fact(d, "Device", "%s%s", c->device->name,
                  c->device_asked ? "" : " (an example; choose with --device)");
-    oxp_doc_fact(d, "Memory needed", "%s of %s", oxp_human_bytes(a, c->memory),
-                 oxp_human_bytes(a, c->device->memory));
-    oxp_doc_fact(d, "Fits", "%s", oxp_fits_text(c->memory, c->device->memory));
+    oxp_doc_fact(d, "Memory needed", "%s%s of %s", c->memory_at_least ? "at least " : "",
+                 oxp_human_bytes(a, c->memory), oxp_human_bytes(a, c->device->memory));
+    oxp_doc_fact(d, "Fits", "%s", oxp_fits_text(c, c->memory, c->device->memory));
     if (c->memory != UINT64_MAX)
-        oxp_doc_fact(d, "Memory saturation", "%s",
+        oxp_doc_fact(d, "Memory saturation", "%s%s", c->memory_at_least ? "at least " : "",
                      percent(a, (double)c->memory / (double)c->device->memory));
     if (l->seconds > 0) {
         oxp_doc_fact(d, "Latency", "%s%s", c->a->totals.unknown_nodes > 0 ? "at least " : "",
@@ -56,10 +52,10 @@ static void all_devices(oxp_doc *d, const oxp_card *c) {
     b->align = align;
     for (size_t i = 0; i < c->n_devices; i++) {
         const oxp_device_row *r = &c->devices[i];
-        bool too_big = c->memory != UINT64_MAX && !r->fits;
+        bool too_big = c->memory != UINT64_MAX && c->memory > r->device->memory;
         double s = too_big ? 0 : r->latency.seconds; /* what does not fit does not run */
         oxp_doc_row(d, (const char *[]){r->device->name, oxp_human_bytes(a, r->device->memory),
-                                        oxp_fits_text(c->memory, r->device->memory),
+                                        oxp_fits_text(c, c->memory, r->device->memory),
                                         s > 0 ? oxp_human_seconds(a, s) : "-", oxp_runs_text(a, s),
                                         s > 0 ? oxp_bottleneck(&r->latency) : "-"});
     }
@@ -68,13 +64,23 @@ static void all_devices(oxp_doc *d, const oxp_card *c) {
 static void requirement(oxp_doc *d, const oxp_card *c, const char *level, const oxp_device_row *r) {
     if (r == NULL)
         oxp_doc_fact(d, level, "%s",
-                     c->memory == UINT64_MAX ? "unknown: so is the memory that it needs"
-                                             : "none of the devices holds it");
+                     c->memory == UINT64_MAX || c->memory_at_least
+                         ? "unknown: so is the memory that it needs"
+                         : "none of the devices holds it");
     else if (r->latency.seconds <= 0)
         oxp_doc_fact(d, level, "%s", r->device->name);
     else
         oxp_doc_fact(d, level, "%s, %s a run", r->device->name,
                      oxp_human_seconds(d->arena, r->latency.seconds));
+}
+
+/* Is each size larger than the one before, and faster? */
+static bool rising(const oxp_batch_sweep *s) {
+    for (size_t i = 1; i < s->n_points; i++)
+        if (s->points[i].batch <= s->points[i - 1].batch ||
+            s->points[i].throughput <= s->points[i - 1].throughput)
+            return false;
+    return s->n_points > 1;
 }
 
 static void batches(oxp_doc *d, const oxp_card *c) {
@@ -101,7 +107,7 @@ static void batches(oxp_doc *d, const oxp_card *c) {
     if (s->knee < s->n_points)
         oxp_doc_para(d, "The knee is at %lld: beyond it throughput on %s gains less than 10 %%.",
                      (long long)s->points[s->knee].batch, c->device->name);
-    else
+    else if (s->points[s->n_points - 1].valid && rising(s))
         oxp_doc_para(d, "Throughput on %s still grows at the largest size.", c->device->name);
     oxp_block *b = oxp_doc_block(d, OXP_TABLE, 7);
     b->header = header;
@@ -117,7 +123,8 @@ static void batches(oxp_doc *d, const oxp_card *c) {
                                         p->seconds > 0 ? oxp_human_rate(a, p->throughput) : "-",
                                         oxp_human_count(a, p->flops),
                                         oxp_human_bytes(a, p->peak_activation_bytes),
-                                        oxp_human_bytes(a, p->memory_bytes), yes(p->fits)});
+                                        oxp_human_bytes(a, p->memory_bytes),
+                                        oxp_fits_text(c, p->memory_bytes, c->device->memory)});
     }
 }
 

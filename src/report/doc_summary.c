@@ -111,10 +111,12 @@ static void verdict(oxp_doc *d, const oxp_card *c) {
                  oxp_human_bytes(a, t->peak_activation_bytes));
     oxp_doc_fact(d, oxp_sprintf(a, "On %s", c->device->name), "%s%s", latency_text(c, a),
                  bound_text(c, a));
-    oxp_doc_fact(d, "Memory needed", "%s%s", oxp_human_bytes(a, c->memory),
-                 c->memory == UINT64_MAX          ? ""
-                 : c->memory <= c->device->memory ? ", fits"
-                                                  : ", does not fit");
+    const char *fits = oxp_fits_text(c, c->memory, c->device->memory);
+    oxp_doc_fact(d, "Memory needed", "%s%s%s", c->memory_at_least ? "at least " : "",
+                 oxp_human_bytes(a, c->memory),
+                 !strcmp(fits, "yes")  ? ", fits"
+                 : !strcmp(fits, "no") ? ", does not fit"
+                                       : "");
     d->lead = oxp_sprintf(a, "%s%s%s: %s parameter%s, %s, %s of weights, %s on %s",
                           oxp_family_title(c->insight->family), task ? ", " : "", task ? task : "",
                           oxp_params_text(a, t->params), oxp_plural(t->params), work_text(c, a),
@@ -149,8 +151,8 @@ static void costs(oxp_doc *d, const oxp_card *c) {
     if (t->int_ops > 0)
         integer = oxp_sprintf(a, " and %s integer operations", oxp_human_count(a, t->int_ops));
     if (c->memory != UINT64_MAX)
-        memory = oxp_sprintf(a, "; weights and peak activations together are %s",
-                             oxp_human_bytes(a, c->memory));
+        memory = oxp_sprintf(a, "; weights and peak activations together are %s%s",
+                             c->memory_at_least ? "at least " : "", oxp_human_bytes(a, c->memory));
     oxp_doc_para(d, "One run takes %s%s (%s multiply-adds)%s%s. The peak of activations is %s%s%s.",
                  oxp_at_least(t), oxp_human_unit(a, t->flops, "FLOPs"), oxp_human_count(a, t->macs),
                  integer, work, oxp_at_least(t), oxp_human_bytes(a, t->peak_activation_bytes),
@@ -172,7 +174,7 @@ static void half_precision(oxp_doc *d, const oxp_card *c) {
     const oxp_totals *t = &c->a->totals;
     uint64_t floats = t->params_by_dtype[OXP_FLOAT] + t->params_by_dtype[OXP_DOUBLE];
     if (c->latency.seconds <= 0 || t->params == UINT64_MAX || floats < t->params / 2 ||
-        t->params == 0)
+        t->params == 0 || c->memory_at_least || c->memory == UINT64_MAX)
         return;
     uint64_t memory = oxp_memory_needed(c->a, OXP_FLOAT16);
     const char *line;
@@ -276,20 +278,21 @@ static void where_it_fits(oxp_doc *d, const oxp_card *c) {
     oxp_arena *a = d->arena;
     if (c->latency.seconds <= 0)
         return;
-    oxp_doc_heading(d, 2, "Where it fits: %s needed", oxp_human_bytes(a, c->memory));
+    oxp_doc_heading(d, 2, "Where it fits: %s%s needed", c->memory_at_least ? "at least " : "",
+                    oxp_human_bytes(a, c->memory));
     oxp_block *b = oxp_doc_block(d, OXP_TABLE, 4);
     b->header = header;
     b->align = align;
     b->level = OXP_PAGE_ONLY | OXP_NARROW;
     for (size_t i = 0; i < c->n_devices; i++) {
         const oxp_device_row *r = &c->devices[i];
-        bool too_big = c->memory != UINT64_MAX && !r->fits;
+        bool too_big = c->memory != UINT64_MAX && c->memory > r->device->memory;
         const char *name = oxp_sprintf(a, "%s%s", r->device->name,
                                        r == c->best          ? " (fastest)"
                                        : r == c->recommended ? " (recommended)"
                                        : r == c->minimum     ? " (minimum)"
                                                              : "");
-        oxp_doc_row(d, (const char *[]){name, oxp_fits_text(c->memory, r->device->memory),
+        oxp_doc_row(d, (const char *[]){name, oxp_fits_text(c, c->memory, r->device->memory),
                                         too_big ? "-" : oxp_human_seconds(a, r->latency.seconds),
                                         too_big ? "-" : oxp_runs_text(a, r->latency.seconds)});
     }

@@ -26,8 +26,10 @@ const char *oxp_params_text(oxp_arena *a, uint64_t n) {
     return n < EXACT ? oxp_thousands(a, n) : oxp_human_count(a, n);
 }
 
-const char *oxp_fits_text(uint64_t needed, uint64_t there) {
-    return needed == UINT64_MAX ? "unknown" : needed <= there ? "yes" : "no";
+const char *oxp_fits_text(const oxp_card *c, uint64_t needed, uint64_t there) {
+    if (needed == UINT64_MAX || (c->memory_at_least && needed <= there))
+        return "unknown";
+    return needed <= there ? "yes" : "no";
 }
 
 const char *oxp_runs_text(oxp_arena *a, double seconds) {

@@ -331,8 +331,8 @@ static void emit_latency(const oxp_latency_sum *l, oxp_json *j) {
     oxp_json_double(j, "peak_ops", l->peak_ops);
 }
 
-static void emit_fits(oxp_json *j, uint64_t needed, uint64_t there) {
-    if (needed == UINT64_MAX)
+static void emit_fits(const oxp_card *c, oxp_json *j, uint64_t needed, uint64_t there) {
+    if (needed == UINT64_MAX || (c->memory_at_least && needed <= there))
         oxp_json_null(j, "fits");
     else
         oxp_json_bool(j, "fits", needed <= there);
@@ -346,7 +346,7 @@ static void emit_hardware(const oxp_card *c, oxp_json *j) {
     oxp_json_uint(j, "device_memory_bytes", c->device->memory);
     oxp_json_double(j, "bandwidth", c->device->bandwidth);
     oxp_json_uint(j, "memory_bytes", c->memory);
-    emit_fits(j, c->memory, c->device->memory);
+    emit_fits(c, j, c->memory, c->device->memory);
     oxp_json_double(j, "saturation",
                     c->memory == UINT64_MAX ? (double)NAN
                                             : (double)c->memory / (double)c->device->memory);
@@ -369,7 +369,7 @@ static void emit_hardware(const oxp_card *c, oxp_json *j) {
         oxp_json_string(j, "id", r->device->id);
         oxp_json_string(j, "name", r->device->name);
         oxp_json_uint(j, "memory_bytes", r->device->memory);
-        emit_fits(j, c->memory, r->device->memory);
+        emit_fits(c, j, c->memory, r->device->memory);
         emit_latency(&r->latency, j);
         oxp_json_end(j);
     }
@@ -404,7 +404,10 @@ static void emit_sweep(const oxp_card *c, oxp_json *j) {
             oxp_json_null(j, "latency_ms");
             oxp_json_null(j, "throughput");
         }
-        oxp_json_bool(j, "fits", p->fits);
+        if (p->valid)
+            emit_fits(c, j, p->memory_bytes, c->device->memory);
+        else
+            oxp_json_bool(j, "fits", false);
         oxp_json_end(j);
     }
     oxp_json_end(j);

@@ -23,6 +23,7 @@ typedef struct oxp_card {
     oxp_latency_sum latency;
     const oxp_node_latency *nodes; /* by node id */
     uint64_t memory;               /* weights and peak activations */
+    bool memory_at_least;          /* some activation has no known size: memory is a lower bound */
     oxp_machine machine;
     const oxp_device_row *devices; /* from the weakest to the strongest */
     size_t n_devices;

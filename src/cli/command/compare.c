@@ -17,10 +17,12 @@ static int run(oxp_cli *cli) {
     oxp_model *before = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "comparison", cli->output, before);
     c.before = oxp_side_of(oxp_cli_analyze(cli, before, cli->arena), c.device, cli->arena);
+    size_t told = oxp_diag_count(cli->ctx);
     oxp_model *after = oxp_cli_open(cli, cli->args[1]);
     c.after =
         oxp_side_of(oxp_analyze_remaining(after, bindings, n, cli->arena), c.device, cli->arena);
-    oxp_cli_diagnostics(cli, 0);
+    oxp_cli_diagnostics_of(cli, 0, 0, told);
+    oxp_cli_diagnostics_of(cli, 1, told, oxp_diag_count(cli->ctx));
     oxp_report r = oxp_report_comparison(&c);
     oxp_cli_render(cli, &r, cli->output, false);
     return oxp_diag_errors(cli->ctx) ? oxp_exit_code(OXP_E_FORMAT) : 0;
