@@ -65,6 +65,7 @@ void oxp_ctx_free(oxp_ctx *ctx) {
     run_deferred(ctx, 0);
     while (ctx->arenas)
         oxp_arena_free(ctx->arenas);
+    oxp_arena_drop_spares(ctx);
     free(ctx);
 }
 

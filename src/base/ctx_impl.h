@@ -21,7 +21,9 @@ typedef struct oxp_frame {
 #define OXP_DIAG_MAX  1000
 
 struct oxp_ctx {
-    size_t cap, used;    /* bytes of all arenas together */
+    size_t cap, used; /* bytes of all arenas together */
+    size_t spare;     /* and of the blocks that wait for the next arena (arena.c) */
+    struct block *spares;
     bool follows_files;  /* the ceiling is the default: it grows with every model opened */
     uint64_t file_bytes; /* of these models */
     oxp_arena *arenas;   /* list of all, newest first */
@@ -37,5 +39,8 @@ struct oxp_ctx {
 
 /* An arena that goes with its parent, if not before. */
 oxp_arena *oxp_arena_child(oxp_arena *parent) OXP_RETURNS_NONNULL;
+
+/* Gives the blocks that no arena holds back to the system. */
+void oxp_arena_drop_spares(oxp_ctx *ctx);
 
 #endif

@@ -24,7 +24,7 @@ static int64_t time_of_a_rule(const oxp_analysis *a) {
     return RULE_MS + (int64_t)(oxp_node_count(a->model) / NODES_PER_MS + bytes / BYTES_PER_MS);
 }
 
-typedef struct engine {
+struct oxp_evaluation {
     const oxp_rules *rules;
     const oxp_facts *facts;
     oxp_arena *arena;
@@ -32,14 +32,17 @@ typedef struct engine {
     oxp_rule_result *results;
     int fd;
     pid_t pid;
-    int status; /* how the last one ended */
+    int status;   /* how the last one ended */
+    size_t token; /* of the deferred stop */
+    size_t next;  /* rule to be told of */
     /* in milliseconds */
     int64_t rule_ms;    /* of processor time for a rule */
     int64_t left;       /* of processor time for all rules that are to come */
+    int64_t patience;   /* by the clock: to wait for all rules that are to come */
     int64_t deadline;   /* by the clock: when to look at what the rule that runs has used */
     int64_t last;       /* by the clock: when to give it up in any case */
-    int64_t cpu_before; /* of the worker when the rule started */
-} engine;
+    int64_t cpu_before; /* of the worker when the rule before was heard of */
+};
 
 static int64_t now_ms(void) {
     struct timespec t;
@@ -49,7 +52,7 @@ static int64_t now_ms(void) {
 
 /* Processor time of the worker: on a busy machine a rule is not late because others run.  0 when it
  * is gone. */
-static int64_t cpu_ms(const engine *e) {
+static int64_t cpu_ms(const oxp_evaluation *e) {
     struct timespec t;
     clockid_t clock;
     if (e->pid <= 0 || clock_getcpuclockid(e->pid, &clock) || clock_gettime(clock, &t))
@@ -58,7 +61,7 @@ static int64_t cpu_ms(const engine *e) {
 }
 
 /* Is the rule that runs out of time?  If not, the deadline moves to when it may be. */
-static bool out_of_time(engine *e) {
+static bool out_of_time(oxp_evaluation *e) {
     int64_t now = now_ms(), used = cpu_ms(e) - e->cpu_before;
     if (now >= e->last || used >= e->rule_ms)
         return true;
@@ -69,7 +72,7 @@ static bool out_of_time(engine *e) {
 }
 
 static void stop(void *arg) {
-    engine *e = arg;
+    oxp_evaluation *e = arg;
     if (e->pid > 0) {
         kill(e->pid, SIGKILL);
         while (waitpid(e->pid, &e->status, 0) < 0 && errno == EINTR)
@@ -81,7 +84,7 @@ static void stop(void *arg) {
     e->fd = -1;
 }
 
-static void start(engine *e, size_t first) {
+static void start(oxp_evaluation *e, size_t first) {
     int ends[2];
     if (pipe(ends))
         oxp_raise(e->ctx, OXP_E_IO, "rules: no pipe: %s", strerror(errno));
@@ -98,10 +101,11 @@ static void start(engine *e, size_t first) {
     close(ends[1]);
     e->fd = ends[0];
     e->pid = pid;
+    e->cpu_before = 0;
 }
 
 /* All n bytes before the deadline; false: too late (*late) or the worker is gone. */
-static bool receive(engine *e, void *out, size_t n, bool *late) {
+static bool receive(oxp_evaluation *e, void *out, size_t n, bool *late) {
     for (char *p = out; n;) {
         int64_t left = e->deadline - now_ms();
         struct pollfd f = {e->fd, POLLIN, 0};
@@ -125,7 +129,7 @@ static bool receive(engine *e, void *out, size_t n, bool *late) {
     return true;
 }
 
-static bool receive_result(engine *e, size_t expected, bool *late) {
+static bool receive_result(oxp_evaluation *e, size_t expected, bool *late) {
     oxp_rule_record head;
     oxp_rule_result *r = &e->results[expected];
     size_t n_values = oxp_node_count(e->facts->a->model);
@@ -157,40 +161,68 @@ static bool receive_result(engine *e, size_t expected, bool *late) {
     return true;
 }
 
+oxp_evaluation *oxp_rules_start(const oxp_rules *rules, const oxp_facts *facts, oxp_arena *arena) {
+    oxp_evaluation *e = OXP_NEW(arena, oxp_evaluation);
+    e->rules = rules;
+    e->facts = facts;
+    e->arena = arena;
+    e->ctx = oxp_arena_ctx(arena);
+    e->fd = -1;
+    e->results = OXP_NEWS(arena, rules->n + 1, oxp_rule_result);
+    e->rule_ms = time_of_a_rule(facts->a);
+    e->left = ALL_RULES * e->rule_ms;
+    e->patience = PATIENCE * e->left;
+    e->token = oxp_defer(e->ctx, stop, e);
+    if (rules->n)
+        start(e, 0);
+    return e;
+}
+
+/* The worker may be ahead, its results in the pipe: then nothing is waited for. */
+static void evaluate(oxp_evaluation *e, size_t i) {
+    oxp_rule_result *r = &e->results[i];
+    bool late = false;
+    if (e->left <= 0 || e->patience <= 0) {
+        r->failed = "not evaluated: the rules before it took all the time there is";
+        return;
+    }
+    if (e->fd < 0)
+        start(e, i);
+    int64_t before = now_ms();
+    e->deadline = before + e->rule_ms;
+    e->last = before + PATIENCE * e->rule_ms;
+    bool good = receive_result(e, i, &late);
+    e->patience -= now_ms() - before;
+    int64_t cpu = cpu_ms(e);
+    e->left -= cpu > e->cpu_before ? cpu - e->cpu_before : 0;
+    e->cpu_before = cpu;
+    if (good)
+        return;
+    stop(e);
+    if (WIFEXITED(e->status) && WEXITSTATUS(e->status) == OXP_WORKER_STARVED)
+        oxp_raise(e->ctx, OXP_E_NOMEM, "out of memory while rules were evaluated");
+    r->failed = late ? oxp_sprintf(e->arena, "stopped after %lld ms: it takes too long",
+                                   (long long)e->rule_ms)
+                     : "its evaluation ended the worker process";
+}
+
+const oxp_rule_result *oxp_rules_next(oxp_evaluation *e) {
+    if (e->next == e->rules->n) {
+        if (e->token != SIZE_MAX)
+            oxp_undefer(e->ctx, e->token, true);
+        e->token = SIZE_MAX;
+        return NULL;
+    }
+    oxp_rule_result *r = &e->results[e->next];
+    r->rule = e->rules->items[e->next];
+    evaluate(e, e->next++);
+    return r;
+}
+
 const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *facts,
                                      oxp_arena *arena) {
-    engine e = {.rules = rules, .facts = facts, .arena = arena, .fd = -1};
-    e.ctx = oxp_arena_ctx(arena);
-    e.results = OXP_NEWS(arena, rules->n + 1, oxp_rule_result);
-    e.rule_ms = time_of_a_rule(facts->a);
-    e.left = ALL_RULES * e.rule_ms;
-    int64_t end = now_ms() + PATIENCE * e.left;
-    size_t token = oxp_defer(e.ctx, stop, &e);
-    for (size_t i = 0; i < rules->n; i++) {
-        oxp_rule_result *r = &e.results[i];
-        r->rule = rules->items[i];
-        bool late = false;
-        if (e.left <= 0 || now_ms() >= end) {
-            r->failed = "not evaluated: the rules before it took all the time there is";
-            continue;
-        }
-        if (e.fd < 0)
-            start(&e, i);
-        e.deadline = now_ms() + e.rule_ms;
-        e.last = now_ms() + PATIENCE * e.rule_ms;
-        e.cpu_before = cpu_ms(&e);
-        bool good = receive_result(&e, i, &late);
-        int64_t used = cpu_ms(&e) - e.cpu_before;
-        e.left -= used > 0 ? used : 0;
-        if (!good) {
-            stop(&e);
-            if (WIFEXITED(e.status) && WEXITSTATUS(e.status) == OXP_WORKER_STARVED)
-                oxp_raise(e.ctx, OXP_E_NOMEM, "out of memory while rules were evaluated");
-            r->failed = late ? oxp_sprintf(arena, "stopped after %lld ms: it takes too long",
-                                           (long long)e.rule_ms)
-                             : "its evaluation ended the worker process";
-        }
-    }
-    oxp_undefer(e.ctx, token, true);
-    return e.results;
+    oxp_evaluation *e = oxp_rules_start(rules, facts, arena);
+    while (oxp_rules_next(e))
+        ;
+    return e->results;
 }

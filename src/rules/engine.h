@@ -18,8 +18,15 @@ typedef struct oxp_rule_result {
     size_t n_details;
 } oxp_rule_result;
 
-/* Results in the order of the rules, in `arena`.  Each rule has its deadline; one that runs past it
- * (or takes the worker down) has `failed` set, and the rest go on in a new worker. */
+typedef struct oxp_evaluation oxp_evaluation;
+
+/* Starts a worker on the rules; the caller goes on with its own work meanwhile. */
+oxp_evaluation *oxp_rules_start(const oxp_rules *rules, const oxp_facts *facts, oxp_arena *arena);
+/* The result of the next rule, in the order of the rules and in the arena of the start; NULL: that
+ * was all, and there is no worker any more.  Each rule has its deadline; one that runs past it (or
+ * takes the worker down) has `failed` set, and the rest go on in a new worker. */
+const oxp_rule_result *oxp_rules_next(oxp_evaluation *e);
+/* All of them, one after the other. */
 const oxp_rule_result *oxp_rules_run(const oxp_rules *rules, const oxp_facts *facts,
                                      oxp_arena *arena);
 

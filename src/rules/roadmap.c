@@ -34,7 +34,7 @@ static bool project(oxp_advice *a, oxp_item *it) {
         return true;
     oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
     const char *why;
-    oxp_model *copy = oxp_model_clone(a->m);
+    oxp_model *copy = p->pass ? oxp_model_clone(a->m) : NULL;
     bool changed = oxp_whatif_apply(&a->w, copy, it->result, &types, &why);
     if (changed) {
         it->projected = true;
@@ -50,11 +50,11 @@ static bool project(oxp_advice *a, oxp_item *it) {
     return changed;
 }
 
-static void collect(oxp_advice *a, const oxp_rules *rules, const oxp_rule_result *results) {
+/* Items are projected while the worker evaluates the rules after theirs. */
+static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest) {
     a->items = OXP_NEWS(a->arena, rules->n + 1, oxp_item);
     a->dropped = OXP_NEWS(a->arena, rules->n + 1, oxp_skip);
-    for (size_t i = 0; i < rules->n; i++) {
-        const oxp_rule_result *r = &results[i];
+    for (const oxp_rule_result *r; (r = oxp_rules_next(rest)) != NULL;) {
         if (r->failed)
             oxp_diagnose(a->ctx, OXP_WARNING, "rule-failed", r->rule->id,
                          "%s:%d: the rule was left out: %s", r->rule->file, r->rule->line,
@@ -122,9 +122,17 @@ static void baseline(oxp_advice *a) {
     r->nodes = nodes;
     size_t told = oxp_diag_count(a->ctx);
     r->sweep = oxp_sweep_batch(an, &a->base, r->device, OXP_UNDEFINED, NULL, 0, a->arena);
-    oxp_whatif_prepare(&a->w);
-    r->baseline = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED}, a->arena);
     oxp_diag_truncate(a->ctx, told);
+}
+
+/* What projections are measured against; rules do not see it. */
+static void measure_baseline(oxp_advice *a) {
+    size_t told = oxp_diag_count(a->ctx);
+    oxp_whatif_prepare(&a->w);
+    a->r->baseline =
+        oxp_measure(&a->w, a->r->analysis, (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED}, a->arena);
+    oxp_diag_truncate(a->ctx, told);
+    oxp_weigh(a->r);
 }
 
 static void do_items(void *p) {
@@ -135,7 +143,6 @@ static void do_items(void *p) {
     a->base.n_bindings = a->opts->n_bindings;
     a->r->n_targets = oxp_targets_read(a->arena, a->opts, &a->r->targets);
     baseline(a);
-    oxp_weigh(a->r);
     const oxp_rules *rules = a->opts->rules ? a->opts->rules : oxp_rules_builtin(a->arena, false);
     oxp_facts *facts = oxp_facts_new(a->r->analysis, a->r->device, a->arena);
     facts->sweep = a->r->sweep;
@@ -144,7 +151,9 @@ static void do_items(void *p) {
     facts->generation =
         oxp_generation_of(a->r->analysis, &a->base, a->r->insight, a->r->device, a->arena);
     oxp_diag_truncate(a->ctx, told);
-    collect(a, rules, oxp_rules_run(rules, facts, a->arena));
+    oxp_evaluation *matches = oxp_rules_start(rules, facts, a->arena);
+    measure_baseline(a);
+    collect(a, rules, matches);
     oxp_phase *all = OXP_NEW(a->arena, oxp_phase);
     *all = (oxp_phase){.name = "", .items = a->items, .n_items = a->n_items};
     a->r->phases = all;

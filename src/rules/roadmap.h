@@ -170,11 +170,12 @@ void oxp_whatif_prepare(oxp_whatif *w);
 /* `arena`: scratch. */
 oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
                         oxp_arena *arena);
-/* Applies an item's projection to `copy` (a clone, patched so far); false: it changed nothing, *why
- * says so.  *types is changed where the projection sets one. */
+/* Applies an item's projection to `copy` (a clone, patched so far; NULL will do for one without a
+ * pass); false: it changed nothing, *why says so.  *types is changed where the projection sets one.
+ */
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
                       oxp_imagined *types, const char **why);
-/* The copy measured under the bindings that still hold. */
+/* The copy (NULL: the original) measured under the bindings that still hold. */
 oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types);
 
 /* The items alone, all in one phase that is not combined: for `optimize --auto`. */

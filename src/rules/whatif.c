@@ -262,6 +262,8 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
 }
 
 oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types) {
+    if (!copy)
+        return oxp_measure(w, w->analysis, types, w->arena);
     oxp_arena *scratch = oxp_arena_new(oxp_arena_ctx(w->arena));
     const oxp_analysis *a =
         oxp_analyze_remaining(copy, w->base->bindings, w->base->n_bindings, scratch);
