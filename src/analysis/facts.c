@@ -265,8 +265,8 @@ static uint64_t constant_inputs(const oxp_facts *f, const oxp_node *n) {
     return count;
 }
 
-/* The attributes of a node: `only` these (NULL-terminated; NULL: all of them), or, to complete an
- * element, all but those that it has. */
+/* The attributes of a node: `only` these (NULL-terminated; NULL: all of them), and, to add to an
+ * element (`rest`), none of those that it has. */
 typedef struct node_writer {
     xmlNodePtr e;
     const char *const *only;
@@ -274,12 +274,10 @@ typedef struct node_writer {
 } node_writer;
 
 static bool wants(const node_writer *w, const char *name) {
-    if (w->rest)
-        return !xmlHasProp(w->e, BAD_CAST name);
-    for (const char *const *p = w->only; p && *p; p++)
-        if (!strcmp(*p, name))
-            return true;
-    return !w->only;
+    bool listed = !w->only;
+    for (const char *const *p = w->only; p && *p && !listed; p++)
+        listed = !strcmp(*p, name);
+    return listed && !(w->rest && xmlHasProp(w->e, BAD_CAST name));
 }
 
 static void node_u64(const node_writer *w, const char *name, uint64_t v) {
@@ -377,6 +375,13 @@ xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id id,
     return let_go(f, e, token);
 }
 
+void oxp_facts_add(const oxp_facts *f, xmlNodePtr e, const char *const *names) {
+    oxp_mark mark = oxp_arena_mark(f->scratch);
+    node_writer w = {e, names, true};
+    put_node(f, &w, oxp_facts_id(e));
+    oxp_arena_rewind(f->scratch, mark);
+}
+
 void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e) {
     const oxp_node *n = oxp_node_at(f->a->model, oxp_facts_id(e));
     xmlDocPtr doc = e->doc;
@@ -427,7 +432,7 @@ static void put_sizes(xmlNodePtr e, const oxp_found *b) {
             put_i64(e, names[i], v[i]);
 }
 
-xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+xmlNodePtr oxp_facts_bare_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     const oxp_found *b = &f->insight->blocks[id];
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "block", NULL);
     if (!e)
@@ -437,8 +442,13 @@ xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
     put_text(e, "detail", b->detail ? b->detail : "");
     put_flag(e, "decomposed", b->decomposed);
     put_sizes(e, b);
+    return let_go(f, e, token);
+}
+
+void oxp_facts_add_members(const oxp_facts *f, xmlNodePtr e, oxp_id id) {
+    const oxp_found *b = &f->insight->blocks[id];
     for (uint32_t i = 0; i < b->n_nodes; i++) {
-        xmlNodePtr member = xmlNewDocNode(doc, NULL, BAD_CAST "member", NULL);
+        xmlNodePtr member = xmlNewDocNode(e->doc, NULL, BAD_CAST "member", NULL);
         if (!member)
             break;
         xmlAddChild(e, member);
@@ -448,6 +458,14 @@ xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
         put_text(member, "name", oxp_node_label(f->a->model, b->nodes[i], f->scratch));
         oxp_arena_rewind(f->scratch, mark);
     }
+}
+
+xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id id) {
+    xmlNodePtr e = oxp_facts_bare_block(f, doc, id);
+    if (!e)
+        return NULL;
+    size_t token = hold(f, e);
+    oxp_facts_add_members(f, e, id);
     return let_go(f, e, token);
 }
 

@@ -31,7 +31,11 @@ xmlNodePtr oxp_facts_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node);
 xmlNodePtr oxp_facts_bare_node(const oxp_facts *f, xmlDocPtr doc, oxp_id node,
                                const char *const *only);
 void oxp_facts_complete(const oxp_facts *f, xmlNodePtr e);
-/* A block of f->insight, by its index. */
+/* Adds those of the named attributes (NULL-terminated) that a bare node lacks. */
+void oxp_facts_add(const oxp_facts *f, xmlNodePtr e, const char *const *names);
+/* A block of f->insight, by its index; also in two steps: all its attributes, then its members. */
+xmlNodePtr oxp_facts_bare_block(const oxp_facts *f, xmlDocPtr doc, oxp_id block);
+void oxp_facts_add_members(const oxp_facts *f, xmlNodePtr e, oxp_id block);
 xmlNodePtr oxp_facts_block(const oxp_facts *f, xmlDocPtr doc, oxp_id block);
 xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc);
 /* A value as `name` ("in", "out", "input", "output"). */

@@ -302,3 +302,17 @@ void oxp_expr_attributes(oxp_arena *arena, const char *expr, const char ***list,
             return;
     }
 }
+
+bool oxp_expr_names_attributes(const char *expr) {
+    for (const char *p = expr; *p; p++) {
+        if (*p == '"' || *p == '\'') {
+            p = strchr(p + 1, *p);
+            if (!p)
+                return false;
+        } else if (*p == '@' && !name_length(p + 1))
+            return false;
+        else if (!strncmp(p, "attribute", 9) || !strncmp(p, "node()", 6))
+            return false;
+    }
+    return true;
+}

@@ -11,7 +11,9 @@ const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const char *c
 
 /* Does the expression look at nothing but attributes of the context element? */
 bool oxp_expr_is_bare(const char *expr);
-/* Appends the names behind '@' in a bare expression to a list. */
+/* Is every attribute that the expression looks at named behind an '@'? */
+bool oxp_expr_names_attributes(const char *expr);
+/* Appends the names behind '@' in an expression to a list. */
 void oxp_expr_attributes(oxp_arena *arena, const char *expr, const char ***list, size_t *n,
                          size_t *cap);
 

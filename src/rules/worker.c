@@ -88,6 +88,7 @@ typedef struct program {
     const char *const *detail;
     xmlXPathCompExprPtr *detail_exprs;
     size_t n_detail;
+    const char *const *told; /* attributes that the message and the gain name; NULL: maybe any */
 } program;
 
 static _Noreturn void fail(worker *w, const char *why) {
@@ -212,12 +213,16 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
     if (!oxp_scratch_begin(s, r->on, id))
         fail(w, *s->error ? s->error : "no memory");
     if (conditions_hold(w, s, r, p)) {
-        oxp_scratch_complete(s);
+        bool detail = p->n_detail && out->head.n_texts <= OXP_DETAILS_MAX;
+        if (detail || !p->told)
+            oxp_scratch_complete(s);
+        else
+            oxp_scratch_add(s, p->told);
         out->head.matched = 1;
         out->head.n_matches++;
         keep_evidence(w, r, id, out);
         keep_match(w, s, r, out);
-        if (p->n_detail && out->head.n_texts <= OXP_DETAILS_MAX)
+        if (detail)
             out->texts[out->head.n_texts++] =
                 fill_template(w, s, p->detail, p->detail_exprs, p->n_detail, r->detail_line);
     }
@@ -286,6 +291,24 @@ static const char *const *attributes_in_front(worker *w, const oxp_rule *r, cons
     return list;
 }
 
+/* What the message and the gain can know of a match. */
+static const char *const *attributes_told(worker *w, const oxp_rule *r) {
+    const char **list = NULL, *why;
+    size_t n = 0, cap = 0, n_parts;
+    const char *const *parts = oxp_template_parts(w->arena, r->message, &n_parts, &why);
+    for (size_t i = 1; parts && i < n_parts; i += 2) {
+        if (!oxp_expr_names_attributes(parts[i]))
+            return NULL;
+        oxp_expr_attributes(w->arena, parts[i], &list, &n, &cap);
+    }
+    if (r->gain && !oxp_expr_names_attributes(r->gain))
+        return NULL;
+    oxp_expr_attributes(w->arena, r->gain, &list, &n, &cap);
+    list = oxp_grow(w->arena, list, &cap, n + 1, sizeof *list);
+    list[n] = NULL;
+    return list;
+}
+
 static void run_rule(worker *w, const oxp_rule *r, result *out) {
     oxp_scratch s;
     program p = {.n_detail = 0};
@@ -300,6 +323,7 @@ static void run_rule(worker *w, const oxp_rule *r, result *out) {
         p.bare[i] = oxp_expr_is_bare(r->steps[i].expr);
     }
     s.only = attributes_in_front(w, r, &p);
+    p.told = attributes_told(w, r);
     if (r->detail)
         p.detail_exprs = compile_template(w, &s, r->detail, &p.detail, &p.n_detail);
     out->doc = xmlNewDoc(BAD_CAST "1.0");

@@ -231,7 +231,8 @@ static xmlNodePtr context_element(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
         return adopt(s, oxp_facts_value(s->facts, s->doc, "tensor", id));
     case OXP_ON_BLOCK:
         s->block = id;
-        return adopt(s, oxp_facts_block(s->facts, s->doc, id));
+        s->bare = true;
+        return adopt(s, oxp_facts_bare_block(s->facts, s->doc, id));
     case OXP_ON_MODEL:
         break;
     }
@@ -239,9 +240,16 @@ static xmlNodePtr context_element(oxp_scratch *s, oxp_rule_on on, oxp_id id) {
 }
 
 void oxp_scratch_complete(oxp_scratch *s) {
-    if (s->bare)
+    if (s->bare && s->block != OXP_NONE)
+        oxp_facts_add_members(s->facts, s->xp->node, s->block);
+    else if (s->bare)
         oxp_facts_complete(s->facts, s->xp->node);
     s->bare = false;
+}
+
+void oxp_scratch_add(oxp_scratch *s, const char *const *names) {
+    if (s->bare && s->block == OXP_NONE)
+        oxp_facts_add(s->facts, s->xp->node, names);
 }
 
 bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id) {

@@ -29,8 +29,8 @@ typedef struct oxp_scratch {
     xmlDocPtr doc;
     xmlNodePtr root;
     size_t n_nodes;
-    bool bare;               /* the context element, a node, has only some attributes yet: */
-    const char *const *only; /* these */
+    bool bare;               /* the context element is not complete: of a block the members lack, */
+    const char *const *only; /* and of a node all but these attributes */
     xmlDocPtr *summary;      /* of the worker: the model's element for ox:model(), made once */
     oxp_id block;            /* of the context element, for rules on blocks */
     struct oxp_weight_stats **stats; /* of the worker; made when first asked for */
@@ -40,10 +40,12 @@ typedef struct oxp_scratch {
 bool oxp_scratch_init(oxp_scratch *s, const oxp_facts *f, oxp_arena *arena);
 void oxp_scratch_free(oxp_scratch *s);
 /* A new document whose context is the model, a node, a tensor (a value's id) or a block.  A node
- * has only the attributes s->only at first: oxp_scratch_complete adds the rest and what is inside.
- */
+ * has only the attributes s->only at first, a block no members: oxp_scratch_complete adds the rest
+ * and what is inside. */
 bool oxp_scratch_begin(oxp_scratch *s, oxp_rule_on on, oxp_id id);
 void oxp_scratch_complete(oxp_scratch *s);
+/* Adds these attributes (NULL-terminated) to a node that has only some. */
+void oxp_scratch_add(oxp_scratch *s, const char *const *names);
 void oxp_scratch_end(oxp_scratch *s);
 /* A scratch copy of a node, a value or the model; the same one when it is there already. */
 xmlNodePtr oxp_scratch_node(oxp_scratch *s, oxp_id node);
