@@ -27,6 +27,16 @@ static double held_by_products(const oxp_analysis *a) {
     return a->totals.weight_bytes ? fmin(1, held / (double)a->totals.weight_bytes) : 0;
 }
 
+/* The model in these types: as an item has it already, or measured now. */
+static oxp_metrics imagined(const oxp_advice *a, oxp_dtype precision, oxp_dtype weights) {
+    for (size_t i = 0; i < a->n_items; i++) {
+        const oxp_rule_projection *p = &a->items[i].rule->projection;
+        if (a->items[i].projected && !p->pass && p->precision == precision && p->weights == weights)
+            return a->items[i].after;
+    }
+    return oxp_measure(&a->w, a->r->analysis, (oxp_imagined){precision, weights}, a->arena);
+}
+
 void oxp_sweep_precision(oxp_advice *a) {
     static const oxp_dtype types[] = {OXP_FLOAT16, OXP_BFLOAT16, OXP_INT8};
     const oxp_analysis *an = a->r->analysis;
@@ -40,18 +50,17 @@ void oxp_sweep_precision(oxp_advice *a) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (oxp_dtype_bits(types[i]) >= oxp_dtype_bits(now))
             continue;
-        p[n++] = (oxp_sweep_point){
-            .label = oxp_dtype_name(types[i]),
-            .runs = true,
-            .native = oxp_device_supports(a->r->device, types[i]),
-            .metrics = oxp_measure(&a->w, an, (oxp_imagined){types[i], OXP_UNDEFINED}, a->arena)};
+        p[n++] = (oxp_sweep_point){.label = oxp_dtype_name(types[i]),
+                                   .runs = true,
+                                   .native = oxp_device_supports(a->r->device, types[i]),
+                                   .metrics = imagined(a, types[i], OXP_UNDEFINED)};
     }
     if (held_by_products(an) >= 0.5)
         p[n++] = (oxp_sweep_point){
             .label = oxp_sprintf(a->arena, "int4 weights, %s arithmetic", oxp_dtype_name(now)),
             .runs = true,
             .native = true,
-            .metrics = oxp_measure(&a->w, an, (oxp_imagined){OXP_UNDEFINED, OXP_INT4}, a->arena)};
+            .metrics = imagined(a, OXP_UNDEFINED, OXP_INT4)};
     a->r->precisions = p;
     a->r->n_precisions = n;
 }
