@@ -5,6 +5,7 @@
  * replaced needs a name for the moment between linkat and rename. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ enum { SLOTS = 16, N_FATAL = 3, N_QUIET = 2 };
 static struct {
     volatile sig_atomic_t used;
     int dir;
-    char name[64];
+    char name[NAME_MAX + 1];
 } slots[SLOTS];
 static const int fatal[N_FATAL] = {SIGINT, SIGTERM, SIGHUP};
 /* A file-size limit and a closed pipe are errors of write, not a death. */
@@ -92,7 +93,7 @@ static int guard(int dir, const char *name) {
             continue;
         slot = i;
         slots[i].dir = dir;
-        memcpy(slots[i].name, name, sizeof slots[i].name);
+        snprintf(slots[i].name, sizeof slots[i].name, "%s", name);
         slots[i].used = 1;
     }
     pthread_mutex_unlock(&lock);
@@ -346,4 +347,39 @@ void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len
     oxp_atomic_write(f, text, len);
     oxp_atomic_finish(f);
     oxp_arena_free(arena);
+}
+
+/* ---- drafts ---- */
+typedef struct doomed {
+    int dir, slot;
+    const char *base;
+} doomed;
+
+typedef struct drafts {
+    doomed *all;
+    size_t n;
+} drafts;
+
+static void remove_drafts(void *arg) {
+    drafts *d = arg;
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->all[i].slot >= 0)
+            slots[d->all[i].slot].used = 0;
+        unlinkat(d->all[i].dir, d->all[i].base, 0);
+        close(d->all[i].dir);
+    }
+    signals_end();
+}
+
+size_t oxp_doom(oxp_ctx *ctx, oxp_arena *arena, const char *const *paths, size_t n) {
+    drafts *d = OXP_NEW(arena, drafts);
+    d->all = OXP_NEWS(arena, n, doomed);
+    signals_begin();
+    size_t token = oxp_defer(ctx, remove_drafts, d);
+    for (size_t i = 0; i < n; i++) {
+        oxp_atomic where = {.ctx = ctx, .path = oxp_strdup(arena, paths[i])};
+        open_folder(&where, arena);
+        d->all[d->n++] = (doomed){where.dir, guard(where.dir, where.base), where.base};
+    }
+    return token;
 }

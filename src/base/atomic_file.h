@@ -33,6 +33,10 @@ void oxp_atomic_done(oxp_atomic *f);
 /* Synced, published and done: the end of a single file. */
 void oxp_atomic_finish(oxp_atomic *f);
 
+/* Drafts: files that exist and must not outlive this try.  They are removed by oxp_undefer(ctx,
+ * token, true), by leaving through a raise, and by SIGINT, SIGTERM or SIGHUP. */
+size_t oxp_doom(oxp_ctx *ctx, oxp_arena *arena, const char *const *paths, size_t n);
+
 /* A whole small file. */
 void oxp_write_file(oxp_ctx *ctx, const char *path, const char *text, size_t len);
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/intern.h"
 
 enum { HINTS_MAX = 24, ATTEMPTS_MAX = 120, DEPTH_MAX = 64, GROUND_ROUNDS = 8, TAKE_BACK_MAX = 8 };
@@ -47,12 +47,6 @@ typedef struct attempt {
     size_t n_excluded;
 } attempt;
 
-static void remove_files(void *arg) {
-    const oxp_saved *s = arg;
-    for (size_t i = 0; i < s->n_files; i++)
-        unlink(s->files[i]);
-}
-
 static void run_attempt(void *arg) {
     attempt *t = arg;
     healer *h = t->h;
@@ -71,7 +65,7 @@ static void run_attempt(void *arg) {
         s = oxp_save(r->model, h->opts->draft, &inside, saved);
     if (s != OXP_OK)
         oxp_reraise(h->ctx, s);
-    size_t token = oxp_defer(h->ctx, remove_files, saved);
+    size_t token = oxp_doom(h->ctx, h->arena, (const char *const *)saved->files, saved->n_files);
     size_t told = oxp_diag_count(h->ctx);
     s = oxp_open(&draft, h->ctx, h->opts->draft);
     if (s != OXP_OK)
