@@ -190,6 +190,16 @@ static const char *judge(const outcome *good, const outcome *o) {
     return NULL;
 }
 
+static void remove_scratch(void) {
+    static const char *const names[] = {"count", "out", "err"};
+    char path[4096];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", scratch, names[i]);
+        unlink(path);
+    }
+    rmdir(scratch);
+}
+
 int main(int argc, char **argv) {
     static outcome good, o;
     char template[] = "/tmp/onnxpert-faults-XXXXXX";
@@ -202,6 +212,7 @@ int main(int argc, char **argv) {
     scratch = mkdtemp(template);
     if (!scratch)
         die(template);
+    atexit(remove_scratch);
     run(0, false, &good);
     if (good.signal || good.code == 5) {
         fprintf(stderr, "undisturbed: exit %d\n%s", good.code, good.err);
