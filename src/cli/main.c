@@ -92,7 +92,7 @@ static int run_command(const oxp_command *c, int argc, char **argv) {
     j->argc = argc;
     j->argv = argv;
     j->cli.arena = oxp_arena_new(ctx);
-    j->cli.runs = j->cli.sets = -1; /* not given */
+    j->cli.runs = j->cli.sets = j->cli.time_limit = j->cli.memory_limit = -1; /* not given */
     oxp_status status = oxp_try(ctx, run, j);
     int code = j->code;
     if (status != OXP_OK) {

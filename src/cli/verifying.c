@@ -89,8 +89,9 @@ oxp_verify_opts oxp_cli_verify_opts(oxp_cli *cli, unsigned runs) {
     o.threads = within(cli, "--threads", cli->threads, 0, 1024);
     o.level = level(cli);
     o.level_given = true;
-    o.seconds = (double)cli->time_limit;
-    o.memory = (uint64_t)cli->memory_limit << 20;
+    o.seconds = cli->time_limit < 0 ? 0 : within(cli, "--time-limit", cli->time_limit, 1, 1000000);
+    if (cli->memory_limit >= 0)
+        o.memory = (uint64_t)within(cli, "--memory-limit", cli->memory_limit, 1, 1 << 30) << 20;
     o.fidelity = cli->lossy ? OXP_LOSSY : OXP_ROUNDING;
     o.tolerance = tolerance(cli);
     return o;

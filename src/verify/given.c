@@ -197,7 +197,7 @@ const char *const *oxp_input_folders(oxp_arena *arena, const char *folder, size_
     if (d)
         closedir(d);
     if (!*n)
-        oxp_raise(oxp_arena_ctx(arena), OXP_E_IO,
+        oxp_raise(oxp_arena_ctx(arena), OXP_E_UNSUPPORTED,
                   "%s: no input_0.npy or input_0.pb, here or in a folder below", folder);
     qsort(all, *n, sizeof *all, by_name);
     return all;

@@ -32,7 +32,7 @@ oxp_array *oxp_inputs_random(const oxp_analysis *a, uint64_t seed, unsigned set,
 /* input_0.npy / input_0.pb, ... from a folder; checked against the model's inputs. */
 oxp_array *oxp_inputs_read(const oxp_analysis *a, const char *folder, size_t *n, oxp_arena *arena);
 /* The folder itself when it holds input_0.*, else those of its subfolders that do, by name.  Raises
- * OXP_E_IO when there is none. */
+ * OXP_E_UNSUPPORTED when there is none. */
 const char *const *oxp_input_folders(oxp_arena *arena, const char *folder, size_t *n);
 
 /* One array from a .npy file (format 1.0 and 2.0, C order, little-endian) or a TensorProto file. */

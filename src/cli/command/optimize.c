@@ -132,10 +132,16 @@ static void check_verify_options(oxp_cli *cli) {
     const struct {
         const char *name;
         bool given;
-    } all[] = {{"--inputs", cli->inputs},     {"--labels", cli->labels},
-               {"--batch", cli->batches.n},   {"--sets", cli->sets >= 0},
-               {"--runs", cli->runs >= 0},    {"--opt-level", cli->opt_level},
-               {"--provider", cli->provider}, {"--tolerance", cli->tolerance},
+    } all[] = {{"--inputs", cli->inputs},
+               {"--labels", cli->labels},
+               {"--batch", cli->batches.n},
+               {"--sets", cli->sets >= 0},
+               {"--runs", cli->runs >= 0},
+               {"--opt-level", cli->opt_level},
+               {"--time-limit", cli->time_limit >= 0},
+               {"--memory-limit", cli->memory_limit >= 0},
+               {"--provider", cli->provider},
+               {"--tolerance", cli->tolerance},
                {"--lossy", cli->lossy}};
     if (cli->verify)
         (void)oxp_cli_verify_opts(cli, 0); /* mistakes are told before any work */

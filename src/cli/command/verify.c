@@ -24,6 +24,8 @@ static int runtime_info(oxp_cli *cli) {
 }
 
 static int run(oxp_cli *cli) {
+    if (cli->runtime_info && cli->format)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--runtime-info is text: it takes no --format");
     if (cli->runtime_info)
         return runtime_info(cli);
     if (cli->n_args != 2)
