@@ -78,6 +78,31 @@ static int follower(const batch *b, const oxp_type *x, const int64_t *v, int n, 
     return -1;
 }
 
+enum { TARGET_MAX = 64 };
+
+/* The elements of a Reshape's target: of a constant, or computed to the same for every batch; -1:
+ * they are not known. */
+static int target(const oxp_shape_job *j, const oxp_inferred *facts, oxp_id value, int64_t *v) {
+    oxp_id tensor = oxp_constant_of(j->m, value, false);
+    const oxp_fact *f = &facts->facts[value];
+    if (tensor != OXP_NONE) {
+        const oxp_tensor *t = oxp_tensor_at(j->m, tensor);
+        if (t->dtype != OXP_INT64 || t->count > TARGET_MAX || !oxp_tensor_readable(j->m, tensor))
+            return -1;
+        oxp_tensor_ints(j->m, tensor, 0, t->count, v);
+        return (int)t->count;
+    }
+    if (!f->elems || f->type.kind != OXP_KIND_TENSOR || f->type.elem != OXP_INT64 ||
+        f->type.rank != 1 || f->n_elems > TARGET_MAX)
+        return -1;
+    for (uint32_t i = 0; i < f->n_elems; i++) {
+        if (!f->elems[i].known || !oxp_dim_is_literal(f->elems[i].i))
+            return -1;
+        v[i] = f->elems[i].i;
+    }
+    return (int)f->n_elems;
+}
+
 static bool follow(const batch *b, const oxp_inferred *facts, oxp_id id) {
     oxp_shape_job *j = b->j;
     const oxp_node *n = oxp_node_at(j->m, id);
@@ -86,16 +111,13 @@ static bool follow(const batch *b, const oxp_inferred *facts, oxp_id id) {
         oxp_graph_at(j->m, n->graph)->kind == OXP_GRAPH_FUNCTION)
         return false;
     const oxp_type *x = &facts->facts[n->in[0]].type;
-    oxp_id tensor = oxp_constant_of(j->m, n->in[1], false), value = n->in[1], graph = n->graph;
-    if (tensor == OXP_NONE || x->kind != OXP_KIND_TENSOR || x->rank < 0 ||
-        oxp_tensor_at(j->m, tensor)->dtype != OXP_INT64 ||
-        oxp_tensor_at(j->m, tensor)->count > 64 || !oxp_tensor_readable(j->m, tensor))
-        return false;
-    int64_t v[64], becomes, dims[1] = {(int64_t)oxp_tensor_at(j->m, tensor)->count};
-    oxp_tensor_ints(j->m, tensor, 0, (uint64_t)dims[0], v);
-    int at = follower(b, x, v, (int)dims[0], &becomes);
+    oxp_id value = n->in[1], graph = n->graph;
+    int64_t v[TARGET_MAX], becomes, dims[1];
+    int count = x->kind == OXP_KIND_TENSOR && x->rank >= 0 ? target(j, facts, value, v) : -1;
+    int at = count < 0 ? -1 : follower(b, x, v, count, &becomes);
     if (at < 0)
         return false;
+    dims[0] = count;
     v[at] = becomes;
     oxp_patch *p = oxp_patch_new(j->run);
     oxp_id made = oxp_patch_tensor(p, oxp_value_at(j->m, value)->name, OXP_INT64, 1, dims, v,
