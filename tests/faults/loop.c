@@ -202,7 +202,7 @@ static void remove_scratch(void) {
 
 int main(int argc, char **argv) {
     static outcome good, o;
-    char template[] = "/tmp/onnxpert-faults-XXXXXX";
+    static char template[] = "/tmp/onnxpert-faults-XXXXXX"; /* for atexit, too */
     if (argc < 6) {
         fputs("usage: fault_loop KIND SHIM POINTS FOLDER PROGRAM ARGUMENTS...\n", stderr);
         return 2;
