@@ -8,6 +8,7 @@
 
 #include "analysis/memory.h"
 #include "analysis/weights.h"
+#include "base/safe_math.h"
 #include "base/utf8.h"
 #include "base/xml_memory.h"
 #include "onnxpert/advise.h"
@@ -554,6 +555,16 @@ static void add_blocks(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     put_u64(kv, "flops_with", f->generation->flops_cache);
 }
 
+/* Arithmetic of an operator's nodes that read stored weights. */
+static uint64_t flops_with_weights(const oxp_analysis *a, const char *op) {
+    uint64_t sum = 0;
+    for (oxp_id i = 0; i < oxp_node_count(a->model); i++)
+        if (a->nodes[i].params && oxp_node_at(a->model, i)->live &&
+            !strcmp(oxp_node_at(a->model, i)->op, op))
+            sum = oxp_sat_add(sum, a->nodes[i].flops);
+    return sum;
+}
+
 static void add_ops(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     for (size_t i = 0; i < f->a->n_by_op && i < OPS_MAX; i++) {
         const oxp_op_total *o = &f->a->by_op[i];
@@ -565,6 +576,8 @@ static void add_ops(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
         put_u64(x, "count", o->count);
         put_u64(x, "macs", o->macs);
         put_u64(x, "flops", o->flops);
+        if (o->params)
+            put_u64(x, "weight_flops", flops_with_weights(f->a, o->op));
         put_u64(x, "params", o->params);
         put_u64(x, "weight_bytes", o->weight_bytes);
         put_u64(x, "activation_bytes", o->activation_bytes);

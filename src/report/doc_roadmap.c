@@ -26,8 +26,7 @@ const char *oxp_page_times(oxp_arena *a, double before, double after) {
 }
 
 const char *oxp_page_rate(oxp_arena *a, double v) {
-    return v >= 1000 && v < 1e18 ? oxp_thousands(a, (uint64_t)(v + 0.5))
-                                 : oxp_sprintf(a, v >= 100 ? "%.0f" : "%.3g", v);
+    return oxp_human_rate(a, v);
 }
 
 const char *oxp_page_spread(oxp_arena *a, oxp_spread s) {

@@ -432,6 +432,12 @@ static void fn_seconds(xmlXPathParserContextPtr c, int nargs) {
     oxp_fn_push_text(c, oxp_human_seconds(oxp_fn_scratch(c)->arena, oxp_fn_pop_number(c)));
 }
 
+/* Of a second, as the reports' tables write rates. */
+static void fn_rate(xmlXPathParserContextPtr c, int nargs) {
+    (void)nargs;
+    oxp_fn_push_text(c, oxp_human_rate(oxp_fn_scratch(c)->arena, oxp_fn_pop_number(c)));
+}
+
 static void fn_percent(xmlXPathParserContextPtr c, int nargs) {
     (void)nargs;
     double v = 100 * oxp_fn_pop_number(c);
@@ -547,6 +553,7 @@ static const struct {
              {"human", 1, 1, fn_human, true, 0, NULL},
              {"bytes", 1, 1, fn_bytes, true, 0, NULL},
              {"seconds", 1, 1, fn_seconds, true, 0, NULL},
+             {"rate", 1, 1, fn_rate, true, 0, NULL},
              {"percent", 1, 1, fn_percent, true, 0, NULL},
              {"short", 1, 1, fn_short, true, 0, NULL},
              {"plural", 2, 3, fn_plural, true, 0, NULL},
