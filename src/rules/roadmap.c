@@ -144,7 +144,10 @@ static void do_items(void *p) {
     a->r->n_targets = oxp_targets_read(a->arena, a->opts, &a->r->targets);
     baseline(a);
     const oxp_rules *rules = a->opts->rules ? a->opts->rules : oxp_rules_builtin(a->arena, false);
-    oxp_facts *facts = oxp_facts_new(a->r->analysis, a->r->device, a->arena);
+    oxp_facts *facts = oxp_facts_new(a->r->analysis, NULL, a->arena);
+    facts->device = a->r->device;
+    facts->latency = a->r->nodes; /* known already */
+    facts->seconds = a->r->latency.seconds;
     facts->sweep = a->r->sweep;
     facts->insight = a->r->insight = oxp_insight_of(a->r->analysis, a->arena);
     size_t told = oxp_diag_count(a->ctx);
