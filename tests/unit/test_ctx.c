@@ -92,6 +92,27 @@ static void test_arena_rewind(void **state) {
     oxp_ctx_free(ctx);
 }
 
+/* Blocks go from one arena to the next: what they held is not seen there, and they do not count
+ * against the ceiling while nobody has them. */
+static void test_blocks_again(void **state) {
+    (void)state;
+    enum { BYTES = 200000 };
+    static const unsigned char zeros[BYTES];
+    oxp_ctx *ctx = oxp_ctx_new(3 * BYTES);
+    for (int i = 0; i < 8; i++) {
+        oxp_arena *a = oxp_arena_new(ctx);
+        size_t n = (size_t)BYTES - (size_t)i * 5000;
+        unsigned char *p = oxp_try_alloc(a, n, 1);
+        assert_non_null(p);
+        assert_memory_equal(p, zeros, n);
+        memset(p, 0xff, n);
+        oxp_arena_free(a);
+    }
+    oxp_arena *a = oxp_arena_new(ctx);
+    assert_non_null(oxp_try_alloc(a, 5 * (size_t)BYTES / 2, 1));
+    oxp_ctx_free(ctx);
+}
+
 static void test_diagnostics(void **state) {
     (void)state;
     oxp_ctx *ctx = oxp_ctx_new(0);
@@ -116,9 +137,9 @@ static void test_exit_codes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_raise), cmocka_unit_test(test_ceiling),
-                                       cmocka_unit_test(test_arena_rewind),
-                                       cmocka_unit_test(test_diagnostics),
-                                       cmocka_unit_test(test_exit_codes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_raise),        cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_arena_rewind), cmocka_unit_test(test_blocks_again),
+        cmocka_unit_test(test_diagnostics),  cmocka_unit_test(test_exit_codes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
