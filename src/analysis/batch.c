@@ -1,4 +1,5 @@
 /* batch.c - what happens when the batch grows: the model analysed again at each size. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/latency.h"
@@ -291,26 +292,49 @@ bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t b
     return *out != NULL;
 }
 
-/* Only sizes in rising order have something beyond one of them. */
+/* May this batch run, as far as is known, and how fast?  Where nothing fits, all are compared. */
+static bool may_run(const oxp_batch_sweep *s, size_t i, bool any_fits) {
+    const oxp_batch_point *p = &s->points[i];
+    return p->valid && p->throughput > 0 && (p->fits || p->memory_bytes == UINT64_MAX || !any_fits);
+}
+
 static void find_knee(oxp_batch_sweep *s) {
-    s->knee = s->n_points;
-    for (size_t i = 1; i < s->n_points; i++)
-        if (s->points[i].batch <= s->points[i - 1].batch)
-            return;
-    for (size_t i = 0; i < s->n_points && s->points[i].valid; i++) {
-        double best = s->points[i].throughput;
-        if (best <= 0)
-            return;
-        for (size_t k = i + 1; k < s->n_points; k++)
-            best = s->points[k].valid && s->points[k].fits >= s->points[i].fits &&
-                           s->points[k].throughput > best
-                       ? s->points[k].throughput
-                       : best;
-        if (best < s->points[i].throughput * 1.1) {
-            s->knee = i + 1 < s->n_points ? i : s->n_points;
-            return;
-        }
+    bool any_fits = false;
+    for (size_t i = 0; i < s->n_points; i++)
+        any_fits = any_fits || s->points[i].fits || s->points[i].memory_bytes == UINT64_MAX;
+    double beyond = 0; /* the best throughput of larger batches */
+    for (size_t i = s->n_points; i-- > 0;) {
+        if (!may_run(s, i, any_fits))
+            continue;
+        double here = s->points[i].throughput;
+        if (s->best == s->n_points)
+            s->best = i;
+        else if (beyond < here * 1.1)
+            s->knee = i;
+        beyond = here > beyond ? here : beyond;
+        s->grows = i != s->best;
     }
+    s->grows = s->grows && s->knee == s->n_points;
+    s->best = s->knee < s->n_points ? s->knee : s->best;
+}
+
+static int by_size(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Points of these sizes, each once, from the smallest. */
+static oxp_batch_point *points_of(const int64_t *batches, size_t *n, oxp_arena *arena) {
+    int64_t *sorted = OXP_NEWS(arena, *n, int64_t);
+    memcpy(sorted, batches, *n * sizeof *sorted);
+    qsort(sorted, *n, sizeof *sorted, by_size);
+    oxp_batch_point *points = OXP_NEWS(arena, *n, oxp_batch_point);
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++)
+        if (i == 0 || sorted[i] != sorted[i - 1])
+            points[kept++].batch = sorted[i];
+    *n = kept;
+    return points;
 }
 
 const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,
@@ -333,9 +357,7 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
     s->dim = s->scaled ? oxp_sprintf(arena, "%lld", (long long)axis.fixed) : axis.names[0];
     for (size_t i = 1; i < axis.n_names; i++)
         s->dim = oxp_sprintf(arena, "%s, %s", s->dim, axis.names[i]);
-    oxp_batch_point *points = OXP_NEWS(arena, n_batches, oxp_batch_point);
-    for (size_t i = 0; i < n_batches; i++)
-        points[i].batch = batches[i];
+    oxp_batch_point *points = points_of(batches, &n_batches, arena);
     bool fitted = !s->scaled && n_batches > 3 &&
                   fit_points(a, base, &axis, d, precision, points, n_batches, arena);
     for (size_t i = 0; i < n_batches; i++) {
@@ -344,14 +366,12 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
             scale_point(a, axis.fixed, d, precision, p);
         else if (!fitted)
             analyse_point(a, base, &axis, d, precision, p, arena);
-        p->throughput = p->valid && p->seconds > 0 ? (double)p->batch / p->seconds : 0;
+        p->throughput = p->valid && p->seconds != 0 ? (double)p->batch / p->seconds : 0;
         p->fits = p->valid && (d == NULL || p->memory_bytes <= d->memory);
     }
     s->points = points;
-    s->n_points = n_batches;
+    s->n_points = s->knee = s->best = n_batches;
     if (d != NULL)
         find_knee(s);
-    else
-        s->knee = s->n_points;
     return s;
 }

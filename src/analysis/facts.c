@@ -497,6 +497,9 @@ static void add_sweep(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {
     put_text(sweep, "dim", s->dim);
     if (s->knee < s->n_points)
         put_i64(sweep, "knee", s->points[s->knee].batch);
+    if (s->best < s->n_points)
+        put_i64(sweep, "best", s->points[s->best].batch);
+    put_flag(sweep, "grows", s->grows);
     for (size_t i = 0; i < s->n_points; i++) {
         const oxp_batch_point *p = &s->points[i];
         xmlNodePtr x = xmlNewDocNode(doc, NULL, BAD_CAST "point", NULL);

@@ -1,6 +1,8 @@
 /* latency.c - the roofline of a node, and the sum over the graph (latency.h has the formula). */
 #include "analysis/latency.h"
 
+#include <math.h>
+
 #include "analysis/latency_impl.h"
 #include "analysis/memory.h"
 #include "analysis/weights.h"
@@ -236,7 +238,11 @@ void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, si
         oxp_latency_sum *s = &sums[k];
         s->unknown = unknown;
         s->peak_ops = devices[k]->peak[oxp_device_supports(devices[k], most) ? most : OXP_FLOAT];
-        s->utilization = s->seconds > 0 ? ops / (s->peak_ops * s->seconds) : 0;
+        if (a->totals.flops == UINT64_MAX || a->totals.int_ops == UINT64_MAX ||
+            a->totals.bytes_moved == UINT64_MAX)
+            s->seconds = s->utilization = NAN; /* more than can be counted: so is the time */
+        else
+            s->utilization = s->seconds > 0 ? ops / (s->peak_ops * s->seconds) : 0;
     }
 }
 

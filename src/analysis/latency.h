@@ -12,7 +12,8 @@
  * it.  A recurrent layer runs
  * step by step: launch overhead and the reading of its recurrence weights count once a step.  Views
  * and nodes that only handle shapes cost a microsecond of bookkeeping, on a CPU at most a launch.
- * Nodes of unknown cost count nothing and are counted in `unknown`. */
+ * Nodes of unknown cost count nothing and are counted in `unknown`.  Where the work of the model is
+ * beyond 2^64 the time is NaN. */
 #ifndef OXP_ANALYSIS_LATENCY_H
 #define OXP_ANALYSIS_LATENCY_H
 
@@ -49,7 +50,7 @@ typedef struct oxp_batch_point {
     int64_t batch;
     bool valid; /* false: the graph cannot run at this batch (fixed inside)       */
     uint64_t flops, peak_activation_bytes, memory_bytes;
-    double seconds, throughput; /* of the whole batch; samples a second */
+    double seconds, throughput; /* of the whole batch; samples a second; NaN: unknown */
     bool fits;                  /* memory_bytes within the device's memory */
 } oxp_batch_point;
 
@@ -59,16 +60,18 @@ typedef struct oxp_batch_sweep {
     bool scaled;     /* the batch is fixed in the file: figures are scaled, not analysed again */
     const oxp_batch_point *points;
     size_t n_points;
-    size_t knee; /* index of the first point from which a larger batch gains less than 10 % in
-                    throughput; n_points: it gains to the end, or there are no latencies */
+    size_t knee; /* index of the first point beyond which the larger batches that may run gain less
+                    than 10 % in throughput; n_points: there is none, or nothing beyond to tell */
+    size_t best; /* index of the knee, else of the largest batch that may run; n_points: none */
+    bool grows;  /* there is no knee: of two and more that may run the largest is the fastest */
 } oxp_batch_sweep;
 
 /* The axis of an input of rank >= 2 that is the batch: 0, or 1 where the first holds steps. */
 int oxp_batch_axis(const oxp_model *m, oxp_id input);
 /* Analyses again with the batch dimension (the first axis of the inputs of rank >= 2; the second
  * where a recurrent layer reads the input with its steps first) bound to each
- * of `batches`; `base` holds the bindings of the analysis, NULL: what it assumed.  n_batches 0:
- * 1, 2, 4, ... 64.  device NULL: no latencies (0). */
+ * of `batches` (in any order; the points rise); `base` holds the bindings of the analysis, NULL:
+ * what it assumed.  n_batches 0: 1, 2, 4, ... 64.  device NULL: no latencies (0). */
 const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,
                                        const oxp_device *d, oxp_dtype precision,
                                        const int64_t *batches, size_t n_batches, oxp_arena *arena);

@@ -33,7 +33,8 @@ static void chosen(oxp_doc *d, const oxp_card *c) {
                      rate(a, l->peak_ops, "FLOP"));
     } else {
         oxp_doc_fact(d, "Latency", "%s",
-                     c->a->totals.unknown_nodes > 0 ? "unknown" : "nothing to run");
+                     c->a->totals.unknown_nodes > 0 || isnan(l->seconds) ? "unknown"
+                                                                         : "nothing to run");
     }
     oxp_doc_fact(d, "This machine", "%s, %u thread%s, %s%s%s", c->machine.cpu, c->machine.threads,
                  oxp_plural(c->machine.threads), oxp_human_bytes(a, c->machine.memory),
@@ -67,20 +68,11 @@ static void requirement(oxp_doc *d, const oxp_card *c, const char *level, const 
                      c->memory == UINT64_MAX || c->memory_at_least
                          ? "unknown: so is the memory that it needs"
                          : "none of the devices holds it");
-    else if (r->latency.seconds <= 0)
+    else if (!(r->latency.seconds > 0))
         oxp_doc_fact(d, level, "%s", r->device->name);
     else
         oxp_doc_fact(d, level, "%s, %s a run", r->device->name,
                      oxp_human_seconds(d->arena, r->latency.seconds));
-}
-
-/* Is each size larger than the one before, and faster? */
-static bool rising(const oxp_batch_sweep *s) {
-    for (size_t i = 1; i < s->n_points; i++)
-        if (s->points[i].batch <= s->points[i - 1].batch ||
-            s->points[i].throughput <= s->points[i - 1].throughput)
-            return false;
-    return s->n_points > 1;
 }
 
 static void batches(oxp_doc *d, const oxp_card *c) {
@@ -107,8 +99,9 @@ static void batches(oxp_doc *d, const oxp_card *c) {
     if (s->knee < s->n_points)
         oxp_doc_para(d, "The knee is at %lld: beyond it throughput on %s gains less than 10 %%.",
                      (long long)s->points[s->knee].batch, c->device->name);
-    else if (s->points[s->n_points - 1].valid && rising(s))
-        oxp_doc_para(d, "Throughput on %s still grows at the largest size.", c->device->name);
+    else if (s->grows)
+        oxp_doc_para(d, "Throughput on %s still grows at the largest size%s.", c->device->name,
+                     s->best + 1 < s->n_points ? " that it may run" : "");
     oxp_block *b = oxp_doc_block(d, OXP_TABLE, 7);
     b->header = header;
     b->align = align;
@@ -135,7 +128,7 @@ static void batch_chart(oxp_doc *d, const oxp_card *c, bool latency) {
     size_t n = 0;
     for (size_t i = 0; i < s->n_points; i++) {
         const oxp_batch_point *p = &s->points[i];
-        if (!p->valid || p->throughput <= 0)
+        if (!p->valid || !(p->throughput > 0))
             continue;
         xy[2 * n] = (double)p->batch;
         xy[2 * n + 1] = latency ? p->seconds : p->throughput;

@@ -403,7 +403,7 @@ static void batch_advice(oxp_page *p) {
         const oxp_batch_point *x = &s->points[i];
         if (x->valid && x->memory_bytes != UINT64_MAX && (double)x->memory_bytes <= limit) {
             fits = x;
-            if (i <= s->knee && (!best || x->throughput > best->throughput))
+            if (i <= s->best && (!best || x->throughput > best->throughput))
                 best = x;
         }
     }
@@ -420,13 +420,13 @@ static void batch_advice(oxp_page *p) {
                      (long long)s->points[s->knee].batch,
                      oxp_page_rate(p->a, s->points[s->knee].throughput),
                      s->points[s->knee].throughput / one->throughput, (long long)one->batch);
-    else if (best && best != one)
-        oxp_doc_para(
-            p->d,
-            "Throughput: it grows to the largest batch that was tried; at batch %lld it is "
-            "%s samples/s (%.2fx of batch %lld).",
-            (long long)best->batch, oxp_page_rate(p->a, best->throughput),
-            best->throughput / one->throughput, (long long)one->batch);
+    else if (best && best != one && s->grows)
+        oxp_doc_para(p->d,
+                     "Throughput: it grows to the largest batch that was tried and may fit; at "
+                     "batch %lld it is "
+                     "%s samples/s (%.2fx of batch %lld).",
+                     (long long)best->batch, oxp_page_rate(p->a, best->throughput),
+                     best->throughput / one->throughput, (long long)one->batch);
     if (!fits)
         oxp_doc_para(p->d, "No batch fits %s (%s) as the model is.", whose,
                      oxp_human_bytes(p->a, (uint64_t)limit));

@@ -178,9 +178,12 @@ static void batches_after(oxp_page *p) {
     if (!s || !s->n_points || !s->points[0].valid)
         return;
     const oxp_batch_point *one = &s->points[0],
-                          *best = &s->points[s->knee < s->n_points ? s->knee : s->n_points - 1];
+                          *best = s->best < s->n_points ? &s->points[s->best] : one;
     oxp_doc_heading(p->d, 3, "Batch settings with all of it applied");
-    if (best == one || !best->valid)
+    if (best == one && s->knee == s->n_points)
+        oxp_doc_para(p->d, "Batch %lld: %s a run, %s samples/s.", (long long)one->batch,
+                     oxp_human_seconds(p->a, one->seconds), oxp_page_rate(p->a, one->throughput));
+    else if (best == one)
         oxp_doc_para(p->d,
                      "Batch %lld for real time and for throughput: %s a run, %s samples/s; larger "
                      "ones gain less than 10 %%.",

@@ -90,7 +90,7 @@ static const char *latency_text(const oxp_card *c, oxp_arena *a) {
     if (c->latency.seconds > 0)
         return oxp_sprintf(a, "%s%s", t->unknown_nodes > 0 ? "at least " : "",
                            oxp_human_seconds(a, c->latency.seconds));
-    return t->unknown_nodes > 0 ? "unknown" : "nothing to run";
+    return t->unknown_nodes > 0 || isnan(c->latency.seconds) ? "unknown" : "nothing to run";
 }
 
 static const char *bound_text(const oxp_card *c, oxp_arena *a) {
@@ -145,7 +145,7 @@ static void costs(oxp_doc *d, const oxp_card *c) {
     const oxp_totals *t = &c->a->totals;
     const oxp_op_total *top = c->a->n_by_op > 0 ? &c->a->by_op[0] : NULL;
     const char *work = "", *integer = "", *memory = "";
-    if (top != NULL && top->flops > 0)
+    if (top != NULL && top->flops > 0 && top->flops != UINT64_MAX && t->flops != UINT64_MAX)
         work = oxp_sprintf(a, "; %s does %s of the arithmetic", top->op,
                            oxp_share_text(a, top->flops, t->flops));
     if (t->int_ops > 0)
@@ -153,16 +153,20 @@ static void costs(oxp_doc *d, const oxp_card *c) {
     if (c->memory != UINT64_MAX)
         memory = oxp_sprintf(a, "; weights and peak activations together are %s%s",
                              c->memory_at_least ? "at least " : "", oxp_human_bytes(a, c->memory));
-    oxp_doc_para(d, "One run takes %s%s (%s multiply-adds)%s%s. The peak of activations is %s%s%s.",
-                 oxp_at_least(t), oxp_human_unit(a, t->flops, "FLOPs"), oxp_human_count(a, t->macs),
-                 integer, work, oxp_at_least(t), oxp_human_bytes(a, t->peak_activation_bytes),
-                 memory);
+    const char *run =
+        t->flops == UINT64_MAX
+            ? "How many FLOPs one run takes is unknown"
+            : oxp_sprintf(a, "One run takes %s%s (%s multiply-adds)", oxp_at_least(t),
+                          oxp_human_unit(a, t->flops, "FLOPs"), oxp_human_count(a, t->macs));
+    oxp_doc_para(d, "%s%s%s. The peak of activations is %s%s%s.", run, integer, work,
+                 t->peak_activation_bytes == UINT64_MAX ? "" : oxp_at_least(t),
+                 oxp_human_bytes(a, t->peak_activation_bytes), memory);
     const char *example = c->device_asked ? "" : " (taken as an example)";
     if (c->latency.seconds > 0 && c->memory != UINT64_MAX && c->memory > c->device->memory)
         oxp_doc_para(d, "It does not fit in the memory of %s%s, where one run would take %s%s.",
                      c->device->name, example, latency_text(c, a), bound_text(c, a));
     else if (c->latency.seconds > 0)
-        oxp_doc_para(d, "On %s%s one run is estimated at %s%s.", c->device->name, example,
+        oxp_doc_para(d, "On %s%s one run is estimated to take %s%s.", c->device->name, example,
                      latency_text(c, a), bound_text(c, a));
 }
 
@@ -173,7 +177,7 @@ static void half_precision(oxp_doc *d, const oxp_card *c) {
     oxp_arena *a = d->arena;
     const oxp_totals *t = &c->a->totals;
     uint64_t floats = t->params_by_dtype[OXP_FLOAT] + t->params_by_dtype[OXP_DOUBLE];
-    if (c->latency.seconds <= 0 || t->params == UINT64_MAX || floats < t->params / 2 ||
+    if (!(c->latency.seconds > 0) || t->params == UINT64_MAX || floats < t->params / 2 ||
         t->params == 0 || c->memory_at_least || c->memory == UINT64_MAX)
         return;
     uint64_t memory = oxp_memory_needed(c->a, OXP_FLOAT16);
@@ -212,14 +216,11 @@ static void overhead(oxp_doc *d, const oxp_card *c) {
 static void batch(oxp_doc *d, const oxp_card *c) {
     const oxp_batch_sweep *s = c->sweep;
     if (s->n_points < 2 || !s->points[0].valid || !s->points[0].fits ||
-        s->points[0].throughput <= 0)
+        !(s->points[0].throughput > 0))
         return;
-    size_t last = s->n_points;
-    while (last > 1 && !(s->points[last - 1].valid && s->points[last - 1].fits))
-        last--;
-    bool flat = s->knee < last;
-    const oxp_batch_point *p = &s->points[flat ? s->knee : last - 1];
-    double gain = p->valid ? p->throughput / s->points[0].throughput : 1;
+    bool flat = s->knee < s->n_points;
+    const oxp_batch_point *p = &s->points[s->best < s->n_points ? s->best : 0];
+    double gain = p->throughput / s->points[0].throughput;
     if (gain < 1.1)
         return;
     const char *line = oxp_sprintf(
@@ -307,6 +308,8 @@ static void time_bars(oxp_doc *d, const oxp_card *c) {
     } parts[] = {{"Nodes bound by compute", l->compute_bound},
                  {"Nodes bound by memory", l->memory_bound},
                  {"Starting nodes", l->launch}};
+    if (!(l->seconds > 0))
+        return;
     oxp_doc_heading(d, 2, "Where the time goes");
     oxp_doc_block(d, OXP_BARS, 2);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -1,5 +1,6 @@
 /* given.c - readers of given inputs: .npy files and ONNX's test data (TensorProto files). */
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -187,6 +188,8 @@ const char *const *oxp_input_folders(oxp_arena *arena, const char *folder, size_
         return all;
     }
     DIR *d = opendir(folder);
+    if (!d)
+        oxp_raise(oxp_arena_ctx(arena), OXP_E_UNSUPPORTED, "%s: %s", folder, strerror(errno));
     for (struct dirent *e; d && (e = readdir(d));) {
         const char *path = oxp_sprintf(arena, "%s/%s", folder, e->d_name);
         if (e->d_name[0] == '.' || !holds_inputs(arena, path))
@@ -194,8 +197,7 @@ const char *const *oxp_input_folders(oxp_arena *arena, const char *folder, size_
         all = oxp_grow(arena, all, &cap, *n + 1, sizeof *all);
         all[(*n)++] = path;
     }
-    if (d)
-        closedir(d);
+    closedir(d);
     if (!*n)
         oxp_raise(oxp_arena_ctx(arena), OXP_E_UNSUPPORTED,
                   "%s: no input_0.npy or input_0.pb, here or in a folder below", folder);

@@ -87,7 +87,7 @@ static void infer_concat(oxp_call *c) {
             if (k == axis)
                 out[k] = oxp_dim_add(c->dims, out[k], d);
             else
-                out[k] = oxp_unify(c, out[k], d, "Concat inputs differ beside the axis");
+                out[k] = oxp_unify(c, out[k], d, "inputs differ beside the axis");
         }
     }
     oxp_set(c, 0, t, rank, out);
