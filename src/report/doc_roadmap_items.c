@@ -72,6 +72,9 @@ static const char *why_alone(const oxp_page *p, const oxp_item *it) {
                            "On this device it makes %s worse: it stands behind everything that "
                            "helps, for what else it saves, and is left out of the combination.",
                            oxp_page_metric(p, p->r->focus));
+    if (it->lost)
+        return "Not combined with the other items: once they are applied together, nodes whose "
+               "cost is known today have an unknown one, and there is no figure to compare.";
     if (it->instead)
         return oxp_sprintf(p->a,
                            "Left out of the combination below: the alternative to \"%s\", which is "
@@ -100,6 +103,10 @@ static void item(oxp_page *p, const oxp_item *it, size_t number) {
     oxp_doc_para(p->d, "%s", it->result->message);
     if (it->projected)
         changes(p, &it->before, &it->after);
+    if (!it->projected && it->lost)
+        oxp_doc_para(p->d,
+                     "Not projected: in the patched graph nodes whose cost is known today have "
+                     "an unknown one, so what it saves cannot be told.");
     if (!it->projected && it->result->gain > 1)
         oxp_doc_para(p->d,
                      "Estimated by formula, not by analysing a patched graph: %.3gx (`onnxpert "

@@ -37,9 +37,10 @@ static bool project(oxp_advice *a, oxp_item *it) {
     oxp_model *copy = p->pass ? oxp_model_clone(a->m) : NULL;
     bool changed = oxp_whatif_apply(&a->w, copy, it->result, &types, &why);
     if (changed) {
-        it->projected = true;
         it->before = a->r->baseline;
         it->after = oxp_whatif_measure(&a->w, copy, types);
+        it->lost = it->after.lost;
+        it->projected = !it->lost;
         it->summary = p->pass ? why : NULL;
     } else {
         oxp_skip *s = &a->dropped[a->r->n_dropped++];

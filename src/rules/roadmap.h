@@ -22,6 +22,8 @@ typedef struct oxp_metrics {
     bool batch_runs; /* false: it does not run at the batch; throughput and memory are of one run */
     bool partial;    /* sizes contradict each other: it does not run */
     bool known;
+    bool lost; /* a node of known cost in the original has an unknown one here: totals that leave
+                  it out are no less work, and there is nothing to compare */
 } oxp_metrics;
 
 /* From low to high, and the assumption that moves it most ("" when none does); NaN: unknown. */
@@ -80,6 +82,7 @@ typedef struct oxp_item {
     const oxp_rule_result *result;
     const oxp_rule *rule;
     bool projected; /* `before` and `after` hold */
+    bool lost;      /* what-ifs lose costs: its own when not projected, else those of its phase */
     oxp_metrics before, after;
     const char *summary;   /* what the what-if did, in words, or NULL */
     double gain, gain_low; /* weighted logarithms of the metrics' factors, and their low end */

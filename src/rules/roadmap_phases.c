@@ -97,7 +97,7 @@ static oxp_metrics together(const oxp_advice *a, const bool *set, company *c) {
 }
 
 static double value_of(const oxp_advice *a, const oxp_metrics *m) {
-    return oxp_gain(a->r, &a->r->baseline, m, 0);
+    return m->lost ? -INFINITY : oxp_gain(a->r, &a->r->baseline, m, 0);
 }
 
 /* Items that change the function or the precision must pay in company, too, and some are two ways
@@ -141,7 +141,7 @@ static const char *titles(const oxp_advice *a, const bool *set) {
 static void take_nearer(const oxp_advice *a, const oxp_target *t, const oxp_metrics *m,
                         const bool *set, oxp_nearest *best) {
     double v = oxp_target_value(t, m);
-    if (isnan(v) || !(oxp_target_miss(t, v) < oxp_target_miss(t, best->value)))
+    if (m->lost || isnan(v) || !(oxp_target_miss(t, v) < oxp_target_miss(t, best->value)))
         return;
     best->value = v;
     best->items = titles(a, set);
@@ -197,6 +197,16 @@ static const oxp_batch_sweep *final_sweep(const oxp_advice *a, const bool *set, 
                                               c->types.precision, NULL, 0, a->arena);
 }
 
+/* What the items of the phase save together cannot be told. */
+static void take_back(oxp_advice *a, bool *set, const char *id, oxp_phase *p) {
+    p->has_combined = false;
+    for (size_t i = 0; i < a->n_items; i++)
+        if (set[i] && !strcmp(a->items[i].rule->phase, id)) {
+            set[i] = false;
+            a->items[i].lost = true;
+        }
+}
+
 void oxp_make_phases(oxp_advice *a) {
     static const char *const ids[] = {"quick", "extra"};
     static const char *const names[] = {"Quick Wins", "Extra Impact"};
@@ -217,8 +227,13 @@ void oxp_make_phases(oxp_advice *a) {
             if (!it->instead)
                 p->has_combined = set[i] = true;
         }
-        if (p->has_combined)
-            a->r->final = combine(a, set, ids[k], &c);
+        if (p->has_combined) {
+            oxp_metrics all = combine(a, set, ids[k], &c);
+            if (all.lost)
+                take_back(a, set, ids[k], p);
+            else
+                a->r->final = all;
+        }
         for (size_t i = 0; i < a->n_items; i++) {
             a->items[i].alone = a->items[i].projected && !set[i];
             if (!strcmp(a->items[i].rule->phase, ids[k]))

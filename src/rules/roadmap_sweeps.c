@@ -137,7 +137,7 @@ void oxp_sweep_resolution(oxp_advice *a, const oxp_insight *insight) {
             oxp_whatif_apply(&a->w, copy, freed->result, &types, &why);
         if (run_pass(a, copy, "scale-input", oxp_sprintf(a->arena, "percent=%ld", percents[i]))) {
             p[i].metrics = oxp_whatif_measure(&a->w, copy, types);
-            p[i].runs = !p[i].metrics.partial || a->r->baseline.partial;
+            p[i].runs = !p[i].metrics.lost && (!p[i].metrics.partial || a->r->baseline.partial);
         }
         oxp_close(copy);
         valid += p[i].runs;

@@ -164,6 +164,27 @@ void oxp_whatif_prepare(oxp_whatif *w) {
     }
 }
 
+static bool counts(const oxp_model *m, oxp_id i) {
+    const oxp_node *n = oxp_node_at(m, i);
+    return n->live && oxp_graph_at(m, n->graph)->live;
+}
+
+/* Clones keep the ids of nodes.  New nodes of unknown cost count where they are layers: casts and
+ * the like stand beside what was unknown before. */
+static bool loses_costs(const oxp_analysis *before, const oxp_analysis *after) {
+    size_t old = oxp_node_count(before->model), n = oxp_node_count(after->model);
+    if (!after->totals.unknown_nodes)
+        return false;
+    for (oxp_id i = 0; i < n; i++) {
+        if (!counts(after->model, i) || after->nodes[i].known)
+            continue;
+        if (i < old ? before->nodes[i].known
+                    : after->nodes[i].times && oxp_class_of(after, i) < OXP_CLASS_SIMPLE)
+            return true;
+    }
+    return false;
+}
+
 oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
                         oxp_arena *arena) {
     const oxp_totals *t = &a->totals;
@@ -174,7 +195,8 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
                      .nodes = t->nodes,
                      .batch_runs = true,
                      .partial = t->partial,
-                     .known = true};
+                     .known = true,
+                     .lost = a != w->analysis && loses_costs(w->analysis, a)};
     m.weight_bytes = less(weights_as(a, types.precision), saved);
     m.peak_activation_bytes = peak_as(a, types.precision);
     m.memory = less(oxp_memory_needed(a, types.precision), saved);

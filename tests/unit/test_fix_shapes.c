@@ -199,11 +199,36 @@ static void test_dynamic(void **state) {
     oxp_ctx_free(ctx);
 }
 
+/* Behind an operator that nothing is known about the file's own records are all there is. */
+static void test_behind_unknown(void **state) {
+    (void)state;
+    const oxp_binding size[] = {dim("size", 9)};
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_pass_result *r;
+    assert_int_equal(run(ctx, &m, "rewrites/shapes/behind_unknown", size, 1, false, &r), OXP_OK);
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    assert_int_equal(oxp_value_at(m, g->inputs[0])->declared->dims[0], 9);
+    const oxp_type *out = oxp_value_at(m, g->outputs[0])->declared;
+    assert_int_equal(out->rank, 1); /* its name is no input's: it stays */
+    assert_string_equal(oxp_dim_text(oxp_model_dims(m), out->dims[0], oxp_arena_new(ctx)),
+                        "encoded");
+    static const int64_t maps[] = {1, 4, 32, 32};
+    const oxp_node *conv = oxp_node_at(m, oxp_node_at(m, g->first)->next);
+    const oxp_type *t = oxp_value_at(m, conv->out[0])->declared;
+    assert_non_null(t);
+    assert_int_equal(t->rank, 4);
+    for (int k = 0; k < 4; k++)
+        assert_int_equal(t->dims[k], maps[k]);
+    oxp_ctx_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_static),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_repair),  cmocka_unit_test(test_partial),
-        cmocka_unit_test(test_dynamic), cmocka_unit_test(test_nothing_bound),
+        cmocka_unit_test(test_static),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_repair),         cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_dynamic),        cmocka_unit_test(test_nothing_bound),
+        cmocka_unit_test(test_behind_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,8 +71,28 @@ static void test_evidence(void **state) {
     oxp_ctx_free(c);
 }
 
+/* With another image size the records behind an unknown operator hold no more, and the costs there
+ * are lost: that is no saving. */
+static void test_lost_costs(void **state) {
+    oxp_ctx *c = oxp_ctx_new(0);
+    oxp_model *m;
+    const oxp_roadmap *r;
+    oxp_advise_opts o = OXP_ADVISE_OPTS_INIT;
+    (void)state;
+    assert_int_equal(oxp_open(&m, c, "fixtures/rewrites/shapes/image_behind_unknown/model.onnx"),
+                     OXP_OK);
+    assert_int_equal(oxp_advise(&r, m, &o, oxp_arena_new(c)), OXP_OK);
+    assert_true(r->baseline.flops > 1000000);
+    assert_false(r->baseline.lost);
+    assert_false(r->final.lost);
+    for (size_t i = 0; i < r->n_resolutions; i++)
+        assert_true(!r->resolutions[i].runs || r->resolutions[i].metrics.flops > 0);
+    oxp_ctx_free(c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_definition),
-                                       cmocka_unit_test(test_evidence)};
+                                       cmocka_unit_test(test_evidence),
+                                       cmocka_unit_test(test_lost_costs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,29 +70,75 @@ static bool binds_records(oxp_shape_job *j) {
     return false;
 }
 
-/* Every record but those of inputs is forgotten, but of values that nothing else tells about
- * (outputs of unknown operators), which are seen through the bindings. */
-static void forget_records(oxp_shape_job *j, oxp_patch *p) {
+/* The record as the bindings make it. */
+static oxp_type *rebound(oxp_shape_job *j, const oxp_type *declared) {
+    oxp_type *w = OXP_NEW(j->arena, oxp_type);
+    oxp_dim *dims = OXP_NEWS(j->arena, declared->rank > 0 ? (size_t)declared->rank : 1, oxp_dim);
+    *w = *declared;
+    for (int k = 0; k < w->rank; k++)
+        dims[k] = oxp_bound_dim(j->bound, declared->dims[k], true);
+    w->dims = dims;
+    return w;
+}
+
+/* What of the record the walk with the bindings does not contradict: its sizes that are those of
+ * the facts, which took them from it where nothing else tells (behind unknown operators).  NULL:
+ * nothing. */
+static const oxp_type *confirmed(oxp_shape_job *j, const oxp_type *declared, const oxp_type *t) {
+    if (declared->kind != OXP_KIND_TENSOR || t->kind != OXP_KIND_TENSOR ||
+        declared->rank != t->rank || declared->elem != t->elem)
+        return NULL;
+    oxp_type *w = rebound(j, declared);
+    oxp_dim *dims = OXP_NEWS(j->arena, w->rank > 0 ? (size_t)w->rank : 1, oxp_dim);
+    bool any = w->rank == 0;
+    for (int k = 0; k < w->rank; k++) {
+        bool holds = oxp_dim_is_literal(w->dims[k]) && w->dims[k] == t->dims[k];
+        dims[k] = holds ? w->dims[k] : OXP_DIM_UNKNOWN;
+        any |= holds;
+    }
+    w->dims = dims;
+    return any ? w : NULL;
+}
+
+/* An output as it is found; a size that stays open keeps a name that is no input's. */
+static const oxp_type *output_type(oxp_shape_job *j, const oxp_type *declared, const oxp_type *t) {
+    bool fixed;
+    const oxp_type *w = written(j, t, &fixed);
+    if (w->kind != OXP_KIND_TENSOR || declared->kind != OXP_KIND_TENSOR ||
+        declared->rank != w->rank)
+        return w;
+    oxp_type *named = OXP_NEW(j->arena, oxp_type);
+    oxp_dim *dims = OXP_NEWS(j->arena, w->rank > 0 ? (size_t)w->rank : 1, oxp_dim);
+    *named = *w;
+    for (int k = 0; k < w->rank; k++) {
+        oxp_dim d = declared->dims[k];
+        bool keeps = oxp_dim_is_unknown(w->dims[k]) && !oxp_dim_is_literal(d) &&
+                     oxp_dim_is_unknown(oxp_bound_dim(j->bound, d, true));
+        dims[k] = keeps ? d : w->dims[k];
+    }
+    named->dims = dims;
+    return named;
+}
+
+/* Records but those of inputs are made anew: of the old ones stays, seen through the bindings, what
+ * inference does not contradict. */
+static void renew_records(oxp_shape_job *j, oxp_patch *p) {
     size_t count = oxp_value_count(j->m);
     oxp_patch_clear_types(p);
     for (oxp_id v = 0; v < count; v++) {
         const oxp_value *x = oxp_value_at(j->m, v);
         if (!x->live || x->is_input || !x->declared || in_function(j->m, v))
             continue;
-        const oxp_type *t = &j->facts->facts[v].type;
-        bool fixed,
-            known = t->kind != OXP_KIND_UNKNOWN && (t->kind != OXP_KIND_TENSOR || t->rank >= 0);
+        const oxp_type *t = &j->facts->facts[v].type, *w = NULL;
+        bool known = t->kind != OXP_KIND_UNKNOWN && (t->kind != OXP_KIND_TENSOR || t->rank >= 0);
         if (known && x->outputs)
-            oxp_patch_type(p, v, written(j, t, &fixed));
-        else if (!known && x->declared->kind == OXP_KIND_TENSOR) {
-            oxp_type *w = OXP_NEW(j->arena, oxp_type);
-            *w = *x->declared;
-            oxp_dim *dims = OXP_NEWS(j->arena, w->rank > 0 ? (size_t)w->rank : 1, oxp_dim);
-            for (int k = 0; k < w->rank; k++)
-                dims[k] = oxp_bound_dim(j->bound, x->declared->dims[k], true);
-            w->dims = dims;
+            w = output_type(j, x->declared, t);
+        else if (known)
+            w = confirmed(j, x->declared, t);
+        else if (x->declared->kind == OXP_KIND_TENSOR)
+            w = rebound(j, x->declared);
+        if (w)
             oxp_patch_type(p, v, w);
-        }
     }
 }
 
@@ -123,7 +169,7 @@ void oxp_shape_inputs(oxp_shape_job *j) {
         }
     }
     if (j->retyped || binds_records(j))
-        forget_records(j, p);
+        renew_records(j, p);
     oxp_shape_apply(j, p);
 }
 
