@@ -19,9 +19,8 @@ static void work(void *arg) {
         count *= (uint64_t)a.dims[i];
     }
     FUZZ_CHECK(count == a.count);
-    static volatile uint8_t sum; /* a sanitizer sees whether all of it is there */
-    for (size_t i = 0; i < a.bytes; i++)
-        sum ^= ((const uint8_t *)a.data)[i];
+    for (size_t i = 0; i < a.bytes; i++) /* a sanitizer sees whether all of it is there */
+        (void)((const volatile uint8_t *)a.data)[i];
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
