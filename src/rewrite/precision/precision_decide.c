@@ -164,6 +164,20 @@ static const char *half_hazard(oxp_precision *p, oxp_id id) {
     return why;
 }
 
+/* No Cast can be put where Cast does not take the type: in a graph of an old opset, and around what
+ * a function of one is given. */
+static const char *no_cast(const oxp_precision *p, const oxp_node *n) {
+    enum { CAST_TAKES_BFLOAT16 = 13 };
+    if (p->target != OXP_BFLOAT16)
+        return NULL;
+    if (oxp_opset_of(p->m, n->graph, "") < CAST_TAKES_BFLOAT16)
+        return "before opset 13 Cast does not take bfloat16";
+    if (n->function != OXP_NONE &&
+        oxp_opset_of(p->m, oxp_function_at(p->m, n->function)->graph, "") < CAST_TAKES_BFLOAT16)
+        return "its body is of an opset before 13, in which Cast does not take bfloat16";
+    return NULL;
+}
+
 static const char *hazard(oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
     const char *why = NULL;
@@ -173,6 +187,8 @@ static const char *hazard(oxp_precision *p, oxp_id id) {
         listed(p->opts->block_nodes, p->opts->n_block_nodes, oxp_node_label(p->m, id, p->arena)))
         return "blocked by --fp16-block-node";
     if ((why = oxp_run_excluded(p->run, id)) != NULL)
+        return why;
+    if ((why = no_cast(p, n)) != NULL)
         return why;
     if (oxp_precision_included(p, n) || !oxp_precision_candidate(p, id))
         return NULL;
