@@ -118,6 +118,11 @@ static xmlXPathCompExprPtr *compile_template(worker *w, oxp_scratch *s, const ch
     return e;
 }
 
+static void free_template(xmlXPathCompExprPtr *exprs, size_t n) {
+    for (size_t i = 1; i < n; i += 2)
+        xmlXPathFreeCompExpr(exprs[i]);
+}
+
 static const char *fill_template(worker *w, oxp_scratch *s, const char *const *parts,
                                  xmlXPathCompExprPtr *exprs, size_t n, int line) {
     char *out = oxp_alloc(w->arena, OXP_TEXT_MAX + 1, 1);
@@ -270,13 +275,16 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
     s->xp->doc = out->doc;
     s->xp->node = out->root;
     out->texts[0] = fill_template(w, s, parts, exprs, n, r->message_line);
+    free_template(exprs, n);
     if (!r->gain)
         return;
-    xmlXPathObjectPtr o = oxp_scratch_eval(s, compile(w, s, r->gain));
+    xmlXPathCompExprPtr gain = compile(w, s, r->gain);
+    xmlXPathObjectPtr o = oxp_scratch_eval(s, gain);
     if (!o)
         fail_in(w, s, r->gain_line, r->gain);
     out->head.gain = xmlXPathCastToNumber(o);
     xmlXPathFreeObject(o);
+    xmlXPathFreeCompExpr(gain);
 }
 
 /* The attributes that the conditions and variables in front look at, up to the first that looks at
@@ -337,6 +345,7 @@ static void run_rule(worker *w, const oxp_rule *r, result *out) {
         out->texts[0] = "";
     for (size_t i = 0; i < r->n_steps; i++)
         xmlXPathFreeCompExpr(p.steps[i]);
+    free_template(p.detail_exprs, p.n_detail);
     oxp_scratch_free(&s); /* the result document with it, when there was a message */
     if (!out->head.matched)
         xmlFreeDoc(out->doc);
