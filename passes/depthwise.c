@@ -192,38 +192,34 @@ static bool separate(separation *s, const char **why) {
     return oxp_patch_apply(p, why);
 }
 
+typedef struct energies {
+    double all, kept; /* of the weights replaced so far */
+} energies;
+
+static bool separate_one(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    energies *sum = arg;
+    separation s = {.run = run, .node = id, .tensor = OXP_NONE};
+    const char *label = oxp_node_label(oxp_run_model(run), id, oxp_run_arena(run)); /* it goes */
+    if (!separate(&s, why))
+        return false;
+    if (s.energy > 0)
+        oxp_run_note(run, OXP_NONE,
+                     "%s: %.0f %% of the weights' energy kept, %.1fx fewer operations", label,
+                     100 * s.kept / s.energy, (double)(s.out * s.taps) / (double)(s.taps + s.out));
+    sum->all += s.energy;
+    sum->kept += s.kept;
+    return true;
+}
+
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
-    size_t n = oxp_node_count(m), changed = 0;
-    double energy = 0, kept = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        separation s = {.run = run, .node = i, .tensor = OXP_NONE};
-        const char *why = NULL;
-        if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
-            continue;
-        const char *label = oxp_node_label(m, i, oxp_run_arena(run));
-        if (!separate(&s, &why)) {
-            if (why)
-                oxp_run_skip(run, i, "%s", why);
-            continue;
-        }
-        changed++;
-        if (s.energy > 0)
-            oxp_run_note(run, OXP_NONE,
-                         "%s: %.0f %% of the weights' energy kept, %.1fx fewer "
-                         "operations",
-                         label, 100 * s.kept / s.energy,
-                         (double)(s.out * s.taps) / (double)(s.taps + s.out));
-        energy += s.energy;
-        kept += s.kept;
-    }
-    oxp_run_changed(run, changed);
-    if (energy > 0)
+    static const char *const ops[] = {"Conv", NULL};
+    energies sum = {0, 0};
+    size_t changed = oxp_run_each(run, ops, separate_one, &sum);
+    if (sum.all > 0)
         oxp_run_summary(run,
                         "%zu convolution%s made depthwise separable; the nearest weights of that "
                         "form keep %.0f %% of the energy",
-                        changed, changed == 1 ? "" : "s", 100 * kept / energy);
+                        changed, changed == 1 ? "" : "s", 100 * sum.kept / sum.all);
     else if (changed)
         oxp_run_summary(run, "%zu convolution%s made depthwise separable", changed,
                         changed == 1 ? "" : "s");

@@ -28,11 +28,11 @@ static oxp_dtype type_of(oxp_run *run, oxp_id value) {
     return t->kind == OXP_KIND_TENSOR ? t->elem : OXP_UNDEFINED;
 }
 
-static bool fuse(oxp_run *run, oxp_id id, const char **why) {
+static bool fuse(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    (void)arg;
     const oxp_model *m = oxp_run_model(run);
     const oxp_node *n = oxp_node_at(m, id);
     oxp_id x = oxp_in(n, 0), out = oxp_out(n, 0);
-    *why = "";
     if (x == OXP_NONE || out == OXP_NONE)
         return false;
     oxp_dtype to = type_of(run, out), source = type_of(run, x);
@@ -61,19 +61,8 @@ static bool fuse(oxp_run *run, oxp_id id, const char **why) {
 }
 
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
-    size_t n = oxp_node_count(m), changed = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
-        if (!node->live || !oxp_node_is(node, "Cast") || !oxp_selected(run, i))
-            continue;
-        if (fuse(run, i, &why))
-            changed++;
-        else if (*why)
-            oxp_run_skip(run, i, "%s", why);
-    }
-    oxp_run_changed(run, changed);
+    static const char *const ops[] = {"Cast", NULL};
+    size_t changed = oxp_run_each(run, ops, fuse, NULL);
     if (changed)
         oxp_run_summary(run, "%zu Cast%s merged or removed", changed, changed == 1 ? "" : "s");
 }

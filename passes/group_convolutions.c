@@ -10,7 +10,8 @@
 #include "rewrite/region.h"
 #include "rewrite/select.h"
 
-static bool regroup(oxp_run *run, oxp_id id, int64_t groups, const char **why) {
+static bool regroup(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    int64_t groups = *(const int64_t *)arg;
     const oxp_model *m = oxp_run_model(run);
     const oxp_node *n = oxp_node_at(m, id);
     int64_t dims[8];
@@ -29,20 +30,9 @@ static bool regroup(oxp_run *run, oxp_id id, int64_t groups, const char **why) {
 }
 
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
+    static const char *const ops[] = {"Conv", NULL};
     int64_t groups = strtol(oxp_run_param(run, "groups", "4"), NULL, 10);
-    size_t n = oxp_node_count(m), changed = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
-        if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
-            continue;
-        if (regroup(run, i, groups, &why))
-            changed++;
-        else
-            oxp_run_skip(run, i, "%s", why);
-    }
-    oxp_run_changed(run, changed);
+    size_t changed = oxp_run_each(run, ops, regroup, &groups);
     if (changed)
         oxp_run_summary(run, "%zu convolution%s in %lld groups", changed, changed == 1 ? "" : "s",
                         (long long)groups);

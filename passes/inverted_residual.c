@@ -28,7 +28,8 @@ static bool keeps_size(oxp_run *run, const oxp_node *n) {
     return same;
 }
 
-static bool invert(oxp_run *run, oxp_id id, int64_t expand, const char **why) {
+static bool invert(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    int64_t expand = *(const int64_t *)arg;
     static const int64_t one[2] = {1, 1}, none[4] = {0};
     const oxp_model *m = oxp_run_model(run);
     oxp_region r;
@@ -70,20 +71,11 @@ static bool invert(oxp_run *run, oxp_id id, int64_t expand, const char **why) {
 }
 
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
+    static const char *const ops[] = {"Conv", NULL};
     int64_t expand = strtol(oxp_run_param(run, "expand", "4"), NULL, 10);
-    size_t n = oxp_node_count(m), changed = 0;
-    for (oxp_id i = 0; i < n && expand > 0; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
-        if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
-            continue;
-        if (invert(run, i, expand, &why))
-            changed++;
-        else
-            oxp_run_skip(run, i, "%s", why);
-    }
-    oxp_run_changed(run, changed);
+    if (expand < 1)
+        return;
+    size_t changed = oxp_run_each(run, ops, invert, &expand);
     if (changed)
         oxp_run_summary(run, "%zu block%s as inverted residuals, expansion %lld", changed,
                         changed == 1 ? "" : "s", (long long)expand);

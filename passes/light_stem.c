@@ -107,7 +107,8 @@ static bool weights(stem *s, oxp_patch *p, oxp_id *tensor, const char **why) {
     return true;
 }
 
-static bool lighten(oxp_run *run, oxp_id id, const char **why) {
+static bool lighten(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    (void)arg;
     stem s = {.run = run, .node = id};
     oxp_id t;
     static const int64_t kernel[4] = {SIDE, SIDE, SIDE, SIDE};
@@ -127,19 +128,8 @@ static bool lighten(oxp_run *run, oxp_id id, const char **why) {
 }
 
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
-    size_t n = oxp_node_count(m), changed = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
-        if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
-            continue;
-        if (lighten(run, i, &why))
-            changed++;
-        else if (why)
-            oxp_run_skip(run, i, "%s", why);
-    }
-    oxp_run_changed(run, changed);
+    static const char *const ops[] = {"Conv", NULL};
+    size_t changed = oxp_run_each(run, ops, lighten, NULL);
     if (changed)
         oxp_run_summary(run,
                         changed == 1 ? "the stem with a 3x3 kernel" : "%zu stems with 3x3 kernels",

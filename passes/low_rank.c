@@ -41,7 +41,8 @@ static bool split(const oxp_node *n, const int64_t *dims, int rank, double keep,
     return true;
 }
 
-static bool factorize(oxp_run *run, oxp_id id, double keep, const char **why) {
+static bool factorize(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    double keep = *(const double *)arg;
     const oxp_model *m = oxp_run_model(run);
     const oxp_node *n = oxp_node_at(m, id);
     int64_t dims[8];
@@ -80,22 +81,9 @@ static bool factorize(oxp_run *run, oxp_id id, double keep, const char **why) {
 }
 
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
+    static const char *const ops[] = {"Conv", "Gemm", "MatMul", NULL};
     double keep = strtod(oxp_run_param(run, "keep", "0.5"), NULL);
-    size_t n = oxp_node_count(m), changed = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
-        if (!node->live || !oxp_selected(run, i) ||
-            !(oxp_node_is(node, "Conv") || oxp_node_is(node, "Gemm") ||
-              oxp_node_is(node, "MatMul")))
-            continue;
-        if (factorize(run, i, keep, &why))
-            changed++;
-        else
-            oxp_run_skip(run, i, "%s", why);
-    }
-    oxp_run_changed(run, changed);
+    size_t changed = oxp_run_each(run, ops, factorize, &keep);
     if (changed)
         oxp_run_summary(run, "%zu layer%s as two thin ones each, with %.0f %% of the weights",
                         changed, changed == 1 ? "" : "s", 100 * keep);

@@ -13,7 +13,8 @@
 
 enum { ALIGNMENT = 8 };
 
-static bool prune(oxp_run *run, oxp_id id, double keep, const char **why) {
+static bool prune(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    double keep = *(const double *)arg;
     const oxp_model *m = oxp_run_model(run);
     oxp_region r;
     int64_t w[8], v[8];
@@ -48,20 +49,9 @@ static bool prune(oxp_run *run, oxp_id id, double keep, const char **why) {
 }
 
 static void run_pass(oxp_run *run) {
-    const oxp_model *m = oxp_run_model(run);
+    static const char *const ops[] = {"Conv", NULL};
     double keep = strtod(oxp_run_param(run, "keep", "0.75"), NULL);
-    size_t n = oxp_node_count(m), changed = 0;
-    for (oxp_id i = 0; i < n; i++) {
-        const oxp_node *node = oxp_node_at(m, i);
-        const char *why;
-        if (!node->live || !oxp_node_is(node, "Conv") || !oxp_selected(run, i))
-            continue;
-        if (prune(run, i, keep, &why))
-            changed++;
-        else
-            oxp_run_skip(run, i, "%s", why);
-    }
-    oxp_run_changed(run, changed);
+    size_t changed = oxp_run_each(run, ops, prune, &keep);
     if (changed)
         oxp_run_summary(run, "%zu convolution%s with %.0f %% of the channels", changed,
                         changed == 1 ? "" : "s", 100 * keep);
