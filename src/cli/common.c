@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "analysis/device.h"
 #include "base/atomic_file.h"
 #include "base/utf8.h"
 #include "cli/command.h"
@@ -71,6 +72,10 @@ void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
     oxp_cli_diagnostics_of(cli, 0, from, oxp_diag_count(cli->ctx));
 }
 
+const oxp_device *oxp_cli_device(oxp_cli *cli) {
+    return cli->device ? oxp_device_find(cli->arena, cli->device) : NULL;
+}
+
 /* Colour is for terminals, unless the user says otherwise. */
 static bool use_color(oxp_cli *cli, int fd) {
     const char *when = cli->color ? cli->color : "auto";
@@ -78,8 +83,6 @@ static bool use_color(oxp_cli *cli, int fd) {
         return true;
     if (!strcmp(when, "never"))
         return false;
-    if (strcmp(when, "auto"))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--color: '%s' is none of auto, always, never", when);
     const char *no = getenv("NO_COLOR");
     return isatty(fd) && !(no && *no);
 }
@@ -87,8 +90,6 @@ static bool use_color(oxp_cli *cli, int fd) {
 const oxp_format *oxp_cli_format(oxp_cli *cli, const char *kind) {
     const char *name = cli->format ? cli->format : "text";
     const oxp_format *f = oxp_format_find(name);
-    if (!f)
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--format: there is no format '%s'", name);
     if (!f->accepts(kind))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--format: '%s' does not make sense for the %s report",
                   name, kind);

@@ -63,9 +63,6 @@ static int level(oxp_cli *cli) {
     for (size_t i = 0; cli->opt_level && i < sizeof levels / sizeof *levels; i++)
         if (!strcmp(levels[i].name, cli->opt_level))
             return (int)levels[i].level;
-    if (cli->opt_level)
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--opt-level: '%s' is none of none, basic, extended, all",
-                  cli->opt_level);
     return OXP_ORT_ALL;
 }
 

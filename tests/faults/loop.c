@@ -25,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/scratch.h"
+
 enum { FILES_MAX = 64, PATH_CAP = 4096, SECONDS = 60 };
 
 typedef struct file {
@@ -44,7 +46,7 @@ typedef struct outcome {
     char err[4096];
 } outcome;
 
-static const char *kind, *shim, *place, *scratch;
+static const char *kind, *shim, *place;
 static char **command;
 
 static void die(const char *what) {
@@ -106,23 +108,20 @@ static void empty_folder(void) {
 }
 
 static void redirect(const char *name, int fd) {
-    char path[PATH_CAP];
-    snprintf(path, sizeof path, "%s/%s", scratch, name);
-    int to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int to = open(scratch_path(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (to < 0 || dup2(to, fd) < 0)
         _exit(126);
     close(to);
 }
 
 static void child(long at, bool on) {
-    char text[64], count[PATH_CAP];
+    char text[64];
     snprintf(text, sizeof text, "%s:%ld%s", kind, at, on ? "+" : "");
-    snprintf(count, sizeof count, "%s/count", scratch);
     redirect("out", STDOUT_FILENO);
     redirect("err", STDERR_FILENO);
     setenv("ONNXPERT_FAULT", text, 1);
     if (at == 0)
-        setenv("ONNXPERT_FAULT_COUNT", count, 1);
+        setenv("ONNXPERT_FAULT_COUNT", scratch_path("count"), 1);
     if (strcmp(shim, "-") != 0)
         setenv("LD_PRELOAD", shim, 1);
     alarm(SECONDS); /* outlives exec: a run that hangs dies by a signal */
@@ -131,7 +130,6 @@ static void child(long at, bool on) {
 }
 
 static void run(long at, bool on, outcome *o) {
-    char path[PATH_CAP];
     int status;
     empty_folder();
     pid_t pid = fork();
@@ -144,10 +142,8 @@ static void run(long at, bool on, outcome *o) {
     o->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     o->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     look(&o->left);
-    snprintf(path, sizeof path, "%s/out", scratch);
-    o->out = digest(path);
-    snprintf(path, sizeof path, "%s/err", scratch);
-    FILE *err = fopen(path, "r");
+    o->out = digest(scratch_path("out"));
+    FILE *err = fopen(scratch_path("err"), "r");
     size_t n = err ? fread(o->err, 1, sizeof o->err - 1, err) : 0;
     o->err[n] = 0;
     if (err)
@@ -155,9 +151,8 @@ static void run(long at, bool on, outcome *o) {
 }
 
 static long counted(void) {
-    char path[PATH_CAP];
+    const char *path = scratch_path("count");
     long n = -1;
-    snprintf(path, sizeof path, "%s/count", scratch);
     FILE *f = fopen(path, "r");
     if (!f || fscanf(f, "%ld", &n) != 1)
         die(path);
@@ -190,29 +185,15 @@ static const char *judge(const outcome *good, const outcome *o) {
     return NULL;
 }
 
-static void remove_scratch(void) {
-    static const char *const names[] = {"count", "out", "err"};
-    char path[4096];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", scratch, names[i]);
-        unlink(path);
-    }
-    rmdir(scratch);
-}
-
 int main(int argc, char **argv) {
     static outcome good, o;
-    static char template[] = "/tmp/onnxpert-faults-XXXXXX"; /* for atexit, too */
     if (argc < 6) {
         fputs("usage: fault_loop KIND SHIM POINTS FOLDER PROGRAM ARGUMENTS...\n", stderr);
         return 2;
     }
     kind = argv[1], shim = argv[2], place = argv[4], command = argv + 5;
     long points = strtol(argv[3], NULL, 10), bad = 0, runs = 0;
-    scratch = mkdtemp(template);
-    if (!scratch)
-        die(template);
-    atexit(remove_scratch);
+    scratch_folder(); /* made here, not by a child */
     run(0, false, &good);
     if (good.signal || good.code == 5) {
         fprintf(stderr, "undisturbed: exit %d\n%s", good.code, good.err);

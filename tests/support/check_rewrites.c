@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "onnxpert/analyze.h"
+#include "support/scratch.h"
 #include "verify/compare.h"
 #include "verify/inputs.h"
 
@@ -493,7 +494,6 @@ static void check_folder(const char *folder) {
 }
 
 int main(int argc, char **argv) {
-    char work[] = "/tmp/check_rewrites.XXXXXX";
     int i = 1;
     run.every = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -506,16 +506,16 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--verbose"))
             run.verbose = true;
     }
-    if (i == argc || !run.every || !(run.work = mkdtemp(work))) {
+    if (i == argc || !run.every) {
         fprintf(stderr, "usage: check_rewrites [--ort LIBRARY] [--every N] [--pairs] FOLDER...\n");
         return 2;
     }
+    run.work = scratch_folder();
     signal(SIGPIPE, SIG_IGN);
     for (; i < argc; i++)
         check_folder(argv[i]);
     if (run.child)
         stop_child();
-    rmdir(work);
     printf("%zu models, %zu rewrites: %zu left the file as it was, %zu refused, %zu compared with "
            "recorded outputs, %zu could not be; %zu findings\n",
            run.models, run.rewrites, run.kept, run.refused, run.compared, run.not_compared,

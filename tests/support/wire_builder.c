@@ -1,11 +1,10 @@
 /* wire_builder.c - see wire_builder.h. */
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "model/proto.h"
+#include "support/scratch.h"
 #include "support/wire_builder.h"
 
 static void need(const void *p) {
@@ -161,34 +160,6 @@ wb wb_relu_graph(void) {
 
 /* ---- files ---- */
 
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
-    (void)st;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
-
-static void remove_folder(void) {
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-const char *wb_folder(void) {
-    if (!folder[0]) {
-        strcpy(folder, "/tmp/onnxpert-test-XXXXXX");
-        need(mkdtemp(folder));
-        atexit(remove_folder);
-    }
-    return folder;
-}
-
 const char *wb_save(const wb *b, const char *name) {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", wb_folder(), name);
-    FILE *f = fopen(path, "wb");
-    need(f);
-    if ((b->n && fwrite(b->p, 1, b->n, f) != b->n) || fclose(f) != 0)
-        need(NULL);
-    return path;
+    return scratch_file(name, b->p, b->n);
 }

@@ -37,10 +37,7 @@ wb wb_model(wb graph);
 /* GraphProto: Relu from x to y, to which things can be added. */
 wb wb_relu_graph(void);
 
-/* Writes to a file that is removed at exit, and returns its path (static buffer of the next call).
- */
+/* Writes to a file of that name in the scratch folder, and returns its path (scratch.h). */
 const char *wb_save(const wb *b, const char *name);
-/* Folder of the files that wb_save writes. */
-const char *wb_folder(void);
 
 #endif

@@ -10,28 +10,7 @@
 
 #include "analysis/latency.h"
 #include "onnxpert/analyze.h"
-
-typedef struct world {
-    oxp_ctx *ctx;
-    oxp_arena *arena;
-    oxp_model *m;
-    const oxp_analysis *a;
-} world;
-
-static int setup(void **state) {
-    world *w = calloc(1, sizeof *w);
-    w->ctx = oxp_ctx_new(0);
-    w->arena = oxp_arena_new(w->ctx);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world *w = *state;
-    oxp_ctx_free(w->ctx);
-    free(w);
-    return 0;
-}
+#include "support/world.h"
 
 static void load(world *w, const char *path) {
     assert_int_equal(oxp_open(&w->m, w->ctx, path), OXP_OK);
@@ -209,14 +188,15 @@ static void views_share(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(resnet18_is_what_it_is, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_batch_multiplies, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_bindings_are_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(names_of_outputs_cannot_be_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(bert_and_llama_multiply, setup, teardown),
-        cmocka_unit_test_setup_teardown(latency_adds_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_sweep_analyses_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(views_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(resnet18_is_what_it_is, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(the_batch_multiplies, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(bad_bindings_are_named, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(names_of_outputs_cannot_be_bound, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(bert_and_llama_multiply, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(latency_adds_up, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(the_sweep_analyses_again, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(views_share, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

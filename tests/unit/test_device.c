@@ -9,26 +9,7 @@
 #include <cmocka.h>
 
 #include "analysis/device.h"
-
-typedef struct world {
-    oxp_ctx *ctx;
-    oxp_arena *arena;
-} world;
-
-static int setup(void **state) {
-    world *w = calloc(1, sizeof *w);
-    w->ctx = oxp_ctx_new(0);
-    w->arena = oxp_arena_new(w->ctx);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world *w = *state;
-    oxp_ctx_free(w->ctx);
-    free(w);
-    return 0;
-}
+#include "support/world.h"
 
 typedef struct parse_request {
     oxp_arena *arena;
@@ -113,10 +94,10 @@ static void host_is_measured(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_device_is_complete, setup, teardown),
-        cmocka_unit_test_setup_teardown(figures_of_known_devices, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_files_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(host_is_measured, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_device_is_complete, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(figures_of_known_devices, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(bad_files_are_refused, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(host_is_measured, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

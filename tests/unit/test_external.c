@@ -15,6 +15,7 @@
 #include "base/source.h"
 #include "model/model_impl.h"
 #include "model/proto.h"
+#include "support/scratch.h"
 #include "support/wire_builder.h"
 
 enum { DATA_BYTES = 4096 };
@@ -23,7 +24,7 @@ static char text[4096];
 
 /* A path in the folder of the test's files. */
 static const char *at(const char *name) {
-    snprintf(text, sizeof text, "%s/%s", wb_folder(), name);
+    snprintf(text, sizeof text, "%s/%s", scratch_folder(), name);
     return text;
 }
 
@@ -48,7 +49,7 @@ static int set_up(void **state) {
     put("models/empty.bin", 0);
     put("outside/secret.bin", DATA_BYTES);
     char outside[256];
-    snprintf(outside, sizeof outside, "%s/outside/secret.bin", wb_folder());
+    snprintf(outside, sizeof outside, "%s/outside/secret.bin", scratch_folder());
     return symlink("../outside/secret.bin", at("models/link.bin")) ||
            symlink(outside, at("models/absolute-link.bin")) ||
            symlink("loop.bin", at("models/loop.bin")) ||

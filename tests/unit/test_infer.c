@@ -9,26 +9,7 @@
 
 #include "onnxpert/analyze.h"
 #include "support/wire_builder.h"
-
-typedef struct world {
-    oxp_ctx *ctx;
-    oxp_arena *arena;
-    oxp_model *m;
-    const oxp_analysis *a;
-} world;
-
-static int setup(void **state) {
-    static world w;
-    w = (world){.ctx = oxp_ctx_new(0)};
-    w.arena = oxp_arena_new(w.ctx);
-    *state = &w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    oxp_ctx_free(((world *)*state)->ctx);
-    return 0;
-}
+#include "support/world.h"
 
 static void analyze(world *w, wb model) {
     oxp_analyze_opts o = OXP_ANALYZE_OPTS_INIT;
@@ -258,14 +239,16 @@ static void what_cannot_be_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_constant_condition_takes_its_branch, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_constant_condition_takes_its_branch, world_setup,
+                                        world_teardown),
         cmocka_unit_test_setup_teardown(an_open_condition_merges_and_counts_the_dearer_branch,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(a_loop_grows_what_it_carries, setup, teardown),
-        cmocka_unit_test_setup_teardown(functions_see_the_attributes_of_their_call, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(broadcasting_prefers_what_says_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_be_is_named, setup, teardown),
+                                        world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(a_loop_grows_what_it_carries, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(functions_see_the_attributes_of_their_call, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(broadcasting_prefers_what_says_more, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_is_named, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

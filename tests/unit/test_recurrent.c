@@ -13,26 +13,7 @@
 #include "analysis/insight.h"
 #include "analysis/latency.h"
 #include "support/wire_builder.h"
-
-typedef struct world {
-    oxp_ctx *ctx;
-    oxp_arena *arena;
-    oxp_model *m;
-    const oxp_analysis *a;
-} world;
-
-static int setup(void **state) {
-    static world w;
-    w = (world){.ctx = oxp_ctx_new(0)};
-    w.arena = oxp_arena_new(w.ctx);
-    *state = &w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    oxp_ctx_free(((world *)*state)->ctx);
-    return 0;
-}
+#include "support/world.h"
 
 static wb with_int(wb node, const char *attr, int64_t v) {
     wb a = wb_attr(attr, OXP_ATTR_INT);
@@ -181,7 +162,7 @@ static void forgotten_errors_are_not_counted(void **state) {
 }
 
 int main(void) {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(steps_follow_each_other),
         TEST(the_batch_follows_the_layout),

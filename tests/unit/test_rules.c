@@ -14,12 +14,13 @@
 #include "rules/roadmap.h"
 #include "rules/xml.h"
 #include "support/json_check.h"
+#include "support/scratch.h"
 
 #define RULE(id, when)                                                                             \
     "<rule id=\"" id "\"><title>t</title><when>" when "</when><message>m</message></rule>"
 #define FILE_OF(body) "<?xml version=\"1.0\"?>\n<rules>\n" body "\n</rules>\n"
 
-static char path[64];
+static const char *path;
 
 static int setup(void **state) {
     *state = oxp_ctx_new(0);
@@ -28,18 +29,11 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     oxp_ctx_free(*state);
-    if (*path)
-        unlink(path);
     return 0;
 }
 
 static const char *file_with(const char *text) {
-    strcpy(path, "/tmp/rules-XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-    return path;
+    return path = scratch_file("rules.xml", text, strlen(text));
 }
 
 static void refused(oxp_ctx *ctx, const char *text, const char *why) {
@@ -50,7 +44,6 @@ static void refused(oxp_ctx *ctx, const char *text, const char *why) {
     if (!strstr(oxp_error_text(ctx), why) || strncmp(oxp_error_text(ctx), path, strlen(path)) != 0)
         fail_msg("\"%s\" is not in \"%s\"", why, oxp_error_text(ctx));
     assert_null(strchr(oxp_error_text(ctx), '\n'));
-    unlink(path);
 }
 
 static void test_refused_files(void **state) {

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/sandbox.h"
+#include "support/scratch.h"
 
 /* The line of the first thing that does not hold in the child, 0 when all does. */
 static int in_child(int (*fn)(void)) {
@@ -55,11 +56,8 @@ static void test_alone(void **state) {
     assert_int_equal(in_child(alone), 0);
 }
 
-static char folder[] = "/tmp/onnxpert-sandbox-XXXXXX";
-
 static int reader(void) {
-    char name[64];
-    snprintf(name, sizeof name, "%s/open", folder);
+    const char *name = scratch_path("open");
     int open_before = open(name, O_WRONLY | O_CREAT, 0600);
     bool has_landlock =
         syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
@@ -73,19 +71,14 @@ static int reader(void) {
     NEED(open(name, O_WRONLY) < 0 && errno == EACCES);
     NEED(unlink(name) < 0 && errno == EACCES);
     NEED(mkdir(name, 0700) < 0);
-    snprintf(name, sizeof name, "%s/new", folder);
-    NEED(open(name, O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES);
+    NEED(open(scratch_path("new"), O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES);
     return 0;
 }
 
 static void test_reader(void **state) {
-    char name[64];
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    scratch_folder(); /* made here, so that the child does not remove it */
     assert_int_equal(in_child(reader), 0);
-    snprintf(name, sizeof name, "%s/open", folder);
-    unlink(name);
-    assert_int_equal(rmdir(folder), 0);
 }
 
 int main(void) {

@@ -16,17 +16,8 @@
 #include <unistd.h>
 
 #include "model/model_impl.h"
+#include "support/scratch.h"
 #include "support/wire_builder.h"
-
-static char folder[] = "/tmp/onnxpert-save-XXXXXX";
-
-static const char *in_folder(const char *name) {
-    static char path[4][512];
-    static int turn;
-    char *p = path[turn++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 /* ---- files ---- */
 static uint8_t *read_file(const char *path, size_t *n) {
@@ -59,32 +50,19 @@ static bool contains(const char *path, const char *text) {
     return found;
 }
 
-static int files_in_folder(void) {
+static int files_scratch_path(void) {
     int n = 0;
-    DIR *d = opendir(folder);
+    DIR *d = opendir(scratch_folder());
     for (struct dirent *e; (e = readdir(d));)
         n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
     closedir(d);
     return n;
 }
 
-static void empty_folder(void) {
-    DIR *d = opendir(folder);
-    for (struct dirent *e; (e = readdir(d));)
-        unlinkat(dirfd(d), e->d_name, 0);
-    closedir(d);
-}
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
 static int tear_down(void **state) {
     (void)state;
-    empty_folder();
-    return rmdir(folder);
+    scratch_empty();
+    return 0;
 }
 
 static oxp_model *open_model(oxp_ctx *ctx, const char *path) {
@@ -186,14 +164,14 @@ static void same_models(const oxp_model *a, const oxp_model *b) {
 static void round_trip(const char *path) {
     oxp_ctx *ctx = oxp_ctx_new(0);
     oxp_model *m = open_model(ctx, path);
-    const char *out = in_folder("out.onnx"), *again = in_folder("again.onnx");
+    const char *out = scratch_path("out.onnx"), *again = scratch_path("again.onnx");
     save_model(m, out, NULL, NULL);
     same_bytes(path, out);
     make_all_dirty(m);
     save_model(m, again, NULL, NULL);
     same_models(m, open_model(ctx, again));
     oxp_ctx_free(ctx);
-    assert_int_equal(files_in_folder(), 2);
+    assert_int_equal(files_scratch_path(), 2);
 }
 
 static void every_fixture_comes_back(void **state) {
@@ -213,8 +191,8 @@ static void skeletons_are_copied(void **state) {
     glob("fixtures/skeletons/*/model.onnx", 0, NULL, &g);
     for (size_t i = 0; i < g.gl_pathc; i++) {
         oxp_ctx *ctx = oxp_ctx_new(0);
-        save_model(open_model(ctx, g.gl_pathv[i]), in_folder("s.onnx"), NULL, NULL);
-        same_bytes(g.gl_pathv[i], in_folder("s.onnx"));
+        save_model(open_model(ctx, g.gl_pathv[i]), scratch_path("s.onnx"), NULL, NULL);
+        same_bytes(g.gl_pathv[i], scratch_path("s.onnx"));
         oxp_ctx_free(ctx);
     }
     globfree(&g);
@@ -227,7 +205,7 @@ static void finish(wb graph, const char *name) {
     const char *from = wb_save(&m, name);
     size_t n;
     uint8_t *p = read_file(from, &n);
-    int fd = open(in_folder(name), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    int fd = open(scratch_path(name), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     assert_int_equal(write(fd, p, n), n);
     close(fd);
     free(p);
@@ -260,9 +238,9 @@ static void what_is_not_ours_is_kept(void **state) {
     wb_text(&g, 66, "unknown-in-graph");
     finish(g, "kept.onnx");
     oxp_ctx *ctx = oxp_ctx_new(0);
-    oxp_model *m = open_model(ctx, in_folder("kept.onnx"));
+    oxp_model *m = open_model(ctx, scratch_path("kept.onnx"));
     make_all_dirty(m);
-    const char *out = in_folder("out.onnx");
+    const char *out = scratch_path("out.onnx");
     save_model(m, out, NULL, NULL);
     const char *kept[] = {"unknown-in-model", "unknown-in-graph",  "unknown-in-node",
                           "unknown-in-value", "unknown-in-tensor", "node-doc",
@@ -297,7 +275,7 @@ static void make_external(const char *name) {
     float v[632];
     for (int i = 0; i < 632; i++)
         v[i] = (float)i;
-    int fd = open(in_folder("weights.bin"), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    int fd = open(scratch_path("weights.bin"), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     assert_int_equal(write(fd, v, sizeof v), sizeof v);
     close(fd);
 }
@@ -308,30 +286,30 @@ static void external_data_moves_where_it_is_told(void **state) {
     (void)state;
     make_external("ext.onnx");
     oxp_ctx *ctx = oxp_ctx_new(0);
-    oxp_model *m = open_model(ctx, in_folder("ext.onnx"));
-    save_model(m, in_folder("same.onnx"), &opts, &saved); /* unchanged, in the same folder */
-    same_bytes(in_folder("ext.onnx"), in_folder("same.onnx"));
+    oxp_model *m = open_model(ctx, scratch_path("ext.onnx"));
+    save_model(m, scratch_path("same.onnx"), &opts, &saved); /* unchanged, in the same folder */
+    same_bytes(scratch_path("ext.onnx"), scratch_path("same.onnx"));
     assert_int_equal(saved.n_files, 1);
     m->changed = m->graphs[0].dirty = true;
-    save_model(m, in_folder("auto.onnx"), &opts, &saved);
+    save_model(m, scratch_path("auto.onnx"), &opts, &saved);
     assert_int_equal(saved.n_files, 2);
     assert_string_equal(strrchr(saved.files[1], '/'), "/auto.onnx.data");
     assert_int_equal(saved.data_bytes, 2400); /* shared bytes stay shared */
-    oxp_model *n = open_model(ctx, in_folder("auto.onnx"));
+    oxp_model *n = open_model(ctx, scratch_path("auto.onnx"));
     same_models(m, n);
     assert_int_equal(n->n_files, 1);
     assert_string_equal(n->files[0].location, "auto.onnx.data");
     opts.external = OXP_EXTERNAL_INLINE;
-    save_model(m, in_folder("inline.onnx"), &opts, &saved);
+    save_model(m, scratch_path("inline.onnx"), &opts, &saved);
     assert_int_equal(saved.n_files, 1);
-    n = open_model(ctx, in_folder("inline.onnx"));
+    n = open_model(ctx, scratch_path("inline.onnx"));
     same_models(m, n);
     assert_int_equal(n->n_files, 0);
     opts.external = OXP_EXTERNAL_FILE;
     opts.external_file = "all.bin";
-    save_model(n, in_folder("file.onnx"), &opts, &saved);
+    save_model(n, scratch_path("file.onnx"), &opts, &saved);
     assert_int_equal(saved.n_files, 2);
-    m = open_model(ctx, in_folder("file.onnx"));
+    m = open_model(ctx, scratch_path("file.onnx"));
     same_models(n, m);
     assert_int_equal(m->n_files, 1);
     for (size_t i = 0; i < m->n_tensors; i++)
@@ -342,34 +320,34 @@ static void external_data_moves_where_it_is_told(void **state) {
 static void save_refused(oxp_model *m, const char *path, const char *file, const char *reason) {
     oxp_save_opts opts = OXP_SAVE_OPTS_INIT;
     oxp_saved saved;
-    int files = files_in_folder();
+    int files = files_scratch_path();
     opts.external = file ? OXP_EXTERNAL_FILE : OXP_EXTERNAL_AUTO;
     opts.external_file = file;
     assert_int_not_equal(oxp_save(m, path, &opts, &saved), OXP_OK);
     if (!strstr(oxp_error_text(m->ctx), reason))
         fail_msg("'%s' does not say '%s'", oxp_error_text(m->ctx), reason);
     oxp_error_clear(m->ctx);
-    assert_int_equal(files_in_folder(), files);
+    assert_int_equal(files_scratch_path(), files);
 }
 
 static void data_files_are_not_written_over(void **state) {
     (void)state;
     make_external("ext.onnx");
     oxp_ctx *ctx = oxp_ctx_new(0);
-    oxp_model *m = open_model(ctx, in_folder("ext.onnx"));
+    oxp_model *m = open_model(ctx, scratch_path("ext.onnx"));
     m->changed = m->graphs[0].dirty = true;
-    save_refused(m, in_folder("weights.bin"), NULL, "is a data file of the model");
-    save_refused(m, in_folder("o.onnx"), "weights.bin", "is a data file of the model");
-    save_refused(m, in_folder("o.onnx"), "ext.onnx", "exists already");
-    save_refused(m, in_folder("o.onnx"), "../o.bin", "plain file name");
-    save_refused(m, in_folder("o.onnx"), "o.onnx", "cannot be one file");
-    save_refused(m, in_folder("none/o.onnx"), NULL, "No such file");
+    save_refused(m, scratch_path("weights.bin"), NULL, "is a data file of the model");
+    save_refused(m, scratch_path("o.onnx"), "weights.bin", "is a data file of the model");
+    save_refused(m, scratch_path("o.onnx"), "ext.onnx", "exists already");
+    save_refused(m, scratch_path("o.onnx"), "../o.bin", "plain file name");
+    save_refused(m, scratch_path("o.onnx"), "o.onnx", "cannot be one file");
+    save_refused(m, scratch_path("none/o.onnx"), NULL, "No such file");
     save_refused(m, "/dev/full", "x", "");
     /* The model itself may be written over: its data then get a fresh name. */
-    save_model(m, in_folder("ext.onnx"), NULL, NULL);
-    save_model(open_model(ctx, in_folder("ext.onnx")), in_folder("b.onnx"), NULL, NULL);
-    unlink(in_folder("weights.bin"));
-    oxp_model *n = open_model(ctx, in_folder("ext.onnx"));
+    save_model(m, scratch_path("ext.onnx"), NULL, NULL);
+    save_model(open_model(ctx, scratch_path("ext.onnx")), scratch_path("b.onnx"), NULL, NULL);
+    unlink(scratch_path("weights.bin"));
+    oxp_model *n = open_model(ctx, scratch_path("ext.onnx"));
     assert_true(oxp_model_has_weights(n));
     oxp_ctx_free(ctx);
 }
@@ -395,14 +373,14 @@ static int limited_save(const char *from, const char *to, rlim_t limit) {
 }
 
 static void a_full_disk_leaves_the_old_file(void **state) {
-    const char *from = "fixtures/models/mnist8/model.onnx", *to = in_folder("out.onnx");
+    const char *from = "fixtures/models/mnist8/model.onnx", *to = scratch_path("out.onnx");
     (void)state;
     int fd = open(to, O_WRONLY | O_CREAT, 0640);
     assert_int_equal(write(fd, "old", 3), 3);
     close(fd);
     for (rlim_t limit = 0; limit < 24000; limit += 1777) {
         assert_int_equal(limited_save(from, to, limit), 0);
-        assert_int_equal(files_in_folder(), 1);
+        assert_int_equal(files_scratch_path(), 1);
         assert_true(contains(to, "old"));
     }
     struct stat st;
@@ -427,19 +405,19 @@ static void a_signal_removes_the_temporary_file(void **state) {
             if (oxp_open(&m, ctx, "fixtures/models/mnist8/model.onnx") != OXP_OK)
                 _exit(2);
             for (;;)
-                if (oxp_save(m, in_folder("out.onnx"), NULL, &saved) != OXP_OK)
+                if (oxp_save(m, scratch_path("out.onnx"), NULL, &saved) != OXP_OK)
                     _exit(3);
         }
         usleep(3000 + (useconds_t)turn * 731);
         kill(child, SIGTERM);
         waitpid(child, &status, 0);
         assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-        assert_true(files_in_folder() <= 1);
+        assert_true(files_scratch_path() <= 1);
     }
 }
 
 int main(void) {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_teardown(f, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(every_fixture_comes_back),
         TEST(skeletons_are_copied),

@@ -1,16 +1,17 @@
 /* Conversions of element types against definitions, recipes, typed data, statistics. */
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/source.h"
 #include "model/convert.h"
 #include "model/model_impl.h"
+#include "support/scratch.h"
 
 /* ---- small floats, from the definition: sign, exponent, mantissa ---- */
 typedef struct format {
@@ -237,15 +238,14 @@ static void packed_windows_start_anywhere(void **state) {
 /* Entries packed, single, and in several chunks, among other fields. */
 static void typed_data_in_any_chunking(void **state) {
     (void)state;
-    char path[] = "/tmp/onnxpert-typed-XXXXXX";
     const uint8_t ints[] = {0x08, 3,    0x3a, 2,    0xac, 0x02, /* int64_data [300] */
                             0x38, 5,    0x42, 1,    'n',        /* 5; name */
                             0x3a, 11,   1,    0xff, 0xff, 0xff, 0xff,
                             0xff, 0xff, 0xff, 0xff, 0xff, 0x01}; /* [1, -1] */
     int64_t got[4];
-    int fd = mkstemp(path);
+    const char *path = scratch_file("typed", ints, sizeof ints);
+    int fd = open(path, O_RDONLY);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, ints, sizeof ints), sizeof ints);
     oxp_source *old = model->source;
     model->source = oxp_source_fd(ctx, fd, path);
     oxp_id id = memory_tensor(OXP_INT64, 4, NULL);
@@ -257,7 +257,6 @@ static void typed_data_in_any_chunking(void **state) {
     oxp_tensor_ints(model, id, 3, 1, got);
     assert_int_equal(got[0], -1);
     model->source = old;
-    unlink(path);
 }
 
 int main(void) {

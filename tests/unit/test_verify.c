@@ -13,30 +13,11 @@
 #include <math.h>
 
 #include "onnxpert/pass.h"
+#include "support/world.h"
 #include "verify/child.h"
 #include "verify/compare.h"
 #include "verify/inputs.h"
 #include "verify/roles.h"
-
-typedef struct world {
-    oxp_ctx *ctx;
-    oxp_arena *arena;
-} world;
-
-static int setup(void **state) {
-    world *w = calloc(1, sizeof *w);
-    w->ctx = oxp_ctx_new(0);
-    w->arena = oxp_arena_new(w->ctx);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world *w = *state;
-    oxp_ctx_free(w->ctx);
-    free(w);
-    return 0;
-}
 
 static const oxp_analysis *analyze(world *w, const char *path, const oxp_binding *b, size_t n) {
     oxp_model *m;
@@ -300,14 +281,14 @@ static void test_emulation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_roles, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_images_and_seeds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_given, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_compare, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_special_values, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_verdict, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_child, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_exclusion, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_emulation, setup, teardown)};
+        cmocka_unit_test_setup_teardown(test_roles, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_images_and_seeds, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_given, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_compare, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_special_values, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_verdict, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_child, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_exclusion, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_emulation, world_setup, world_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

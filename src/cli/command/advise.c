@@ -62,10 +62,6 @@ static int run(oxp_cli *cli) {
                   oxp_strdup(cli->arena, oxp_error_text(cli->ctx)));
     o.rules = rules;
     oxp_cli_check_report(cli, "roadmap", cli->output, NULL);
-    if (cli->fail_on && strcmp(cli->fail_on, "high") && strcmp(cli->fail_on, "medium") &&
-        strcmp(cli->fail_on, "low") && strcmp(cli->fail_on, "targets"))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--fail-on: '%s' is none of high, medium, low, targets",
-                  cli->fail_on);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     o.bindings = oxp_cli_bindings_of(cli, m, &o.n_bindings);
     oxp_cli_check_report(cli, "roadmap", cli->output, m);

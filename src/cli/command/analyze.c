@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/device.h"
 #include "cli/command.h"
 #include "report/reports.h"
 
@@ -50,8 +49,7 @@ static int run(oxp_cli *cli) {
     (void)batch_list(cli, &n); /* mistakes in the command line come before any work */
     (void)oxp_cli_bindings(cli, &n);
     /* Once for all models: the host is measured. */
-    if (cli->device && !(cli->chosen = oxp_device_find(cli->arena, cli->device)))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    cli->chosen = oxp_cli_device(cli);
     oxp_cli_check_report(cli, "analysis", cli->output, NULL);
     return cli->n_args > 1 ? oxp_cli_several(cli, "analysis", one) : one(cli);
 }

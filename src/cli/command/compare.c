@@ -1,5 +1,4 @@
 /* compare.c - the before/after report of any two models. */
-#include "analysis/device.h"
 #include "cli/command.h"
 #include "report/comparison.h"
 #include "rewrite/project.h"
@@ -9,8 +8,7 @@ static const oxp_option *const groups[] = {oxp_opts_report, oxp_opts_dims, oxp_o
 
 static int run(oxp_cli *cli) {
     oxp_comparison c = {.before_path = cli->args[0], .after_path = cli->args[1]};
-    if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    c.device = oxp_cli_device(cli);
     size_t n;
     const oxp_binding *bindings = oxp_cli_bindings(cli, &n);
     oxp_cli_check_report(cli, "comparison", cli->output, NULL);

@@ -2,7 +2,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analysis/device.h"
 #include "cli/auto.h"
 #include "cli/command.h"
 #include "cli/verifying.h"
@@ -70,11 +69,7 @@ static size_t pass_names(oxp_cli *cli, const char ***names) {
         return 0;
     if (!cli->passes)
         oxp_raise(cli->ctx, OXP_E_USAGE, "optimize: name the passes with --passes, or use --auto");
-    size_t n = oxp_cli_split(cli, cli->passes, "--passes", names);
-    for (size_t i = 0; i < n; i++)
-        if (!oxp_pass_find((*names)[i]))
-            oxp_raise(cli->ctx, OXP_E_USAGE, "--passes: there is no pass '%s'", (*names)[i]);
-    return n;
+    return oxp_cli_split(cli, cli->passes, "--passes", names);
 }
 
 static oxp_pass_opts pass_opts(oxp_cli *cli) {
@@ -318,8 +313,7 @@ static int run(oxp_cli *cli) {
         oxp_raise(cli->ctx, OXP_E_USAGE, "--verify needs a MODEL that is a file");
     check_verify_options(cli);
     oxp_comparison c = {.before_path = cli->args[0]};
-    if (cli->device && !(c.device = oxp_device_find(cli->arena, cli->device)))
-        oxp_raise(cli->ctx, OXP_E_USAGE, "--device: there is no device '%s'", cli->device);
+    c.device = oxp_cli_device(cli);
     oxp_cli_check_report(cli, "comparison", cli->report, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "comparison", cli->report, m);
