@@ -142,25 +142,12 @@ static size_t share_initializers(work *w, oxp_id graph) {
 /* ---- expressions ---- */
 
 static bool same_attr(const work *w, const oxp_attr *a, const oxp_attr *b) {
-    if (a->type != b->type || a->n != b->n || (a->ref || b->ref) || strcmp(a->name, b->name) != 0)
+    if (a->ref || b->ref)
         return false;
-    switch (a->type) {
-    case OXP_ATTR_INT:
-        return a->u.i == b->u.i;
-    case OXP_ATTR_FLOAT:
-        return memcmp(&a->u.f, &b->u.f, sizeof a->u.f) == 0;
-    case OXP_ATTR_STRING:
-        return a->u.s.len == b->u.s.len && memcmp(a->u.s.data, b->u.s.data, a->u.s.len) == 0;
-    case OXP_ATTR_INTS:
-        return a->n == 0 || memcmp(a->u.ints, b->u.ints, a->n * sizeof *a->u.ints) == 0;
-    case OXP_ATTR_FLOATS:
-        return a->n == 0 || memcmp(a->u.floats, b->u.floats, a->n * sizeof *a->u.floats) == 0;
-    case OXP_ATTR_TENSOR:
-        return comparable(w, a->u.id) && comparable(w, b->u.id) &&
-               oxp_tensor_at(w->m, a->u.id)->bytes <= ATTR_MAX && same_tensor(w, a->u.id, b->u.id);
-    default:
-        return false;
-    }
+    if (a->type != OXP_ATTR_TENSOR || b->type != OXP_ATTR_TENSOR)
+        return oxp_attr_same(a, b);
+    return strcmp(a->name, b->name) == 0 && comparable(w, a->u.id) && comparable(w, b->u.id) &&
+           oxp_tensor_at(w->m, a->u.id)->bytes <= ATTR_MAX && same_tensor(w, a->u.id, b->u.id);
 }
 
 static bool same_node(const work *w, const oxp_node *a, const oxp_node *b) {

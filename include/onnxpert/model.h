@@ -307,6 +307,8 @@ OXP_API const oxp_use *oxp_use_at(const oxp_model *m, oxp_id use);
 
 /* Conveniences. */
 OXP_API const oxp_attr *oxp_attr_find(const oxp_node *n, const char *name); /* NULL = absent */
+/* Same name, type and value; tensors and graphs are the same only when they are one object. */
+OXP_API bool oxp_attr_same(const oxp_attr *a, const oxp_attr *b);
 OXP_API int64_t oxp_attr_int(const oxp_node *n, const char *name, int64_t otherwise);
 OXP_API float oxp_attr_float(const oxp_node *n, const char *name, float otherwise);
 /* The string, or `otherwise` when absent or of another type. */

@@ -189,14 +189,15 @@ typedef enum oxp_parts {
 typedef struct oxp_format {
     const char *name; /* "text", "json", "markdown", "html", "sarif", "csv", "dot" */
     const char *summary;
-    /* False: this format does not make sense for that kind of report. */
-    bool (*accepts)(const char *kind);
+    const char *only; /* the kind of report that it makes sense for; NULL: every kind */
     void (*render)(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color);
     /* Several reports in one output.  OXP_PARTS_NONE: a file of this format holds one. */
     oxp_parts parts;
     void (*begin)(oxp_sink *o, size_t n), (*end)(oxp_sink *o); /* around several; or NULL */
 } oxp_format;
 
+/* Does it make sense for that kind of report? */
+OXP_API bool oxp_format_shows(const oxp_format *f, const char *kind);
 OXP_API size_t oxp_format_count(void);
 OXP_API const oxp_format *oxp_format_at(size_t i);
 OXP_API const oxp_format *oxp_format_find(const char *name);

@@ -42,29 +42,6 @@ void oxp_infer_attrs(oxp_engine *e, const oxp_node *n, const oxp_attr **attrs, u
     *attrs = r;
 }
 
-static bool same_attr(const oxp_attr *a, const oxp_attr *b) {
-    if (strcmp(a->name, b->name) != 0 || a->type != b->type || a->n != b->n)
-        return false;
-    switch (a->type) {
-    case OXP_ATTR_INT:
-        return a->u.i == b->u.i;
-    case OXP_ATTR_FLOAT:
-        return memcmp(&a->u.f, &b->u.f, sizeof a->u.f) == 0;
-    case OXP_ATTR_STRING:
-        return a->u.s.len == b->u.s.len && memcmp(a->u.s.data, b->u.s.data, a->u.s.len) == 0;
-    case OXP_ATTR_INTS:
-        return a->n == 0 || memcmp(a->u.ints, b->u.ints, a->n * sizeof *a->u.ints) == 0;
-    case OXP_ATTR_FLOATS:
-        return a->n == 0 || memcmp(a->u.floats, b->u.floats, a->n * sizeof *a->u.floats) == 0;
-    case OXP_ATTR_TENSOR:
-    case OXP_ATTR_SPARSE_TENSOR:
-    case OXP_ATTR_GRAPH:
-        return a->u.id == b->u.id;
-    default:
-        return a->u.ids == b->u.ids; /* the same list in memory */
-    }
-}
-
 /* ---- facts as keys ---- */
 
 static bool same_type(const oxp_type *a, const oxp_type *b) {
@@ -120,7 +97,7 @@ static bool same_call(const memo *m, const oxp_call *c, oxp_id function) {
         m->n_out < c->n_out)
         return false;
     for (uint32_t i = 0; i < c->n_attrs; i++)
-        if (!same_attr(&m->attrs[i], &c->attrs[i]))
+        if (!oxp_attr_same(&m->attrs[i], &c->attrs[i]))
             return false;
     for (uint32_t i = 0; i < c->n_in; i++)
         if (!same_fact(&m->in[i], c->in[i] != NULL ? c->in[i] : &nothing))

@@ -86,6 +86,8 @@ void oxp_cli_diagnostics_of(oxp_cli *cli, size_t arg, size_t from, size_t to);
 void oxp_cli_check_report(oxp_cli *cli, const char *kind, const char *path, const oxp_model *m);
 /* The format asked for; raises OXP_E_USAGE when there is none or it does not fit this report. */
 const oxp_format *oxp_cli_format(oxp_cli *cli, const char *kind);
+/* What --rules, --disable and --profile ask for. */
+oxp_rules_opts oxp_cli_rules(const oxp_cli *cli);
 /* What --device names (the host is measured then), NULL without the option. */
 const struct oxp_device *oxp_cli_device(oxp_cli *cli);
 /* Runs `one` for each of the arguments as the only one, in parallel, each in a process of its own;

@@ -72,6 +72,16 @@ void oxp_cli_diagnostics(oxp_cli *cli, size_t from) {
     oxp_cli_diagnostics_of(cli, 0, from, oxp_diag_count(cli->ctx));
 }
 
+oxp_rules_opts oxp_cli_rules(const oxp_cli *cli) {
+    oxp_rules_opts o = OXP_RULES_OPTS_INIT;
+    o.files = cli->rules.items;
+    o.n_files = cli->rules.n;
+    o.disable = cli->disable.items;
+    o.n_disable = cli->disable.n;
+    o.profile = cli->profile;
+    return o;
+}
+
 const oxp_device *oxp_cli_device(oxp_cli *cli) {
     return cli->device ? oxp_device_find(cli->arena, cli->device) : NULL;
 }
@@ -90,7 +100,7 @@ static bool use_color(oxp_cli *cli, int fd) {
 const oxp_format *oxp_cli_format(oxp_cli *cli, const char *kind) {
     const char *name = cli->format ? cli->format : "text";
     const oxp_format *f = oxp_format_find(name);
-    if (!f->accepts(kind))
+    if (!oxp_format_shows(f, kind))
         oxp_raise(cli->ctx, OXP_E_USAGE, "--format: '%s' does not make sense for the %s report",
                   name, kind);
     return f;

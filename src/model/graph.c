@@ -261,6 +261,34 @@ const oxp_attr *oxp_attr_find(const oxp_node *n, const char *name) {
     return NULL;
 }
 
+static bool same_ref(const char *a, const char *b) {
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+bool oxp_attr_same(const oxp_attr *a, const oxp_attr *b) {
+    if (strcmp(a->name, b->name) != 0 || a->type != b->type || a->n != b->n ||
+        !same_ref(a->ref, b->ref))
+        return false;
+    switch (a->type) {
+    case OXP_ATTR_INT:
+        return a->u.i == b->u.i;
+    case OXP_ATTR_FLOAT:
+        return memcmp(&a->u.f, &b->u.f, sizeof a->u.f) == 0;
+    case OXP_ATTR_STRING:
+        return a->u.s.len == b->u.s.len && memcmp(a->u.s.data, b->u.s.data, a->u.s.len) == 0;
+    case OXP_ATTR_INTS:
+        return a->n == 0 || memcmp(a->u.ints, b->u.ints, a->n * sizeof *a->u.ints) == 0;
+    case OXP_ATTR_FLOATS:
+        return a->n == 0 || memcmp(a->u.floats, b->u.floats, a->n * sizeof *a->u.floats) == 0;
+    case OXP_ATTR_TENSOR:
+    case OXP_ATTR_SPARSE_TENSOR:
+    case OXP_ATTR_GRAPH:
+        return a->u.id == b->u.id;
+    default:
+        return a->u.ids == b->u.ids; /* the same list in memory */
+    }
+}
+
 static const oxp_attr *find_typed(const oxp_node *n, const char *name, oxp_attr_type type) {
     const oxp_attr *a = oxp_attr_find(n, name);
     return a && a->type == type && !a->ref ? a : NULL;

@@ -13,6 +13,10 @@ const oxp_format *oxp_format_at(size_t i) {
     return i < oxp_format_count() ? oxp_format_list[i] : NULL;
 }
 
+bool oxp_format_shows(const oxp_format *f, const char *kind) {
+    return !f->only || !strcmp(f->only, kind);
+}
+
 const oxp_format *oxp_format_find(const char *name) {
     for (size_t i = 0; i < oxp_format_count(); i++)
         if (!strcmp(oxp_format_list[i]->name, name))

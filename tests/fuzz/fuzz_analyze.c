@@ -54,7 +54,7 @@ static void work(void *arg) {
     for (size_t i = 0; i < oxp_format_count(); i++) {
         const oxp_format *f = oxp_format_at(i);
         size_t len;
-        if (!f->accepts(r->kind))
+        if (!oxp_format_shows(f, r->kind))
             continue;
         oxp_sink *out = oxp_sink_new(arena);
         f->render(r, out, arena, false);

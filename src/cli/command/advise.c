@@ -42,12 +42,7 @@ static int64_t batch_of(oxp_cli *cli) {
 
 static int run(oxp_cli *cli) {
     const oxp_rules *rules;
-    oxp_rules_opts ro = OXP_RULES_OPTS_INIT;
-    ro.files = cli->rules.items;
-    ro.n_files = cli->rules.n;
-    ro.disable = cli->disable.items;
-    ro.n_disable = cli->disable.n;
-    ro.profile = cli->profile;
+    oxp_rules_opts ro = oxp_cli_rules(cli);
     oxp_advise_opts o = OXP_ADVISE_OPTS_INIT;
     o.bindings = oxp_cli_bindings(cli, &o.n_bindings);
     o.device = cli->device;

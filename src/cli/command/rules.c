@@ -18,12 +18,7 @@ static const oxp_option *const groups[] = {options, oxp_opts_report, oxp_opts_co
 
 static const oxp_rules *load(oxp_cli *cli) {
     const oxp_rules *rules;
-    oxp_rules_opts o = OXP_RULES_OPTS_INIT;
-    o.files = cli->rules.items;
-    o.n_files = cli->rules.n;
-    o.disable = cli->disable.items;
-    o.n_disable = cli->disable.n;
-    o.profile = cli->profile;
+    oxp_rules_opts o = oxp_cli_rules(cli);
     oxp_status s = oxp_rules_load(&rules, cli->ctx, &o, cli->arena);
     if (s != OXP_OK)
         oxp_reraise(cli->ctx, s);

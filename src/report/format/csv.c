@@ -3,10 +3,6 @@
 
 #include "onnxpert/report.h"
 
-static bool accepts(const char *kind) {
-    return !strcmp(kind, "analysis");
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     r->rows(r->source, oxp_csv_new(o, arena));
@@ -14,6 +10,6 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_csv = {.name = "csv",
                                    .summary = "a row a node, for spreadsheets and data frames",
-                                   .accepts = accepts,
+                                   .only = "analysis",
                                    .render = render,
                                    .parts = OXP_PARTS_HEADER};

@@ -53,10 +53,6 @@ static void box(oxp_sink *o, const oxp_picture *p, size_t i, double hottest, oxp
                255 - (int)(125 * heat), 255 - (int)(160 * heat));
 }
 
-static bool accepts(const char *kind) {
-    return !strcmp(kind, "analysis");
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_picture *p = r->picture(r->source, arena);
@@ -89,5 +85,5 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_dot = {.name = "dot",
                                    .summary = "the graph by blocks, for Graphviz",
-                                   .accepts = accepts,
+                                   .only = "analysis",
                                    .render = render};

@@ -338,11 +338,6 @@ static void begin_several(oxp_sink *o, size_t n) {
                n);
 }
 
-static bool accepts(const char *kind) {
-    (void)kind;
-    return true;
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_doc *d = r->doc(r->source, arena);
@@ -371,7 +366,6 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_html = {.name = "html",
                                     .summary = "one page for a browser, no network needed",
-                                    .accepts = accepts,
                                     .render = render,
                                     .parts = OXP_PARTS_FOLLOW,
                                     .begin = begin_several,

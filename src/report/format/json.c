@@ -1,11 +1,6 @@
 /* json.c - the data of a report as JSON; the keys are part of the interface (docs/). */
 #include "onnxpert/report.h"
 
-static bool accepts(const char *kind) {
-    (void)kind;
-    return true;
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     oxp_json *j = oxp_json_new(o, arena);
@@ -16,6 +11,5 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_json = {.name = "json",
                                     .summary = "data for programs; keys are documented in docs/",
-                                    .accepts = accepts,
                                     .render = render,
                                     .parts = OXP_PARTS_FOLLOW};

@@ -94,11 +94,6 @@ static void chart(oxp_sink *o, const oxp_block *b) {
     oxp_puts(o, "`\n");
 }
 
-static bool accepts(const char *kind) {
-    (void)kind;
-    return true;
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_doc *d = r->doc(r->source, arena);
@@ -143,6 +138,5 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_markdown = {.name = "markdown",
                                         .summary = "for a pull request or a wiki",
-                                        .accepts = accepts,
                                         .render = render,
                                         .parts = OXP_PARTS_FOLLOW};

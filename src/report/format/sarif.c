@@ -258,10 +258,6 @@ static void invocation(log *l) {
     oxp_json_end(l->j);
 }
 
-static bool accepts(const char *kind) {
-    return !strcmp(kind, "roadmap");
-}
-
 static void render(const oxp_report *report, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_roadmap *r = report->source;
@@ -294,5 +290,5 @@ static void render(const oxp_report *report, oxp_sink *o, oxp_arena *arena, bool
 
 const oxp_format oxp_format_sarif = {.name = "sarif",
                                      .summary = "SARIF 2.1.0 for code scanning (advise)",
-                                     .accepts = accepts,
+                                     .only = "roadmap",
                                      .render = render};

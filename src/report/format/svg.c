@@ -3,10 +3,6 @@
 
 #include "report/picture.h"
 
-static bool accepts(const char *kind) {
-    return !strcmp(kind, "analysis");
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     oxp_picture_svg(o, r->picture(r->source, arena), false, arena);
@@ -14,5 +10,5 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_svg = {.name = "svg",
                                    .summary = "the graph by blocks as a picture",
-                                   .accepts = accepts,
+                                   .only = "analysis",
                                    .render = render};

@@ -200,11 +200,6 @@ static void chart(pen *p, const oxp_block *b) {
     oxp_puts(p->o, "\n");
 }
 
-static bool accepts(const char *kind) {
-    (void)kind;
-    return true;
-}
-
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     pen p = {o, color};
     const oxp_doc *d = r->doc(r->source, arena);
@@ -252,6 +247,5 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
 
 const oxp_format oxp_format_text = {.name = "text",
                                     .summary = "for a terminal (the default)",
-                                    .accepts = accepts,
                                     .render = render,
                                     .parts = OXP_PARTS_FOLLOW};
