@@ -1,8 +1,5 @@
-/* ort.c - the few calls of ONNX Runtime's C API that we need, by their position in OrtApi.
- *
- * Positions are those of `struct OrtApi` in onnxruntime_c_api.h, which only ever grows at its end
- * (the header says so: "This struct must only be added to at the end").  Version 1 of the API has
- * all of the calls below but GetAvailableProviders (version 3). */
+/* ort.c - the few calls of ONNX Runtime's C API that we need, by their position in OrtApi
+ * (ort_calls.h). */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,45 +7,14 @@
 
 #include "base/safe_math.h"
 #include "verify/ort.h"
+#include "verify/ort_calls.h"
 
 typedef void status;          /* OrtStatus: NULL is success */
 typedef void (*any_fn)(void); /* an entry of OrtApi, cast where it is called */
 
-enum {
-    API_NEWEST = 3, /* has all of the calls below */
-    API_OLDEST = 1, /* has all but the list of providers */
-    GET_ERROR_MESSAGE = 2,
-    CREATE_ENV = 3,
-    CREATE_SESSION = 7,
-    RUN = 9,
-    CREATE_SESSION_OPTIONS = 10,
-    SET_LOG_SEVERITY = 22,
-    SET_OPTIMIZATION = 23,
-    SET_INTRA_THREADS = 24,
-    INPUT_COUNT = 30,
-    OUTPUT_COUNT = 31,
-    INPUT_TYPE = 33,
-    INPUT_NAME = 36,
-    OUTPUT_NAME = 37,
-    CREATE_TENSOR_WITH_DATA = 49,
-    IS_TENSOR = 50,
-    TENSOR_DATA = 51,
-    CAST_TO_TENSOR_INFO = 55,
-    ELEMENT_TYPE = 60,
-    DIM_COUNT = 61,
-    DIMENSIONS = 62,
-    ELEMENT_COUNT = 64,
-    TENSOR_TYPE_AND_SHAPE = 65,
-    CREATE_CPU_MEMORY_INFO = 69,
-    DEFAULT_ALLOCATOR = 78,
-    RELEASE_STATUS = 93,
-    RELEASE_SESSION = 95,
-    RELEASE_VALUE = 96,
-    RELEASE_TYPE_INFO = 98,
-    RELEASE_TENSOR_INFO = 99,
-    RELEASE_SESSION_OPTIONS = 100,
-    AVAILABLE_PROVIDERS = 125
-};
+#define POSITION(ours, theirs, at) ours = at,
+enum { OXP_ORT_CALLS(POSITION) };
+#undef POSITION
 
 typedef struct api_base {
     const any_fn *(*get_api)(uint32_t version);
@@ -61,7 +27,8 @@ struct oxp_ort {
     const char *path, *version;
     void *library;
     unsigned api_version;
-    const any_fn *api; /* function pointers by position */
+    bool shared_threads; /* all sessions run on the same ones */
+    const any_fn *api;   /* function pointers by position */
     void *env, *memory, *allocator;
 };
 
@@ -81,7 +48,8 @@ struct oxp_session {
 
 /* The reason of a failed call, as one line in our arena; the status is released. */
 static const char *reason(oxp_ort *ort, status *s) {
-    const char *(*message)(const status *) = (const char *(*)(const status *))ort->api[2];
+    const char *(*message)(const status *) =
+        (const char *(*)(const status *))ort->api[GET_ERROR_MESSAGE];
     char *text = oxp_strdup(ort->arena, message(s));
     ((void (*)(status *))ort->api[RELEASE_STATUS])(s);
     for (char *p = text; *p; p++)
@@ -113,14 +81,37 @@ static void *load_first(oxp_ctx *ctx, const char *const *candidates, const char 
 
 static const any_fn *oldest_api(oxp_ort *ort, const api_base *base) {
     const any_fn *api = NULL;
-    for (ort->api_version = API_NEWEST; ort->api_version >= API_OLDEST; ort->api_version--)
+    for (ort->api_version = OXP_ORT_API_NEWEST; ort->api_version >= OXP_ORT_API_OLDEST;
+         ort->api_version--)
         if ((api = base->get_api(ort->api_version)) != NULL)
             return api;
     oxp_raise(ort->ctx, OXP_E_RUNTIME, "%s: ONNX Runtime %s is too old or too new", ort->path,
               ort->version);
 }
 
-oxp_ort *oxp_ort_open(oxp_arena *arena, const char *const *candidates) {
+/* An environment; with `threads` (0: the runtime's choice) that all of its sessions share. */
+static void make_environment(oxp_ort *ort, bool shared, unsigned threads) {
+    void *how = NULL;
+    ort->shared_threads = shared && ort->api_version >= OXP_ORT_API_NEWEST;
+    if (!ort->shared_threads) {
+        check(ort,
+              CALL(ort, CREATE_ENV, int, const char *, void **)(OXP_ORT_LOG_FATAL, "onnxpert",
+                                                                &ort->env),
+              OXP_E_RUNTIME, ort->path);
+        return;
+    }
+    check(ort, CALL(ort, CREATE_THREADING, void **)(&how), OXP_E_RUNTIME, ort->path);
+    if (threads)
+        check(ort, CALL(ort, SET_SHARED_THREADS, void *, int)(how, (int)threads), OXP_E_RUNTIME,
+              ort->path);
+    check(ort,
+          CALL(ort, CREATE_ENV_SHARED_THREADS, int, const char *, const void *,
+               void **)(OXP_ORT_LOG_FATAL, "onnxpert", how, &ort->env),
+          OXP_E_RUNTIME, ort->path);
+    ((void (*)(void *))ort->api[RELEASE_THREADING])(how);
+}
+
+static oxp_ort *open_library(oxp_arena *arena, const char *const *candidates) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     oxp_ort *ort = OXP_NEW(arena, oxp_ort);
     ort->library = load_first(ctx, candidates, &ort->path);
@@ -138,15 +129,27 @@ oxp_ort *oxp_ort_open(oxp_arena *arena, const char *const *candidates) {
     ort->ctx = ctx;
     ort->version = oxp_strdup(arena, base->version());
     ort->api = oldest_api(ort, base);
-    enum { FATAL = 4, ARENA_ALLOCATOR = 1, DEFAULT_MEMORY = 0 };
-    check(ort, CALL(ort, CREATE_ENV, int, const char *, void **)(FATAL, "onnxpert", &ort->env),
-          OXP_E_RUNTIME, ort->path);
+    return ort;
+}
+
+static oxp_ort *open_with(oxp_arena *arena, const char *const *candidates, bool shared,
+                          unsigned threads) {
+    oxp_ort *ort = open_library(arena, candidates);
+    make_environment(ort, shared, threads);
     check(ort,
-          CALL(ort, CREATE_CPU_MEMORY_INFO, int, int, void **)(ARENA_ALLOCATOR, DEFAULT_MEMORY,
-                                                               &ort->memory),
+          CALL(ort, CREATE_CPU_MEMORY_INFO, int, int,
+               void **)(OXP_ORT_ARENA_ALLOCATOR, OXP_ORT_DEFAULT_MEMORY, &ort->memory),
           OXP_E_RUNTIME, ort->path);
     check(ort, CALL(ort, DEFAULT_ALLOCATOR, void **)(&ort->allocator), OXP_E_RUNTIME, ort->path);
     return ort;
+}
+
+oxp_ort *oxp_ort_open(oxp_arena *arena, const char *const *candidates) {
+    return open_with(arena, candidates, false, 0);
+}
+
+oxp_ort *oxp_ort_open_shared(oxp_arena *arena, const char *const *candidates, unsigned threads) {
+    return open_with(arena, candidates, true, threads);
 }
 
 const char *oxp_ort_path(const oxp_ort *ort) {
@@ -161,7 +164,7 @@ size_t oxp_ort_providers(oxp_ort *ort, const char *const **names) {
     char **all;
     int n = 0;
     *names = NULL;
-    if (ort->api_version < API_NEWEST)
+    if (ort->api_version < OXP_ORT_API_PROVIDERS)
         return 0;
     check(ort, CALL(ort, AVAILABLE_PROVIDERS, char ***, int *)(&all, &n), OXP_E_RUNTIME, ort->path);
     const char **copy = OXP_NEWS(ort->arena, (size_t)n + 1, const char *);
@@ -249,13 +252,15 @@ static void append_provider(oxp_ort *ort, void *how, const char *name) {
 }
 
 static void *session_options(oxp_ort *ort, const oxp_session_opts *opts) {
-    enum { FATAL = 4 };
     void *how = NULL;
     check(ort, CALL(ort, CREATE_SESSION_OPTIONS, void **)(&how), OXP_E_RUNTIME, ort->path);
-    check(ort, CALL(ort, SET_LOG_SEVERITY, void *, int)(how, FATAL), OXP_E_RUNTIME, ort->path);
+    check(ort, CALL(ort, SET_LOG_SEVERITY, void *, int)(how, OXP_ORT_LOG_FATAL), OXP_E_RUNTIME,
+          ort->path);
     check(ort, CALL(ort, SET_OPTIMIZATION, void *, int)(how, (int)opts->level), OXP_E_RUNTIME,
           ort->path);
-    if (opts->threads)
+    if (ort->shared_threads)
+        check(ort, CALL(ort, USE_SHARED_THREADS, void *)(how), OXP_E_RUNTIME, ort->path);
+    else if (opts->threads)
         check(ort, CALL(ort, SET_INTRA_THREADS, void *, int)(how, (int)opts->threads),
               OXP_E_RUNTIME, ort->path);
     if (opts->provider && strcmp(opts->provider, "cpu") != 0)

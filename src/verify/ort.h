@@ -29,6 +29,10 @@ const char *const *oxp_ort_candidates(oxp_arena *arena, const char *given);
 /* Loads the first that can be; raises OXP_E_RUNTIME with the install line when there is none or it
  * is none. */
 oxp_ort *oxp_ort_open(oxp_arena *arena, const char *const *candidates);
+/* The same with one pool of threads for all sessions (where the runtime has that: version 1.5 and
+ * newer), of so many (0: the runtime's choice): threads of an idle session spin for a while and
+ * would take the processors from the one that is timed next. */
+oxp_ort *oxp_ort_open_shared(oxp_arena *arena, const char *const *candidates, unsigned threads);
 const char *oxp_ort_path(const oxp_ort *ort);
 const char *oxp_ort_version(const oxp_ort *ort); /* "1.30.0" */
 /* Execution providers of this build; *names in the arena.  0: it is too old to list them. */

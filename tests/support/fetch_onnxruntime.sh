@@ -32,4 +32,13 @@ if [ -z "$(have "$jar_library")" ] && command -v mvn >/dev/null && command -v py
         python3 -m zipfile -e "$folder"/mvn/onnxruntime-*.jar "$folder/jar"
 fi
 [ -n "$(have "$jar_library")" ] && echo "have $(have "$jar_library")" || missing Maven
+
+# The official header, for the check of our positions: of the runtime's archive for Android.
+if [ -z "$(have headers/onnxruntime_c_api.h)" ] && command -v mvn >/dev/null && command -v python3 >/dev/null; then
+    timeout 300 mvn -q -B dependency:copy -DoutputDirectory="$folder/mvn" \
+        -Dartifact=com.microsoft.onnxruntime:onnxruntime-android:1.16.3:aar >"$folder/mvn_aar.log" 2>&1 &&
+        python3 -m zipfile -e "$folder"/mvn/onnxruntime-android-*.aar "$folder/aar" &&
+        cp -r "$folder/aar/headers" "$folder/headers"
+fi
+[ -n "$(have headers/onnxruntime_c_api.h)" ] && echo "have $(have headers/onnxruntime_c_api.h)" || missing "Maven (header)"
 exit 0
