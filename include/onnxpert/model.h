@@ -224,6 +224,9 @@ typedef struct oxp_graph {
     bool dirty; /* lists, types or initializers changed (nodes have their own flag)   */
 } oxp_graph;
 
+/* Newest versions of ai.onnx and ai.onnx.ml whose operators are known (onnx 1.23). */
+enum { OXP_OPSET_NEWEST = 28, OXP_OPSET_ML_NEWEST = 5 };
+
 typedef struct oxp_opset {
     const char *domain;
     int64_t version;

@@ -1,57 +1,13 @@
 /* infer.c - the walk: facts of every value, costs of every node. */
 #include "analysis/infer.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "analysis/infer_impl.h"
 #include "base/safe_math.h"
 
-/* ---- reports ---- */
-
-void oxp_infer_report(oxp_engine *e, oxp_severity severity, const char *code, oxp_id node,
-                      const char *text) {
-    if (severity == OXP_ERROR)
-        e->partial = true;
-    if (e->opts->quiet || e->reported[node])
-        return;
-    e->reported[node] = 1;
-    oxp_mark mark = oxp_arena_mark(e->scratch);
-    oxp_diagnose(oxp_model_ctx(e->m), severity, code, oxp_node_label(e->m, node, e->scratch), "%s",
-                 text);
-    oxp_arena_rewind(e->scratch, mark);
-}
-
-static OXP_PRINTF(4, 0) void report_node(oxp_call *c, oxp_severity severity, const char *code,
-                                         const char *fmt, va_list args) {
-    char text[400];
-    int used = snprintf(text, sizeof text, "%s: ", c->node->op);
-    used = used < 0 || used > 200 ? 0 : used;
-    vsnprintf(text + used, sizeof text - (size_t)used, fmt, args);
-    oxp_infer_report(c->engine, severity, code, c->node_id, text);
-}
-
-void oxp_op_error(oxp_call *c, const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    report_node(c, OXP_ERROR, "inconsistent-node", fmt, args);
-    va_end(args);
-}
-
-void oxp_op_warn(oxp_call *c, const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    report_node(c, OXP_WARNING, "odd-node", fmt, args);
-    va_end(args);
-}
-
-void oxp_op_overflow(oxp_call *c, uint32_t slot) {
-    char text[200];
-    snprintf(text, sizeof text, "%.80s: output %u would have more than 2^63-1 elements",
-             c->node->op, slot);
-    oxp_infer_report(c->engine, OXP_ERROR, OXP_CODE_OVERFLOW, c->node_id, text);
-}
+/* ---- equalities ---- */
 
 void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b) {
     oxp_engine *e = c->engine;
@@ -203,7 +159,7 @@ static void check_declared(oxp_engine *e, oxp_id node, const oxp_value *v, const
         char text[300];
         snprintf(text, sizeof text, "%.120s is declared %s, inference finds %s", v->name,
                  oxp_dtype_name(d->elem), oxp_dtype_name(found->elem));
-        oxp_infer_report(e, OXP_ERROR, "type-conflict", node, text);
+        oxp_infer_accuse(e, "type-conflict", node, text);
     }
     if (d->rank < 0 || found->rank < 0)
         return;
@@ -330,7 +286,7 @@ static void derive_flags(const oxp_call *c, const oxp_op *op) {
 static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     const oxp_node *n = oxp_node_at(e->m, id);
     if (e->budget == 0) {
-        oxp_infer_report(e, OXP_ERROR, "too-much-work", id,
+        oxp_infer_accuse(e, "too-much-work", id,
                          "subgraphs and function calls nest too deeply to be followed");
         return;
     }
@@ -413,7 +369,7 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id graph, const oxp_fact *const *in, ui
     memset(out, 0, n_out * sizeof *out);
     *total = (oxp_cost){.known = true};
     if (e->depth >= INFER_MAX_DEPTH) {
-        oxp_op_error(c, "nested more than %d deep", INFER_MAX_DEPTH);
+        oxp_op_invalid(c, "nested more than %d deep", INFER_MAX_DEPTH);
         return;
     }
     uint64_t saved_times = e->times;

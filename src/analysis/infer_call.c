@@ -165,11 +165,11 @@ static void walk_body(oxp_engine *e, oxp_call *c, const oxp_function *f, const o
 bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total) {
     const oxp_function *f = oxp_function_at(e->m, function);
     if (e->active[function]) {
-        oxp_op_error(c, "the function calls itself");
+        oxp_op_invalid(c, "the function calls itself");
         return false;
     }
     if (e->depth >= INFER_MAX_DEPTH) {
-        oxp_op_error(c, "nested more than %d deep", INFER_MAX_DEPTH);
+        oxp_op_invalid(c, "nested more than %d deep", INFER_MAX_DEPTH);
         return false;
     }
     uint64_t hash;
@@ -177,6 +177,8 @@ bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total
     if (known != NULL) {
         memcpy(c->out, known->out, c->n_out * sizeof *c->out);
         *total = known->cost;
+        if (known->failed && (e->trial != NULL || !e->partial))
+            oxp_op_error(c, "the function cannot run with these inputs");
         return true;
     }
     memo m = {.function = function,
@@ -185,9 +187,11 @@ bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total
               .n_out = c->n_out,
               .attrs = c->attrs,
               .in = copy_inputs(e, c)};
+    uint64_t errors = e->n_errors;
     e->active[function] = 1;
     walk_body(e, c, f, m.in, total);
     e->active[function] = 0;
+    m.failed = e->n_errors != errors;
     m.cost = *total;
     remember(e, c, &m, hash);
     return true;

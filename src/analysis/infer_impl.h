@@ -26,6 +26,7 @@ typedef struct memo {
     const oxp_attr *attrs;
     const oxp_fact *in, *out;
     oxp_cost cost;
+    bool failed; /* something in the body was inconsistent */
 } memo;
 
 struct oxp_engine {
@@ -34,7 +35,9 @@ struct oxp_engine {
     oxp_arena *arena, *scratch;
     oxp_fact *facts;
     oxp_node_cost *costs; /* NULL: not wanted */
-    uint8_t *reported;    /* by node: one error each */
+    uint8_t *reported;    /* by node: what was said of it (infer_report.c) */
+    oxp_trial *trial;     /* where reports are held back, NULL: nowhere */
+    uint64_t n_errors;    /* reported or held back so far */
     const oxp_id **order; /* by graph: order of its nodes when it is not the file's */
     uint8_t *checked;     /* by graph: the order was looked at */
     uint32_t *position;   /* by node, for infer_order.c */
@@ -67,8 +70,10 @@ void oxp_infer_walk(oxp_engine *e, oxp_id graph, oxp_cost *total);
 bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total);
 /* The attributes of a node with references to attributes of the called function resolved. */
 void oxp_infer_attrs(oxp_engine *e, const oxp_node *n, const oxp_attr **attrs, uint32_t *count);
-/* A diagnostic about a node, at most one error each. */
+/* A diagnostic about a node, at most one error each; held back in a branch that may not run. */
 void oxp_infer_report(oxp_engine *e, oxp_severity severity, const char *code, oxp_id node,
                       const char *text);
+/* An error that no sizes can cure: never held back. */
+void oxp_infer_accuse(oxp_engine *e, const char *code, oxp_id node, const char *text);
 
 #endif

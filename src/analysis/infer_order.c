@@ -78,7 +78,7 @@ static const oxp_id *sort(oxp_engine *e, oxp_id graph) {
         for (oxp_id id = g->first; id != OXP_NONE; id = oxp_node_at(e->m, id)->next)
             if (waits[id] != 0)
                 order[queued++] = id;
-        oxp_infer_report(e, OXP_ERROR, "cycle", order[done], "its inputs depend on its outputs");
+        oxp_infer_accuse(e, "cycle", order[done], "its inputs depend on its outputs");
     }
     order[n] = OXP_NONE;
     return order;

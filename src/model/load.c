@@ -74,6 +74,22 @@ const char *oxp_load_domain(oxp_loader *l, const char *s) {
 
 enum { OPSETS_MAX = 1000 };
 
+/* Newer versions may have changed any operator: they are analysed as the newest one known. */
+static void warn_of_newer(oxp_loader *l, const oxp_opset *o, const char *what) {
+    static const struct {
+        const char *domain, *name;
+        int newest;
+    } known[] = {{"", "ai.onnx", OXP_OPSET_NEWEST},
+                 {"ai.onnx.ml", "ai.onnx.ml", OXP_OPSET_ML_NEWEST}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(o->domain, known[i].domain) == 0 && o->version > known[i].newest)
+            oxp_diagnose(l->ctx, OXP_WARNING, "opset-unknown", "",
+                         "%s imports opset %lld of %s, newer than any this program knows (%d): its "
+                         "operators are taken to be those of opset %d",
+                         what, (long long)o->version, known[i].name, known[i].newest,
+                         known[i].newest);
+}
+
 /* Copies opset imports; a domain may be imported twice, but only as one version. */
 static const oxp_opset *opsets(oxp_loader *l, Onnx__OperatorSetIdProto **list, size_t n,
                                size_t *count, const char *what, uint64_t off) {
@@ -92,8 +108,10 @@ static const oxp_opset *opsets(oxp_loader *l, Onnx__OperatorSetIdProto **list, s
         if (k < *count && o[k].version != new.version)
             OXP_BAD(l, what, off, "domain '%.120s' is imported as opset %lld and as %lld",
                     new.domain, (long long)o[k].version, (long long)new.version);
-        if (k == *count)
-            o[(*count)++] = new;
+        if (k < *count)
+            continue;
+        o[(*count)++] = new;
+        warn_of_newer(l, &new, what);
     }
     return o;
 }

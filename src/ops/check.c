@@ -5,8 +5,6 @@
 #include "ops/op.h"
 #include "ops/schema.h"
 
-enum { NEWEST_OPSET = 28 }; /* of ai.onnx in the table: later versions may have changed anything */
-
 /* Inputs or outputs without the omitted ones at the end. */
 static uint32_t given(const oxp_id *ids, uint32_t n) {
     while (n && ids[n - 1] == OXP_NONE)
@@ -17,19 +15,19 @@ static uint32_t given(const oxp_id *ids, uint32_t n) {
 static bool check_counts(oxp_call *c, const oxp_schema *s) {
     uint32_t in = given(c->node->in, c->n_in), out = given(c->node->out, c->n_out);
     if (in < s->min_in || in > s->max_in) {
-        oxp_op_error(c, "%u inputs, the operator takes %s %u", in,
-                     in < s->min_in ? "at least" : "at most",
-                     in < s->min_in ? s->min_in : s->max_in);
+        oxp_op_invalid(c, "%u inputs, the operator takes %s %u", in,
+                       in < s->min_in ? "at least" : "at most",
+                       in < s->min_in ? s->min_in : s->max_in);
         return false;
     }
     if (out > s->max_out) {
-        oxp_op_error(c, "%u outputs, the operator has at most %u", out, s->max_out);
+        oxp_op_invalid(c, "%u outputs, the operator has at most %u", out, s->max_out);
         return false;
     }
     for (uint32_t i = 0; i < in; i++) {
         const oxp_schema_param *p = oxp_schema_input(s, i);
         if (c->node->in[i] == OXP_NONE && p && p->option == OXP_PARAM_SINGLE) {
-            oxp_op_error(c, "its input %u (%s) is missing", i, p->name);
+            oxp_op_invalid(c, "its input %u (%s) is missing", i, p->name);
             return false;
         }
     }
@@ -51,15 +49,15 @@ static bool check_attrs(oxp_call *c, const oxp_schema *s) {
         /* An empty list says nothing about its type: exporters write what they like. */
         bool empty_list = a->type >= OXP_ATTR_FLOATS && a->type <= OXP_ATTR_GRAPHS && !a->n;
         if (formal && !a->ref && !empty_list && a->type != (oxp_attr_type)formal->type) {
-            oxp_op_error(c, "attribute %s is %s, not %s", a->name, type_name(a->type),
-                         type_name((oxp_attr_type)formal->type));
+            oxp_op_invalid(c, "attribute %s is %s, not %s", a->name, type_name(a->type),
+                           type_name((oxp_attr_type)formal->type));
             return false;
         }
     }
     for (uint32_t i = 0; i < s->n_attr; i++) {
         const oxp_schema_attr *formal = &oxp_schema_attrs[s->first_attr + i];
         if (formal->required && !oxp_call_attr(c, formal->name)) {
-            oxp_op_error(c, "attribute %s is missing", formal->name);
+            oxp_op_invalid(c, "attribute %s is missing", formal->name);
             return false;
         }
     }
@@ -73,8 +71,8 @@ static bool check_types(oxp_call *c, const oxp_schema *s) {
             continue;
         const oxp_schema_param *p = oxp_schema_input(s, i);
         if (p && !oxp_schema_param_allows(p, f->type.elem)) {
-            oxp_op_error(c, "input %u (%s) is %s, which the operator does not take", i, p->name,
-                         oxp_dtype_name(f->type.elem));
+            oxp_op_invalid(c, "input %u (%s) is %s, which the operator does not take", i, p->name,
+                           oxp_dtype_name(f->type.elem));
             return false;
         }
     }
@@ -83,7 +81,7 @@ static bool check_types(oxp_call *c, const oxp_schema *s) {
 
 bool oxp_op_check(oxp_call *c) {
     const oxp_node *n = c->node;
-    if (!n->domain[0] && c->opset > NEWEST_OPSET)
+    if (!n->domain[0] && c->opset > OXP_OPSET_NEWEST)
         return true;
     const oxp_schema *s = oxp_schema_find(n->domain, n->op, c->opset);
     int64_t first = s || n->domain[0] ? 0 : oxp_schema_first_version(n->domain, n->op);

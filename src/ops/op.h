@@ -178,6 +178,8 @@ oxp_dim oxp_unify(oxp_call *c, oxp_dim a, oxp_dim b, const char *what);
 void oxp_note_equality(oxp_call *c, oxp_dim a, oxp_dim b);
 /* The node is inconsistent: a diagnostic naming it and the reason; analysis goes on, partial. */
 void oxp_op_error(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
+/* The same for what is wrong whatever the sizes: also in a branch that may never run. */
+void oxp_op_invalid(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
 /* The same as a warning: odd, but it can be read. */
 void oxp_op_warn(oxp_call *c, const char *fmt, ...) OXP_PRINTF(2, 3);
 /* The same for an output of more than 2^63-1 elements: no smaller size of a free dimension helps.
@@ -210,6 +212,14 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id g, const oxp_fact *const *in, uint32
                         oxp_fact *out, uint32_t n_out, uint64_t times, oxp_cost *total);
 void oxp_count_cost(oxp_call *c, const oxp_cost *total);
 void oxp_discard_costs(oxp_call *c, oxp_id g);
+/* A graph that may never run: what is reported between begin and end is held back.  End is true
+ * when nothing was wrong; then, or when the graph is to count all the same, accept reports what was
+ * held.  Dismiss drops it, but for a warning that names the first error and the branch. */
+typedef struct oxp_trial oxp_trial;
+oxp_trial *oxp_trial_begin(oxp_call *c);
+bool oxp_trial_end(oxp_call *c, oxp_trial *t);
+void oxp_trial_accept(oxp_call *c, const oxp_trial *t);
+void oxp_trial_dismiss(oxp_call *c, const oxp_trial *t, const char *branch);
 /* Playing a loop turn by turn: one at a time, so that nested loops do not multiply.  False: not
  * now. */
 bool oxp_play_begin(oxp_call *c);

@@ -63,10 +63,11 @@ static wb branch(const char *op, const char *in, const char *out) {
     return g;
 }
 
-static wb if_graph(bool constant) {
+/* z is 4 by 6: x [N, 4] goes through MatMul with it, x [N, 5] does not. */
+static wb if_graph_of(bool constant, const char *then_op, const char *then_in, const char *x) {
     wb g = {0};
     wb node = wb_node("If", "c", "y");
-    node = with_graph(node, "then_branch", branch("Relu", "x", "t"));
+    node = with_graph(node, "then_branch", branch(then_op, then_in, "t"));
     node = with_graph(node, "else_branch", branch("MatMul", "x z", "e"));
     wb_text(&g, 2, "g");
     wb_msg(&g, 1, node);
@@ -81,10 +82,14 @@ static wb if_graph(bool constant) {
         wb_msg(&c, 2, type);
         wb_msg(&g, 11, c);
     }
-    wb_msg(&g, 11, wb_value("x", "N 4"));
+    wb_msg(&g, 11, wb_value("x", x));
     wb_msg(&g, 11, wb_value("z", "4 6"));
     wb_msg(&g, 12, wb_value("y", NULL));
     return g;
+}
+
+static wb if_graph(bool constant) {
+    return if_graph_of(constant, "Relu", "x", "N 4");
 }
 
 static void a_constant_condition_takes_its_branch(void **state) {
@@ -102,6 +107,34 @@ static void an_open_condition_merges_and_counts_the_dearer_branch(void **state) 
     shape_is(w, "y", "N,?");
     assert_int_equal(w->a->totals.macs, 24);
     assert_int_equal(w->a->totals.flops, 48);
+}
+
+static void a_branch_that_does_not_fit_is_not_the_one_that_runs(void **state) {
+    world *w = *state;
+    analyze(w, wb_model(if_graph_of(false, "Relu", "x", "N 5")));
+    shape_is(w, "y", "N,5");
+    assert_false(w->a->totals.partial);
+    assert_int_equal(w->a->totals.macs, 0);
+    assert_int_equal(w->a->totals.flops, 5);
+    assert_int_equal(oxp_diag_errors(w->ctx), 0);
+    assert_int_equal(oxp_diag_count(w->ctx), 1);
+    assert_string_equal(oxp_diag_at(w->ctx, 0)->text,
+                        "MatMul: inner dimension: 5 is not 4; this is in the else_branch of "
+                        "If(out: y), which is assumed not to run with these sizes");
+}
+
+static void one_branch_must_fit(void **state) {
+    world *w = *state;
+    analyze(w, wb_model(if_graph_of(false, "MatMul", "x x", "3 5")));
+    assert_true(w->a->totals.partial);
+    assert_int_equal(oxp_diag_errors(w->ctx), 2);
+}
+
+static void no_sizes_cure_a_wrong_number_of_inputs(void **state) {
+    world *w = *state;
+    analyze(w, wb_model(if_graph_of(false, "Relu", "x z", "N 4")));
+    assert_true(w->a->totals.partial);
+    assert_int_equal(oxp_diag_errors(w->ctx), 1);
 }
 
 /* v starts as x [N, 4] and grows by z [2, 4] at each of 5 turns; every turn also hands out z. */
@@ -243,6 +276,11 @@ int main(void) {
                                         world_teardown),
         cmocka_unit_test_setup_teardown(an_open_condition_merges_and_counts_the_dearer_branch,
                                         world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(a_branch_that_does_not_fit_is_not_the_one_that_runs,
+                                        world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(one_branch_must_fit, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(no_sizes_cure_a_wrong_number_of_inputs, world_setup,
+                                        world_teardown),
         cmocka_unit_test_setup_teardown(a_loop_grows_what_it_carries, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(functions_see_the_attributes_of_their_call, world_setup,
                                         world_teardown),

@@ -73,7 +73,7 @@ static oxp_fact without_elems(const oxp_fact *f) {
 static const oxp_attr *graph_attr(oxp_call *c, const char *name) {
     const oxp_attr *a = oxp_call_attr(c, name);
     if (a == NULL || a->type != OXP_ATTR_GRAPH) {
-        oxp_op_error(c, "no graph in attribute %s", name);
+        oxp_op_invalid(c, "no graph in attribute %s", name);
         return NULL;
     }
     return a;
@@ -86,6 +86,33 @@ static bool costs_more(const oxp_cost *a, const oxp_cost *b) {
     return x != y ? x > y : a->moved > b->moved;
 }
 
+/* Both branches of an If whose condition is not known.  One that does not fit these sizes cannot be
+ * the one that runs, unless neither fits. */
+static void infer_either(oxp_call *c, const oxp_attr *const branch[2]) {
+    oxp_fact *out[2];
+    oxp_cost cost[2];
+    oxp_trial *trial[2];
+    bool runs[2];
+    for (int i = 0; i < 2; i++) {
+        out[i] = oxp_alloc(c->scratch, c->n_out + 1u, sizeof *out[i]);
+        trial[i] = oxp_trial_begin(c);
+        oxp_infer_subgraph(c, branch[i]->u.id, NULL, 0, out[i], c->n_out, 1, &cost[i]);
+        runs[i] = oxp_trial_end(c, trial[i]);
+    }
+    int only = runs[0] == runs[1] ? -1 : runs[1];
+    for (int i = 0; i < 2; i++) {
+        if (only >= 0 && i != only)
+            oxp_trial_dismiss(c, trial[i], branch[i]->name);
+        else
+            oxp_trial_accept(c, trial[i]);
+    }
+    for (uint32_t i = 0; i < c->n_out; i++)
+        c->out[i] = only >= 0 ? out[only][i] : merge_facts(c, &out[1][i], &out[0][i]);
+    int counted = only >= 0 ? only : costs_more(&cost[0], &cost[1]) ? 0 : 1;
+    oxp_discard_costs(c, branch[!counted]->u.id);
+    oxp_count_cost(c, &cost[counted]);
+}
+
 static void infer_if(oxp_call *c) {
     const oxp_attr *branch[2] = {graph_attr(c, "else_branch"), graph_attr(c, "then_branch")};
     if (branch[0] == NULL || branch[1] == NULL)
@@ -93,29 +120,20 @@ static void infer_if(oxp_call *c) {
     for (int i = 0; i < 2; i++) {
         uint32_t n = oxp_graph_at(c->model, branch[i]->u.id)->n_outputs;
         if (n != c->n_out) {
-            oxp_op_error(c, "%s has %u outputs, the node %u", branch[i]->name, n, c->n_out);
+            oxp_op_invalid(c, "%s has %u outputs, the node %u", branch[i]->name, n, c->n_out);
             return;
         }
     }
     oxp_dim cond = oxp_input_scalar(c, 0);
-    oxp_cost cost[2];
-    if (oxp_dim_is_literal(cond)) {
-        int taken = cond != 0;
-        oxp_infer_subgraph(c, branch[taken]->u.id, NULL, 0, c->out, c->n_out, 1, &cost[taken]);
-        oxp_discard_costs(c, branch[!taken]->u.id);
-        oxp_count_cost(c, &cost[taken]);
+    if (!oxp_dim_is_literal(cond)) {
+        infer_either(c, branch);
         return;
     }
-    oxp_fact *out[2];
-    for (int i = 0; i < 2; i++) {
-        out[i] = oxp_alloc(c->scratch, c->n_out + 1u, sizeof *out[i]);
-        oxp_infer_subgraph(c, branch[i]->u.id, NULL, 0, out[i], c->n_out, 1, &cost[i]);
-    }
-    for (uint32_t i = 0; i < c->n_out; i++)
-        c->out[i] = merge_facts(c, &out[1][i], &out[0][i]);
-    int dearer = costs_more(&cost[0], &cost[1]) ? 0 : 1;
-    oxp_discard_costs(c, branch[!dearer]->u.id);
-    oxp_count_cost(c, &cost[dearer]);
+    int taken = cond != 0;
+    oxp_cost cost;
+    oxp_infer_subgraph(c, branch[taken]->u.id, NULL, 0, c->out, c->n_out, 1, &cost);
+    oxp_discard_costs(c, branch[!taken]->u.id);
+    oxp_count_cost(c, &cost);
 }
 
 /* ---- what Loop and Scan share ---- */
@@ -149,8 +167,8 @@ static bool turns_init(turns *t, oxp_call *c, oxp_id graph, uint32_t n_lead, uin
     t->n_in = n_lead + n_carried + n_scan_in;
     t->n_out = t->g->n_outputs;
     if (t->g->n_inputs < t->n_in || t->n_out < n_out_lead + n_carried) {
-        oxp_op_error(c, "the body has %u inputs and %u outputs, %u and at least %u are needed",
-                     t->g->n_inputs, t->n_out, t->n_in, n_out_lead + n_carried);
+        oxp_op_invalid(c, "the body has %u inputs and %u outputs, %u and at least %u are needed",
+                       t->g->n_inputs, t->n_out, t->n_in, n_out_lead + n_carried);
         return false;
     }
     t->n_scan_out = t->n_out - n_out_lead - n_carried;
@@ -463,7 +481,7 @@ static void infer_scan(oxp_call *c) {
     if (body == NULL)
         return;
     if (n_scan < 1 || n_scan > c->n_in) {
-        oxp_op_error(c, "num_scan_inputs is %lld of %u inputs", (long long)n_scan, c->n_in);
+        oxp_op_invalid(c, "num_scan_inputs is %lld of %u inputs", (long long)n_scan, c->n_in);
         return;
     }
     if (c->opset < 9) {
