@@ -152,22 +152,22 @@ static const oxp_analysis *analyse_at(const oxp_analysis *a, const oxp_analyze_o
     return valid ? b : NULL;
 }
 
-static void fill_point(const oxp_analysis *b, const oxp_device *d, oxp_dtype precision,
+static void fill_point(const oxp_analysis *b, double scale, const oxp_batch_meter *meter,
                        oxp_batch_point *p) {
     p->valid = true;
-    p->flops = oxp_sat_add(b->totals.flops, b->totals.int_ops);
-    p->peak_activation_bytes = b->totals.peak_activation_bytes;
-    p->memory_bytes = oxp_memory_needed(b, precision);
-    p->seconds = d != NULL ? oxp_latency(b, d, precision, NULL, NULL) : 0;
+    p->flops = oxp_scaled(oxp_sat_add(b->totals.flops, b->totals.int_ops), scale);
+    p->peak_activation_bytes = oxp_scaled(b->totals.peak_activation_bytes, scale);
+    p->memory_bytes = meter->memory(meter->arg, b, scale);
+    p->seconds = meter->device != NULL ? meter->seconds(meter->arg, b, scale) : 0;
 }
 
 static void analyse_point(const oxp_analysis *a, const oxp_analyze_opts *base,
-                          const batch_axis *axis, const oxp_device *d, oxp_dtype precision,
-                          oxp_batch_point *p, oxp_arena *arena) {
+                          const batch_axis *axis, const oxp_batch_meter *meter, oxp_batch_point *p,
+                          oxp_arena *arena) {
     oxp_mark mark = oxp_arena_mark(arena);
     const oxp_analysis *b = analyse_at(a, base, axis, p->batch, arena);
     if (b != NULL)
-        fill_point(b, d, precision, p);
+        fill_point(b, 1, meter, p);
     oxp_arena_rewind(arena, mark);
 }
 
@@ -231,7 +231,7 @@ static bool on_the_line(const line *l, const oxp_analysis *third, int64_t batch,
 
 /* All points from the smallest, the largest and one between; false: they must be analysed. */
 static bool fit_points(const oxp_analysis *a, const oxp_analyze_opts *base, const batch_axis *axis,
-                       const oxp_device *d, oxp_dtype precision, oxp_batch_point *points, size_t n,
+                       const oxp_batch_meter *meter, oxp_batch_point *points, size_t n,
                        oxp_arena *arena) {
     line l = {.from = points[0].batch, .to = points[n - 1].batch};
     for (size_t i = 1; i < n; i++) {
@@ -255,24 +255,11 @@ static bool fit_points(const oxp_analysis *a, const oxp_analyze_opts *base, cons
         for (size_t i = 0; i < n && ok; i++) {
             ok = interpolate(&l, points[i].batch, &b, nodes);
             if (ok)
-                fill_point(&b, d, precision, &points[i]);
+                fill_point(&b, 1, meter, &points[i]);
         }
     }
     oxp_arena_rewind(arena, mark);
     return ok;
-}
-
-static void scale_point(const oxp_analysis *a, int64_t from, const oxp_device *d,
-                        oxp_dtype precision, oxp_batch_point *p) {
-    double scale = (double)p->batch / (double)from;
-    p->valid = true;
-    p->flops = oxp_scaled(oxp_sat_add(a->totals.flops, a->totals.int_ops), scale);
-    p->peak_activation_bytes = oxp_scaled(a->totals.peak_activation_bytes, scale);
-    p->memory_bytes = oxp_memory_scaled(a, precision, scale);
-    oxp_latency_sum sum = {0};
-    if (d != NULL)
-        oxp_latency_all(a, &d, 1, precision, scale, &sum, NULL);
-    p->seconds = sum.seconds;
 }
 
 bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t batch,
@@ -290,6 +277,15 @@ bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t b
     if (!same)
         *out = analyse_at(a, base, &axis, batch, arena);
     return *out != NULL;
+}
+
+int64_t oxp_batch_of(const oxp_analysis *a, oxp_arena *arena) {
+    batch_axis axis = {.n_names = 0};
+    find_axis(a, &axis, arena);
+    for (size_t i = 0; i < a->n_assumed; i++)
+        if (is_batch(&axis, a->assumed[i].name))
+            return a->assumed[i].value;
+    return axis.n_names == 0 && axis.fixed > 0 ? axis.fixed : 1;
 }
 
 /* May this batch run, as far as is known, and how fast?  Where nothing fits, all are compared. */
@@ -337,9 +333,10 @@ static oxp_batch_point *points_of(const int64_t *batches, size_t *n, oxp_arena *
     return points;
 }
 
-const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,
-                                       const oxp_device *d, oxp_dtype precision,
-                                       const int64_t *batches, size_t n_batches, oxp_arena *arena) {
+const oxp_batch_sweep *oxp_sweep_batch_by(const oxp_analysis *a, const oxp_analyze_opts *base,
+                                          const oxp_batch_meter *meter, const int64_t *batches,
+                                          size_t n_batches, oxp_arena *arena) {
+    const oxp_device *d = meter->device;
     oxp_batch_sweep *s = OXP_NEW(arena, oxp_batch_sweep);
     batch_axis axis = {.n_names = 0};
     find_axis(a, &axis, arena);
@@ -358,14 +355,14 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
     for (size_t i = 1; i < axis.n_names; i++)
         s->dim = oxp_sprintf(arena, "%s, %s", s->dim, axis.names[i]);
     oxp_batch_point *points = points_of(batches, &n_batches, arena);
-    bool fitted = !s->scaled && n_batches > 3 &&
-                  fit_points(a, base, &axis, d, precision, points, n_batches, arena);
+    bool fitted =
+        !s->scaled && n_batches > 3 && fit_points(a, base, &axis, meter, points, n_batches, arena);
     for (size_t i = 0; i < n_batches; i++) {
         oxp_batch_point *p = &points[i];
         if (s->scaled)
-            scale_point(a, axis.fixed, d, precision, p);
+            fill_point(a, (double)p->batch / (double)axis.fixed, meter, p);
         else if (!fitted)
-            analyse_point(a, base, &axis, d, precision, p, arena);
+            analyse_point(a, base, &axis, meter, p, arena);
         p->throughput = p->valid && p->seconds != 0 ? (double)p->batch / p->seconds : 0;
         p->fits = p->valid && (d == NULL || p->memory_bytes <= d->memory);
     }
@@ -374,4 +371,30 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
     if (d != NULL)
         find_knee(s);
     return s;
+}
+
+/* All floats in one type. */
+typedef struct one_type {
+    const oxp_device *device;
+    oxp_dtype precision;
+} one_type;
+
+static double seconds_in(void *arg, const oxp_analysis *a, double scale) {
+    const one_type *t = arg;
+    oxp_latency_sum sum;
+    oxp_latency_all(a, &t->device, 1, t->precision, scale, &sum, NULL);
+    return sum.seconds;
+}
+
+static uint64_t memory_in(void *arg, const oxp_analysis *a, double scale) {
+    const one_type *t = arg;
+    return oxp_memory_scaled(a, t->precision, scale);
+}
+
+const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_opts *base,
+                                       const oxp_device *d, oxp_dtype precision,
+                                       const int64_t *batches, size_t n_batches, oxp_arena *arena) {
+    one_type t = {d, precision};
+    oxp_batch_meter meter = {d, seconds_in, memory_in, &t};
+    return oxp_sweep_batch_by(a, base, &meter, batches, n_batches, arena);
 }

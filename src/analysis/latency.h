@@ -76,4 +76,19 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
                                        const oxp_device *d, oxp_dtype precision,
                                        const int64_t *batches, size_t n_batches, oxp_arena *arena);
 
+/* The batch that the analysis has: bound, assumed, or fixed in the file; 1: no input has one. */
+int64_t oxp_batch_of(const oxp_analysis *a, oxp_arena *arena);
+
+/* How a point is measured: seconds of a run and bytes of memory when everything but the weights is
+ * there `scale` times. */
+typedef struct oxp_batch_meter {
+    const oxp_device *device; /* NULL: no latencies */
+    double (*seconds)(void *arg, const oxp_analysis *a, double scale);
+    uint64_t (*memory)(void *arg, const oxp_analysis *a, double scale);
+    void *arg;
+} oxp_batch_meter;
+const oxp_batch_sweep *oxp_sweep_batch_by(const oxp_analysis *a, const oxp_analyze_opts *base,
+                                          const oxp_batch_meter *meter, const int64_t *batches,
+                                          size_t n_batches, oxp_arena *arena);
+
 #endif

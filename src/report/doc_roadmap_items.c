@@ -78,10 +78,10 @@ static const char *why_alone(const oxp_page *p, const oxp_item *it) {
     if (it->instead)
         return oxp_sprintf(p->a,
                            "Left out of the combination below: the alternative to \"%s\", which is "
-                           "in it and stores the same weights in fewer bits.",
+                           "in it and does better with the other items.",
                            it->instead->rule->title);
-    return "Left out of the combination below: with the other items applied, which may change the "
-           "same layers, it gains nothing more on this device.";
+    return "Left out of the combination below: next to the other items, some of which change the "
+           "same layers, it does not pay for its work and risk on this device.";
 }
 
 static void details(oxp_page *p, const oxp_item *it) {
@@ -158,8 +158,9 @@ static void phase(oxp_page *p, size_t k, const oxp_metrics *before) {
     if (!ph->has_combined)
         return;
     oxp_doc_heading(p->d, 3, "Combined effect of phase %zu", k + 1);
-    oxp_doc_para(p->d, "Its items applied together%s, analysed again:",
-                 k && p->r->phases[k - 1].has_combined ? " on top of the phase before" : "");
+    oxp_doc_para(p->d, "Its items applied together%s%s%s, analysed again:",
+                 k && p->r->phases[k - 1].has_combined ? " on top of the phase before" : "",
+                 *ph->left ? ", without what they replace: " : "", ph->left);
     changes(p, before, &ph->combined);
     const char *formula = not_counted(p, ph);
     if (*formula)

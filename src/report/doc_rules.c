@@ -122,6 +122,9 @@ static void rule_facts(oxp_doc *d, const oxp_rule *x, oxp_arena *arena) {
     else if (x->projection.precision)
         oxp_doc_fact(d, "Projected by", "the analysis at %s",
                      oxp_dtype_name(x->projection.precision));
+    else if (x->projection.products)
+        oxp_doc_fact(d, "Projected by", "the analysis with products in %s, tensors as they are",
+                     oxp_dtype_name(x->projection.products));
     else if (x->projection.weights)
         oxp_doc_fact(d, "Projected by", "the analysis with weights of products in %s",
                      oxp_dtype_name(x->projection.weights));
@@ -191,6 +194,7 @@ static void emit_projection(oxp_json *j, const oxp_rule *x) {
     oxp_json_end(j);
     oxp_json_string(j, "precision", type_name(x->projection.precision));
     oxp_json_string(j, "weights", type_name(x->projection.weights));
+    oxp_json_string(j, "products", type_name(x->projection.products));
     oxp_json_string(j, "gain", x->gain);
     oxp_json_end(j);
 }

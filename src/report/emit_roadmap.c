@@ -127,8 +127,8 @@ static void sweep(oxp_json *j, const char *key, const oxp_sweep_point *p, size_t
     oxp_json_end(j);
 }
 
-static void batches(oxp_json *j, const oxp_batch_sweep *s) {
-    oxp_json_array(j, "batch");
+static void batches(oxp_json *j, const char *key, const oxp_batch_sweep *s) {
+    oxp_json_array(j, key);
     for (size_t i = 0; s && i < s->n_points; i++) {
         const oxp_batch_point *p = &s->points[i];
         oxp_json_object(j, NULL);
@@ -184,6 +184,7 @@ static void phase(oxp_json *j, const oxp_roadmap *r, const oxp_phase *p, oxp_are
         item(j, r, &p->items[i], arena);
     oxp_json_end(j);
     oxp_emit_metrics(j, "combined", &r->baseline, &p->combined);
+    oxp_json_string(j, "replaced", *p->left ? p->left : NULL);
     oxp_json_array(j, "targets");
     for (size_t i = 0; i < r->n_targets; i++)
         target(j, &r->targets[i], &r->baseline, &p->combined);
@@ -217,7 +218,8 @@ void oxp_emit_roadmap(const void *source, oxp_json *j) {
     sweep(j, "precision", r->precisions, r->n_precisions);
     sweep(j, "resolution", r->resolutions, r->n_resolutions);
     oxp_json_string(j, "resolution_after", r->freed ? r->freed->rule->id : NULL);
-    batches(j, r->sweep);
+    batches(j, "batch", r->sweep);
+    batches(j, "batch_after", r->final_sweep);
     oxp_json_end(j);
     oxp_json_array(j, "not_applicable");
     for (size_t i = 0; i < r->n_dropped; i++) {

@@ -89,16 +89,22 @@ static void read_steps(const load *l, oxp_rule *r, xmlNodePtr rule) {
     r->steps = steps;
 }
 
+/* UNDEFINED: there is no such attribute. */
+static oxp_dtype type_attr(const load *l, xmlNodePtr e, const char *name) {
+    const char *text = oxp_xml_attr(l->a, e, name);
+    oxp_dtype t = text ? oxp_dtype_from_name(text) : OXP_UNDEFINED;
+    if (text && !t)
+        bad(l, e, "no such data type:", text);
+    return t;
+}
+
 static void read_projection(const load *l, oxp_rule *r, xmlNodePtr e) {
     size_t n = count_elements(e, "param");
     const char **params = OXP_NEWS(l->a, n + 1, const char *);
     r->projection.pass = oxp_xml_attr(l->a, e, "pass");
-    const char *precision = oxp_xml_attr(l->a, e, "precision");
-    if (precision && !(r->projection.precision = oxp_dtype_from_name(precision)))
-        bad(l, e, "no such data type:", precision);
-    const char *weights = oxp_xml_attr(l->a, e, "weights");
-    if (weights && !(r->projection.weights = oxp_dtype_from_name(weights)))
-        bad(l, e, "no such data type:", weights);
+    r->projection.precision = type_attr(l, e, "precision");
+    r->projection.weights = type_attr(l, e, "weights");
+    r->projection.products = type_attr(l, e, "products");
     if (r->projection.pass && !oxp_pass_find(r->projection.pass))
         bad(l, e, "no such pass:", r->projection.pass);
     for (xmlNodePtr p = e->children; p; p = p->next)

@@ -30,9 +30,9 @@ static const char *command_of(const oxp_advice *a, const oxp_rule *r) {
 /* False: the what-if found nothing to do, so the advice would be empty. */
 static bool project(oxp_advice *a, oxp_item *it) {
     const oxp_rule_projection *p = &it->rule->projection;
-    if (!p->pass && !p->precision && !p->weights)
+    if (!p->pass && !p->precision && !p->weights && !p->products)
         return true;
-    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED};
     const char *why;
     oxp_model *copy = p->pass ? oxp_model_clone(a->m) : NULL;
     bool changed = oxp_whatif_apply(&a->w, copy, it->result, &types, &why);
@@ -103,7 +103,7 @@ static void baseline(oxp_advice *a) {
     r->model = a->m;
     r->analysis = an;
     r->device = device(a);
-    r->batch = a->opts->batch > 0 ? a->opts->batch : 1;
+    r->batch = a->opts->batch > 0 ? a->opts->batch : oxp_batch_of(an, a->arena);
     a->w = (oxp_whatif){.model = a->m,
                         .analysis = an,
                         .base = &a->base,
@@ -131,7 +131,8 @@ static void measure_baseline(oxp_advice *a) {
     size_t told = oxp_diag_count(a->ctx);
     oxp_whatif_prepare(&a->w);
     a->r->baseline =
-        oxp_measure(&a->w, a->r->analysis, (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED}, a->arena);
+        oxp_measure(&a->w, a->r->analysis,
+                    (oxp_imagined){OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED}, a->arena);
     oxp_diag_truncate(a->ctx, told);
     oxp_weigh(a->r);
 }

@@ -89,9 +89,10 @@ typedef struct oxp_item {
     double priority;       /* roadmap_rank.c has the formula */
     oxp_effect effect;
     bool alone; /* not part of its phase's combination: the others are better without it */
-    const struct oxp_item *instead; /* alone because this one, combined, does the same: or NULL */
-    const char *impact;             /* "high", "medium", "low" */
-    const char *command;            /* or NULL */
+    const struct oxp_item
+        *instead;        /* alone because this one is combined, its alternative; or NULL */
+    const char *impact;  /* "high", "medium", "low" */
+    const char *command; /* or NULL */
 } oxp_item;
 
 typedef struct oxp_phase {
@@ -100,6 +101,7 @@ typedef struct oxp_phase {
     size_t n_items;
     oxp_metrics combined; /* with all of its items and those of the phases before */
     bool has_combined;
+    const char *left; /* titles of items of the phases before that are out of it; "" = none */
 } oxp_phase;
 
 /* One setting of a sweep. */
@@ -166,7 +168,12 @@ typedef struct oxp_whatif {
 typedef struct oxp_imagined {
     oxp_dtype precision; /* of all floats */
     oxp_dtype weights;   /* of stored weights of matrix products */
+    oxp_dtype products;  /* of the arithmetic of these products, tensors between them as they are */
 } oxp_imagined;
+void oxp_imagine(const oxp_rule_projection *p, oxp_imagined *types);
+/* Batches of the analysis in these types, as oxp_measure would have each. */
+const oxp_batch_sweep *oxp_measure_batches(const oxp_whatif *w, const oxp_analysis *a,
+                                           oxp_imagined types, oxp_arena *arena);
 
 /* Fills `at`, so that every measure of the original finds it. */
 void oxp_whatif_prepare(oxp_whatif *w);

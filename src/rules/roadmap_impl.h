@@ -29,6 +29,24 @@ double oxp_focus_gain(const oxp_roadmap *r, const oxp_metrics *before, const oxp
 void oxp_rank_item(const oxp_roadmap *r, oxp_item *it);
 int oxp_by_priority(const void *x, const void *y);
 
+/* ---- combinations (roadmap_combine.c); a set is a bool for each item ---- */
+typedef struct oxp_company oxp_company; /* a set applied to a copy, and what was measured so far */
+oxp_company *oxp_company_new(const oxp_advice *a);
+void oxp_company_dismiss(oxp_company *c);
+/* The model with the set's items, analysed; valid until the next set or the company's end. */
+const oxp_analysis *oxp_company_analysis(const oxp_advice *a, const bool *set, oxp_company *c,
+                                         oxp_imagined *types);
+oxp_metrics oxp_together(const oxp_advice *a, const bool *set, oxp_company *c);
+/* Makes the set the best combination that is found of what is `among`, from what it is. */
+void oxp_combine(const oxp_advice *a, bool *set, const bool *among, oxp_company *c);
+/* Does x reach as many targets as y, and is it as good on what matters most? */
+bool oxp_may_replace(const oxp_advice *a, const bool *x, const bool *y, const bool *among,
+                     oxp_company *c);
+/* Two ways to store or compute in fewer bits that exclude each other. */
+bool oxp_alternatives(const oxp_item *x, const oxp_item *y);
+/* Does the item change the types of numbers? */
+bool oxp_narrows(const oxp_item *it);
+
 /* ---- phases (roadmap_phases.c) ---- */
 void oxp_make_phases(oxp_advice *a);
 

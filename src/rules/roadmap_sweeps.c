@@ -31,10 +31,12 @@ static double held_by_products(const oxp_analysis *a) {
 static oxp_metrics imagined(const oxp_advice *a, oxp_dtype precision, oxp_dtype weights) {
     for (size_t i = 0; i < a->n_items; i++) {
         const oxp_rule_projection *p = &a->items[i].rule->projection;
-        if (a->items[i].projected && !p->pass && p->precision == precision && p->weights == weights)
+        if (a->items[i].projected && !p->pass && p->precision == precision &&
+            p->weights == weights && !p->products)
             return a->items[i].after;
     }
-    return oxp_measure(&a->w, a->r->analysis, (oxp_imagined){precision, weights}, a->arena);
+    return oxp_measure(&a->w, a->r->analysis, (oxp_imagined){precision, weights, OXP_UNDEFINED},
+                       a->arena);
 }
 
 void oxp_sweep_precision(oxp_advice *a) {
@@ -123,7 +125,7 @@ void oxp_sweep_resolution(oxp_advice *a, const oxp_insight *insight) {
     oxp_sweep_point *p = OXP_NEWS(a->arena, N, oxp_sweep_point);
     size_t valid = 0, told = oxp_diag_count(a->ctx);
     for (size_t i = 0; i < N; i++) {
-        oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED};
+        oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED};
         const char *why;
         p[i].label = size_of_input(a, percents[i], &pixels);
         p[i].native = true;

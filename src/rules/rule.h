@@ -20,6 +20,7 @@ typedef struct oxp_rule_projection {
     size_t n_params;
     oxp_dtype weights;   /* of stored weights of products only; OXP_UNDEFINED: as they are */
     oxp_dtype precision; /* OXP_UNDEFINED: the types of the patched model */
+    oxp_dtype products;  /* of the arithmetic of products with stored weights; as precision */
 } oxp_rule_projection;
 
 typedef struct oxp_rule_reference {

@@ -31,28 +31,36 @@ static double weights_in(const oxp_node_info *info, oxp_dtype precision) {
     return precision ? fmin(bytes, (double)info->params * oxp_dtype_bits(precision) / 8) : bytes;
 }
 
+static bool stores_weights(const oxp_analysis *a, oxp_id i) {
+    const oxp_node_info *info = &a->nodes[i];
+    return oxp_node_at(a->model, i)->live && info->params && info->params != UINT64_MAX &&
+           info->weight_bytes != UINT64_MAX && oxp_class_of(a, i) == OXP_CLASS_MATMUL;
+}
+
 /* Bytes that a product's stored weights no longer take: weight-only quantization keeps them in
- * types.weights with a float16 scale for each block of 32 and widens them on the way in. */
+ * types.weights with a float16 scale for each block of 32 and widens them on the way in; where the
+ * arithmetic is in that type, too, there is one scale for each column or tensor. */
 static double saved_bytes(const oxp_analysis *a, oxp_id i, oxp_imagined types) {
     const oxp_node_info *info = &a->nodes[i];
-    double bits = (double)oxp_dtype_bits(types.weights) + 16.0 / 32;
-    if (!types.weights || !oxp_node_at(a->model, i)->live || !info->params ||
-        info->params == UINT64_MAX || info->weight_bytes == UINT64_MAX ||
-        oxp_class_of(a, i) != OXP_CLASS_MATMUL)
+    double bits = (double)oxp_dtype_bits(types.weights) + (types.products ? 0 : 16.0 / 32);
+    if (!types.weights || !stores_weights(a, i))
         return 0;
     return fmax(0, weights_in(info, types.precision) - (double)info->params * bits / 8);
 }
 
-/* The node's time with fewer bytes of weights to read: the arithmetic stays as it is. */
-static double less_traffic(run r, oxp_id i, oxp_imagined types, const oxp_node_latency *l) {
+/* The node's time with fewer bytes of weights to read, and with that time for the arithmetic. */
+static double less_traffic(run r, oxp_id i, oxp_imagined types, const oxp_node_latency *l,
+                           double compute) {
     const oxp_node_info *info = &r.a->nodes[i];
-    double saved = saved_bytes(r.a, i, types), weights = weights_in(info, types.precision);
-    if (saved <= 0 || !info->bytes_moved || info->bytes_moved == UINT64_MAX)
-        return l->seconds;
-    double narrower = weights / (double)info->weight_bytes;
-    double tensors = r.scale * narrower * ((double)info->bytes_moved - (double)info->weight_bytes);
-    double memory = l->memory * fmax(0, 1 - saved / (weights + fmax(0, tensors)));
-    return l->seconds - fmax(l->compute, l->memory) + fmax(l->compute, memory);
+    double saved = saved_bytes(r.a, i, types), weights = weights_in(info, types.precision),
+           memory = l->memory;
+    if (saved > 0 && info->bytes_moved && info->bytes_moved != UINT64_MAX) {
+        double narrower = weights / (double)info->weight_bytes;
+        double tensors =
+            r.scale * narrower * ((double)info->bytes_moved - (double)info->weight_bytes);
+        memory *= fmax(0, 1 - saved / (weights + fmax(0, tensors)));
+    }
+    return l->seconds - fmax(l->compute, l->memory) + fmax(compute, memory);
 }
 
 static double seconds_imagined(run r, const oxp_device *d, oxp_imagined types, oxp_arena *arena) {
@@ -60,24 +68,33 @@ static double seconds_imagined(run r, const oxp_device *d, oxp_imagined types, o
     size_t n = oxp_node_count(r.a->model);
     oxp_node_latency *as_is = OXP_NEWS(arena, n + 1, oxp_node_latency);
     oxp_node_latency *low = OXP_NEWS(arena, n + 1, oxp_node_latency);
+    oxp_dtype narrow = types.precision ? types.precision : types.products;
     oxp_latency_sum sum;
-    double total = 0;
     oxp_latency_all(r.a, &d, 1, OXP_UNDEFINED, r.scale, &sum, as_is);
-    if (types.precision)
-        oxp_latency_all(r.a, &d, 1, types.precision, r.scale, &sum, low);
-    for (oxp_id i = 0; i < n; i++)
-        if (oxp_node_at(r.a->model, i)->live)
-            total +=
-                less_traffic(r, i, types, reached(r.a, i, types.precision) ? &low[i] : &as_is[i]);
+    double total = isnan(sum.seconds) ? NAN : 0;
+    if (narrow)
+        oxp_latency_all(r.a, &d, 1, narrow, r.scale, &sum, low);
+    for (oxp_id i = 0; i < n; i++) {
+        if (!oxp_node_at(r.a->model, i)->live)
+            continue;
+        const oxp_node_latency *l = reached(r.a, i, types.precision) ? &low[i] : &as_is[i];
+        bool product = types.products && stores_weights(r.a, i);
+        total += less_traffic(r, i, types, l, product ? low[i].compute : l->compute);
+    }
     oxp_arena_rewind(arena, mark);
     return total;
+}
+
+static bool is_plain(oxp_imagined types) {
+    return !types.weights && !types.products &&
+           (!types.precision || oxp_dtype_is_float(types.precision));
 }
 
 /* Seconds of a run on the device as stated and under each deviation. */
 static void seconds_of(const oxp_whatif *w, run r, oxp_imagined types, double out[OXP_SCENARIOS],
                        oxp_arena *arena) {
     oxp_latency_sum sums[OXP_SCENARIOS];
-    bool plain = !types.weights && (!types.precision || oxp_dtype_is_float(types.precision));
+    bool plain = is_plain(types);
     if (plain)
         oxp_latency_all(r.a, w->scenarios, OXP_SCENARIOS, types.precision, r.scale, sums, NULL);
     for (int i = 0; i < OXP_SCENARIOS; i++)
@@ -119,13 +136,14 @@ static uint64_t less(uint64_t bytes, uint64_t saved) {
 /* Time and memory at the batch of the throughput, and the times at those of latency@B. */
 static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
                             uint64_t saved, oxp_metrics *m, oxp_arena *arena) {
+    int64_t own = oxp_batch_of(a, arena);
     for (int i = 0; i < OXP_SCENARIOS; i++)
-        m->throughput_in[i] = m->latency_in[i] > 0 ? 1 / m->latency_in[i] : 0;
+        m->throughput_in[i] = m->latency_in[i] > 0 ? (double)own / m->latency_in[i] : 0;
     for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
         int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
         double seconds[OXP_SCENARIOS];
         run r = {NULL, 1};
-        if (batch < 2)
+        if (i ? batch < 2 : batch == own)
             continue;
         oxp_mark mark = oxp_arena_mark(arena);
         if (a == w->analysis)
@@ -158,7 +176,7 @@ void oxp_whatif_prepare(oxp_whatif *w) {
         oxp_reraise(oxp_arena_ctx(w->arena), s);
     for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
         int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
-        if (batch > 1 &&
+        if ((i ? batch > 1 : batch != oxp_batch_of(w->analysis, w->arena)) &&
             !oxp_at_batch(w->analysis, w->base, batch, w->arena, &w->at[i], &w->at_scale[i]))
             w->at[i] = NULL;
     }
@@ -207,6 +225,41 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
     return m;
 }
 
+/* ---- batches of a model in imagined types ---- */
+typedef struct metering {
+    const oxp_whatif *w;
+    oxp_imagined types;
+    oxp_arena *arena;
+} metering;
+
+static double metered_seconds(void *arg, const oxp_analysis *a, double scale) {
+    const metering *t = arg;
+    run r = {a, scale};
+    oxp_latency_sum sum;
+    if (!is_plain(t->types))
+        return seconds_imagined(r, t->w->device, t->types, t->arena);
+    oxp_latency_all(a, &t->w->device, 1, t->types.precision, scale, &sum, NULL);
+    return sum.seconds;
+}
+
+static uint64_t metered_memory(void *arg, const oxp_analysis *a, double scale) {
+    const metering *t = arg;
+    return less(oxp_memory_scaled(a, t->types.precision, scale), all_saved(a, t->types));
+}
+
+const oxp_batch_sweep *oxp_measure_batches(const oxp_whatif *w, const oxp_analysis *a,
+                                           oxp_imagined types, oxp_arena *arena) {
+    metering t = {w, types, arena};
+    oxp_batch_meter meter = {w->device, metered_seconds, metered_memory, &t};
+    return oxp_sweep_batch_by(a, w->base, &meter, NULL, 0, arena);
+}
+
+void oxp_imagine(const oxp_rule_projection *p, oxp_imagined *types) {
+    types->precision = p->precision ? p->precision : types->precision;
+    types->weights = p->weights ? p->weights : types->weights;
+    types->products = p->products ? p->products : types->products;
+}
+
 static const char *id_list(oxp_arena *arena, const oxp_rule_result *r) {
     char *text = oxp_alloc(arena, r->n_nodes * 11 + 16, 1);
     size_t n = (size_t)(memcpy(text, "nodes=", 6), 6);
@@ -250,12 +303,9 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     const oxp_pass_result *done;
     size_t n_done;
     *why = "";
-    if (p->precision)
-        types->precision = p->precision;
-    if (p->weights)
-        types->weights = p->weights;
+    oxp_imagine(p, types);
     if (!p->pass)
-        return p->precision != OXP_UNDEFINED || p->weights != OXP_UNDEFINED;
+        return p->precision || p->weights || p->products;
     const char **params = OXP_NEWS(w->arena, p->n_params + 1, const char *);
     for (size_t i = 0; i < p->n_params; i++)
         params[i] = p->params[i];
