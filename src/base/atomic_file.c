@@ -41,6 +41,7 @@ static struct sigaction old_fatal[N_FATAL], old_quiet[N_QUIET];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned n_open;
 
+/* GCOVR_EXCL_START: the signal ends the process, without counters; faults.interrupt sends it */
 static void on_signal(int number) {
     for (int i = 0; i < SLOTS; i++)
         if (slots[i].used)
@@ -48,6 +49,7 @@ static void on_signal(int number) {
     signal(number, SIG_DFL);
     raise(number);
 }
+/* GCOVR_EXCL_STOP */
 
 /* Only what is at its default is replaced: a program that handles a signal keeps its handler. */
 static void take_over(const int *numbers, struct sigaction *old, int n, void (*handler)(int)) {

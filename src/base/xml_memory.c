@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/leave.h"
 #include "base/xml_memory.h"
 
 /* A parsed document with its schema takes about 20 bytes a byte and a megabyte besides. */
@@ -30,7 +31,7 @@ static bool is_reserved(const void *p) {
 
 static void *from_reserve(size_t size) {
     if (exit_code)
-        _exit(exit_code);
+        oxp_leave(exit_code);
     mine.touched = true;
     if (size > mine.size || (size + 2 * HEAD - 1) / HEAD * HEAD > mine.size - mine.used)
         return NULL;

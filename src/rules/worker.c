@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/intern.h"
+#include "base/leave.h"
 #include "base/sandbox.h"
 #include "base/xml_memory.h"
 #include "rules/xpath.h"
@@ -359,7 +360,7 @@ static void send_all(worker *w, const void *p, size_t n) {
         if (k < 0 && errno == EINTR)
             continue;
         if (k <= 0)
-            _exit(1); /* the parent is gone */
+            oxp_leave(1); /* the parent is gone */
         b += k;
         n -= (size_t)k;
     }
@@ -400,7 +401,7 @@ static void work(void *p) {
         oxp_error_clear(w->ctx);
         oxp_status status = oxp_try(w->ctx, call_rule, &c);
         if (status == OXP_E_NOMEM)
-            _exit(OXP_WORKER_STARVED);
+            oxp_leave(OXP_WORKER_STARVED);
         if (status != OXP_OK) {
             oxp_rule_record failed = {.rule = (uint32_t)i, .failed = 1, .n_texts = 1};
             out.head = failed;
@@ -422,5 +423,5 @@ _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_
     oxp_xml_exit_when_starved(OXP_WORKER_STARVED);
     oxp_sandbox_reader();
     oxp_status s = oxp_try(w.ctx, work, &w);
-    _exit(s == OXP_OK ? 0 : s == OXP_E_NOMEM ? OXP_WORKER_STARVED : 1);
+    oxp_leave(s == OXP_OK ? 0 : s == OXP_E_NOMEM ? OXP_WORKER_STARVED : 1);
 }

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/leave.h"
 #include "verify/child.h"
 
 static double now(void) {
@@ -124,7 +125,7 @@ static _Noreturn void child(oxp_ctx *ctx, void (*work)(void *), void *arg, oxp_c
     note->status = oxp_try(ctx, work, arg);
     snprintf(note->text, sizeof note->text, "%s", oxp_error_text(ctx));
     note->done = true;
-    _exit(0);
+    oxp_leave(0);
 }
 
 static oxp_child_end kill_for(pid_t pid, oxp_child_end why) {

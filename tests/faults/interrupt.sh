@@ -49,7 +49,7 @@ bytes=$(stat -c %s "$work/new")
 for ((i = 0; i < rounds; i++)); do
     kib=$((1 + (bytes - 2048) * i / rounds / 1024))
     cp "$work/old" "$out/x.onnx"
-    (ulimit -f $kib; exec "${command[@]}" >/dev/null 2>"$work/err"); code=$?
+    (ulimit -S -f $kib; exec "${command[@]}" >/dev/null 2>"$work/err"); code=$?
     [ $code = 5 ] || problem "limit of $kib KiB: exit $code"
     grep -q '^onnxpert: .*x\.onnx: cannot write: File too large' "$work/err" ||
         problem "limit of $kib KiB: $(head -1 "$work/err")"

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/leave.h"
 #include "onnxpert/analyze.h"
 #include "support/scratch.h"
 #include "verify/compare.h"
@@ -161,7 +162,7 @@ static _Noreturn void serve(FILE *in, FILE *out) {
     if (oxp_try(ctx, open_runtime, &o) != OXP_OK) {
         fprintf(out, "gone %s\n", oxp_error_text(ctx));
         fflush(out);
-        _exit(1);
+        oxp_leave(1);
     }
     fprintf(out, "ready %s\n", oxp_ort_version(o.ort));
     fflush(out);
@@ -188,7 +189,7 @@ static _Noreturn void serve(FILE *in, FILE *out) {
         fflush(out);
         oxp_arena_free(arena);
     }
-    _exit(0);
+    oxp_leave(0);
 }
 
 static void start_child(void) {

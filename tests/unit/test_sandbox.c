@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/leave.h"
 #include "base/sandbox.h"
 #include "support/scratch.h"
 
@@ -26,7 +27,7 @@ static int in_child(int (*fn)(void)) {
     int status;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(fn());
+        oxp_leave(fn());
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);

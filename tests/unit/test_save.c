@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/leave.h"
 #include "model/model_impl.h"
 #include "support/scratch.h"
 #include "support/wire_builder.h"
@@ -358,15 +359,17 @@ static int limited_save(const char *from, const char *to, rlim_t limit) {
     int status = 0;
     pid_t child = fork();
     if (!child) {
-        struct rlimit r = {limit, limit};
+        struct rlimit r;
         oxp_ctx *ctx = oxp_ctx_new(0);
         oxp_model *m;
         oxp_saved saved;
         if (oxp_open(&m, ctx, from) != OXP_OK)
-            _exit(2);
+            oxp_leave(2);
         make_all_dirty(m);
+        getrlimit(RLIMIT_FSIZE, &r);
+        r.rlim_cur = limit;
         setrlimit(RLIMIT_FSIZE, &r);
-        _exit(oxp_save(m, to, NULL, &saved) == OXP_E_IO ? 0 : 3);
+        oxp_leave(oxp_save(m, to, NULL, &saved) == OXP_E_IO ? 0 : 3);
     }
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
@@ -403,10 +406,10 @@ static void a_signal_removes_the_temporary_file(void **state) {
             oxp_model *m;
             oxp_saved saved;
             if (oxp_open(&m, ctx, "fixtures/models/mnist8/model.onnx") != OXP_OK)
-                _exit(2);
+                oxp_leave(2);
             for (;;)
                 if (oxp_save(m, scratch_path("out.onnx"), NULL, &saved) != OXP_OK)
-                    _exit(3);
+                    oxp_leave(3);
         }
         usleep(3000 + (useconds_t)turn * 731);
         kill(child, SIGTERM);
