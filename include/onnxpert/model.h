@@ -112,9 +112,9 @@ typedef struct oxp_tensor {
     uint64_t count;      /* product of dims                                                     */
     uint64_t bytes;      /* oxp_dtype_bytes(dtype, count); for strings the sum of their lengths  */
     oxp_storage storage;
-    oxp_span data; /* see oxp_storage; for EXTERNAL: range inside the external file        */
-    uint32_t file; /* EXTERNAL: index into the model's external files                      */
-    const void *mem;
+    oxp_span data;   /* see oxp_storage; for EXTERNAL: range inside the external file        */
+    uint32_t file;   /* EXTERNAL: index into the model's external files                      */
+    const void *mem; /* MEMORY; RAW of a few bytes: a copy of them, else NULL */
     const oxp_recipe *recipe; /* NULL: the bytes as they are */
     oxp_span src; /* the whole TensorProto content in the model file; len 0 = new         */
     bool sparse;  /* stands for a SparseTensorProto: dims are the dense ones, no values    */

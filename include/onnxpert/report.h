@@ -172,7 +172,9 @@ typedef struct oxp_report {
     const char *kind; /* "analysis", "roadmap", "comparison", "verification" */
     const void *source;
     oxp_doc *(*doc)(const void *source, oxp_arena *arena); /* for human formats */
-    void (*emit)(const void *source, oxp_json *json);      /* for data formats  */
+    /* The same with what is on pages only; NULL: there is nothing, or doc has that, too. */
+    oxp_doc *(*page)(const void *source, oxp_arena *arena);
+    void (*emit)(const void *source, oxp_json *json); /* for data formats  */
     /* Where they make sense, else NULL: a row a thing, the first with the names of the columns; the
      * graph as a picture (src/report/picture.h). */
     void (*rows)(const void *source, oxp_csv *csv);

@@ -235,11 +235,15 @@ char *oxp_strdup(oxp_arena *a, const char *s) {
 
 char *oxp_vsprintf(oxp_arena *a, const char *fmt, va_list ap) {
     va_list again;
+    char here[256]; /* most texts are short: they are formatted once */
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *p = oxp_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
-    if (n > 0)
-        vsnprintf(p, (size_t)n + 1, fmt, again);
+    int n = vsnprintf(here, sizeof here, fmt, ap);
+    size_t len = n < 0 ? 0 : (size_t)n;
+    char *p = oxp_alloc(a, len + 1, 1);
+    if (len < sizeof here)
+        memcpy(p, here, len);
+    else
+        vsnprintf(p, len + 1, fmt, again);
     va_end(again);
     return p;
 }

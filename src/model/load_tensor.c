@@ -180,6 +180,14 @@ static void set_payload(oxp_loader *l, oxp_tensor *t, const Onnx__TensorProto *m
     }
 }
 
+/* Axes, shapes and scalars are read by every analysis: they are in the window now. */
+static void keep_small(oxp_loader *l, oxp_tensor *t) {
+    enum { SMALL = 32 };
+    if (t->storage == OXP_STORE_RAW && t->bytes <= SMALL)
+        t->mem = oxp_memdup0(l->m->arena, oxp_reader_view(&l->r, t->data.off, (size_t)t->bytes),
+                             (size_t)t->bytes);
+}
+
 static void decode(oxp_loader *l, oxp_span span, oxp_tensor *t) {
     payload p;
     const Onnx__TensorProto *msg = oxp_load_unpack(
@@ -191,6 +199,7 @@ static void decode(oxp_loader *l, oxp_span span, oxp_tensor *t) {
     set_type(l, t, msg->data_type, span.off);
     set_dims(l, t, msg->dims, msg->n_dims, span.off);
     set_payload(l, t, msg, &p, span);
+    keep_small(l, t);
 }
 
 static oxp_id publish(oxp_loader *l, const oxp_tensor *t, bool keep) {

@@ -70,6 +70,7 @@ void oxp_payload_open(oxp_payload *p, const oxp_model *m, oxp_id tensor) {
         p->src = m->source;
         p->off = base->data.off;
         p->typed = base->storage == OXP_STORE_TYPED;
+        p->mem = base->mem;
         break;
     case OXP_STORE_EXTERNAL:
         p->src = oxp_model_external(m, base->file);

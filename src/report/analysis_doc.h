@@ -7,7 +7,7 @@
 /* Sections, in the order in which they appear. */
 void oxp_doc_summary(oxp_doc *d, const oxp_card *c);
 void oxp_doc_blocks(oxp_doc *d, const oxp_card *c); /* the graph by blocks and their costs */
-void oxp_doc_nodes(oxp_doc *d, const oxp_card *c);
+void oxp_doc_nodes(oxp_doc *d, const oxp_card *c, bool page);
 
 const char *oxp_plural(uint64_t n);                                      /* "" for 1, else "s" */
 const char *oxp_at_least(const oxp_totals *t);                           /* "at least " or "" */

@@ -151,6 +151,7 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
     *r = (oxp_report){.kind = "analysis",
                       .source = c,
                       .doc = oxp_doc_analysis,
+                      .page = oxp_page_analysis,
                       .emit = oxp_emit_analysis,
                       .rows = oxp_rows_analysis,
                       .picture = oxp_picture_of};

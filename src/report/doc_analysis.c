@@ -339,8 +339,7 @@ static void risks(oxp_doc *d, const oxp_card *c) {
     }
 }
 
-oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
-    const oxp_card *c = card;
+static oxp_doc *analysis(const oxp_card *c, bool page, oxp_arena *arena) {
     oxp_doc *d = oxp_doc_new(arena, oxp_sprintf(arena, "Analysis of %s", c->name));
     oxp_doc_summary(d, c);
     complexity(d, c);
@@ -348,7 +347,7 @@ oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
     operator_bars(d, c);
     by_operator(d, c);
     oxp_doc_blocks(d, c);
-    oxp_doc_nodes(d, c);
+    oxp_doc_nodes(d, c, page);
     memory(d, c);
     architecture(d, c);
     cache(d, c);
@@ -357,4 +356,12 @@ oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
     graph(d, c);
     metadata(d, c);
     return d;
+}
+
+oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena) {
+    return analysis(card, false, arena);
+}
+
+oxp_doc *oxp_page_analysis(const void *card, oxp_arena *arena) {
+    return analysis(card, true, arena);
 }

@@ -173,11 +173,12 @@ static void time_by_operator(oxp_doc *d, const oxp_card *c) {
         oxp_doc_bar(d, ops[k].op, oxp_human_seconds(d->arena, ops[k].seconds), ops[k].seconds);
 }
 
-void oxp_doc_nodes(oxp_doc *d, const oxp_card *c) {
+void oxp_doc_nodes(oxp_doc *d, const oxp_card *c, bool page) {
     static const char *const header[] = {"Node",    "Operator",  "Output", "FLOPs",
                                          "Traffic", "Intensity", "Time",   "Bound"};
-    ranked *top = OXP_NEWS(d->arena, 2 * (size_t)NODES_MAX, ranked);
-    size_t n = costliest(c, top, NODES_MAX);
+    size_t most = page ? NODES_MAX : ROWS_MAX;
+    ranked *top = OXP_NEWS(d->arena, 2 * most, ranked);
+    size_t n = costliest(c, top, most);
     if (n == 0)
         return;
     oxp_doc_heading(d, 1, "Costliest nodes on %s", c->device->name);
@@ -186,7 +187,9 @@ void oxp_doc_nodes(oxp_doc *d, const oxp_card *c) {
     b->align = node_align;
     for (size_t i = 0; i < n && i < ROWS_MAX; i++)
         node_row(d, c, top[i].node, false);
-    all_nodes(d, c, top, n);
-    roofline(d, c, top, n);
+    if (page) {
+        all_nodes(d, c, top, n);
+        roofline(d, c, top, n);
+    }
     time_by_operator(d, c);
 }

@@ -41,6 +41,7 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
                                       const int64_t *batches, size_t n_batches);
 
 oxp_doc *oxp_doc_analysis(const void *card, oxp_arena *arena);
+oxp_doc *oxp_page_analysis(const void *card, oxp_arena *arena); /* all nodes, too */
 void oxp_doc_hardware(oxp_doc *d, const oxp_card *c); /* devices, requirements, batch scaling */
 void oxp_emit_analysis(const void *card, oxp_json *json);
 void oxp_rows_analysis(const void *card, oxp_csv *csv);

@@ -340,7 +340,7 @@ static void begin_several(oxp_sink *o, size_t n) {
 
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
-    const oxp_doc *d = r->doc(r->source, arena);
+    const oxp_doc *d = (r->page ? r->page : r->doc)(r->source, arena);
     page p = {.o = o, .a = arena, .part = r->part};
     if (r->part == 0)
         page_begin(o, d->title);
