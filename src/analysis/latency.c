@@ -209,6 +209,19 @@ static void add_node(const work *w, const oxp_device *d, oxp_dtype precision, do
         *node = (oxp_node_latency){body + r.launch, r.compute, r.memory, compute_bound};
 }
 
+bool oxp_is_countable(const oxp_totals *t) {
+    return t->flops != UINT64_MAX && t->int_ops != UINT64_MAX && t->bytes_moved != UINT64_MAX;
+}
+
+void oxp_latency_each(const oxp_analysis *a, oxp_id node, const oxp_device *const *devices,
+                      size_t n_devices, oxp_dtype precision, double scale, oxp_node_latency *out) {
+    work w = work_of(a, node, oxp_node_at(a->model, node));
+    for (size_t k = 0; k < n_devices; k++) {
+        oxp_latency_sum ignored = {0};
+        add_node(&w, devices[k], precision, scale, &ignored, &out[k]);
+    }
+}
+
 /* The sums for several devices in one pass; `nodes` is for the first. */
 void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, size_t n_devices,
                      oxp_dtype precision, double scale, oxp_latency_sum *sums,
@@ -238,8 +251,7 @@ void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, si
         oxp_latency_sum *s = &sums[k];
         s->unknown = unknown;
         s->peak_ops = devices[k]->peak[oxp_device_supports(devices[k], most) ? most : OXP_FLOAT];
-        if (a->totals.flops == UINT64_MAX || a->totals.int_ops == UINT64_MAX ||
-            a->totals.bytes_moved == UINT64_MAX)
+        if (!oxp_is_countable(&a->totals))
             s->seconds = s->utilization = NAN; /* more than can be counted: so is the time */
         else
             s->utilization = s->seconds > 0 ? ops / (s->peak_ops * s->seconds) : 0;

@@ -9,6 +9,11 @@
 void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, size_t n_devices,
                      oxp_dtype precision, double scale, oxp_latency_sum *sums,
                      oxp_node_latency *nodes);
+/* One node (live, and with times > 0) on each of the devices. */
+void oxp_latency_each(const oxp_analysis *a, oxp_id node, const oxp_device *const *devices,
+                      size_t n_devices, oxp_dtype precision, double scale, oxp_node_latency *out);
+/* Is the work within 64 bits?  Else there is no time for it, either. */
+bool oxp_is_countable(const oxp_totals *t);
 /* v * factor, rounded; UINT64_MAX (unknown) stays that, and so does what exceeds it. */
 uint64_t oxp_scaled(uint64_t v, double factor);
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale);

@@ -130,17 +130,14 @@ typedef struct cell {
 } cell;
 
 struct oxp_map {
-    oxp_arena *arena, *tables; /* the second belongs to the first */
+    oxp_arena *arena, *tables; /* the second belongs to the first; NULL: the first table is there */
     cell *cells;
     size_t n, cap;
 };
 
 oxp_map *oxp_map_new(oxp_arena *arena) {
     oxp_map *m = OXP_NEW(arena, oxp_map);
-    m->arena = arena;
-    m->tables = oxp_arena_child(arena);
-    m->cap = 16;
-    m->cells = OXP_NEWS(m->tables, m->cap, cell);
+    m->arena = arena; /* cells are made for the first key: many a map gets none */
     return m;
 }
 
@@ -151,6 +148,12 @@ static cell *seek(const oxp_map *m, uint64_t key) {
 }
 
 static void grow_map(oxp_map *m) {
+    enum { FIRST = 16 };
+    if (!m->cap) {
+        m->cells = OXP_NEWS(m->arena, FIRST, cell);
+        m->cap = FIRST;
+        return;
+    }
     oxp_arena *fresh = oxp_arena_child(m->arena);
     oxp_map bigger = {m->arena, fresh, OXP_NEWS(fresh, m->cap * 2, cell), m->n, m->cap * 2};
     for (size_t i = 0; i < m->cap; i++)
@@ -161,6 +164,8 @@ static void grow_map(oxp_map *m) {
 }
 
 bool oxp_map_put(oxp_map *m, uint64_t key, uint32_t value) {
+    if (!m->cap)
+        grow_map(m);
     cell *c = seek(m, key);
     if (c->full)
         return false;
@@ -179,8 +184,8 @@ void oxp_map_set(oxp_map *m, uint64_t key, uint32_t value) {
 }
 
 bool oxp_map_get(const oxp_map *m, uint64_t key, uint32_t *value) {
-    const cell *c = seek(m, key);
-    if (c->full)
+    const cell *c = m->cap ? seek(m, key) : NULL;
+    if (c && c->full)
         *value = c->value;
-    return c->full != 0;
+    return c && c->full;
 }

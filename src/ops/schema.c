@@ -21,37 +21,41 @@ static size_t lower_bound(const char *domain, const char *op) {
     return lo;
 }
 
-/* The same for names that repeat, as they do in a model of a million nodes: where each was found
- * last, by a hash of the name.  Every hit is compared, so a collision only costs the search. */
-static size_t first_of(const char *domain, const char *op) {
+/* What was found for a name last, by a hash of it: names repeat, a million times in a model of a
+ * million nodes.  Every hit is compared, so a collision only costs the search. */
+typedef struct found {
+    const oxp_schema *schema; /* NULL: nothing yet */
+    int64_t until;            /* first opset of the operator's next version */
+} found;
+
+const oxp_schema *oxp_schema_find(const char *domain, const char *op, int64_t opset) {
     enum { SLOTS = 256 };
-    static _Thread_local uint16_t cache[SLOTS];
+    static _Thread_local found cache[SLOTS];
     uint32_t hash = 5381;
     for (const char *c = op; *c; c++)
         hash = hash * 33 + (unsigned char)*c;
-    uint16_t *slot = &cache[(hash ^ hash >> 8) % SLOTS];
-    size_t at = *slot; /* one past the index; 0: nothing yet */
-    if (at && compare(&oxp_schemas[at - 1], domain, op) == 0)
-        return at - 1;
-    at = lower_bound(domain, op);
-    if (at < oxp_schema_count && at < UINT16_MAX)
-        *slot = (uint16_t)(at + 1);
-    return at;
-}
-
-const oxp_schema *oxp_schema_find(const char *domain, const char *op, int64_t opset) {
-    const oxp_schema *best = NULL;
-    for (size_t i = first_of(domain, op); i < oxp_schema_count; i++) {
+    found *slot = &cache[(hash ^ hash >> 8) % SLOTS];
+    if (slot->schema && slot->schema->since <= opset && opset < slot->until &&
+        compare(slot->schema, domain, op) == 0)
+        return slot->schema;
+    found best = {NULL, INT64_MAX};
+    for (size_t i = lower_bound(domain, op); i < oxp_schema_count; i++) {
         const oxp_schema *s = &oxp_schemas[i];
-        if (compare(s, domain, op) != 0 || s->since > opset)
+        if (compare(s, domain, op) != 0)
             break;
-        best = s;
+        if (s->since > opset) {
+            best.until = s->since;
+            break;
+        }
+        best.schema = s;
     }
-    return best;
+    if (best.schema)
+        *slot = best;
+    return best.schema;
 }
 
 int64_t oxp_schema_first_version(const char *domain, const char *op) {
-    size_t i = first_of(domain, op);
+    size_t i = lower_bound(domain, op);
     if (i == oxp_schema_count || compare(&oxp_schemas[i], domain, op) != 0)
         return 0;
     return oxp_schemas[i].since;

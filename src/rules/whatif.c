@@ -63,26 +63,23 @@ static double less_traffic(run r, oxp_id i, oxp_imagined types, const oxp_node_l
     return l->seconds - fmax(l->compute, l->memory) + fmax(compute, memory);
 }
 
-static double seconds_imagined(run r, const oxp_device *d, oxp_imagined types, oxp_arena *arena) {
-    oxp_mark mark = oxp_arena_mark(arena);
-    size_t n = oxp_node_count(r.a->model);
-    oxp_node_latency *as_is = OXP_NEWS(arena, n + 1, oxp_node_latency);
-    oxp_node_latency *low = OXP_NEWS(arena, n + 1, oxp_node_latency);
+/* With types that not all nodes take, on at most OXP_SCENARIOS devices. */
+static void seconds_imagined(const oxp_device *const *devices, size_t n, run r, oxp_imagined types,
+                             double *out) {
     oxp_dtype narrow = types.precision ? types.precision : types.products;
-    oxp_latency_sum sum;
-    oxp_latency_all(r.a, &d, 1, OXP_UNDEFINED, r.scale, &sum, as_is);
-    double total = isnan(sum.seconds) ? NAN : 0;
-    if (narrow)
-        oxp_latency_all(r.a, &d, 1, narrow, r.scale, &sum, low);
-    for (oxp_id i = 0; i < n; i++) {
-        if (!oxp_node_at(r.a->model, i)->live)
+    for (oxp_id i = 0; i < oxp_node_count(r.a->model); i++) {
+        oxp_node_latency l[OXP_SCENARIOS], low[OXP_SCENARIOS];
+        if (!oxp_node_at(r.a->model, i)->live || r.a->nodes[i].times == 0)
             continue;
-        const oxp_node_latency *l = reached(r.a, i, types.precision) ? &low[i] : &as_is[i];
         bool product = types.products && stores_weights(r.a, i);
-        total += less_traffic(r, i, types, l, product ? low[i].compute : l->compute);
+        oxp_latency_each(r.a, i, devices, n,
+                         reached(r.a, i, types.precision) ? types.precision : OXP_UNDEFINED,
+                         r.scale, l);
+        if (product)
+            oxp_latency_each(r.a, i, devices, n, narrow, r.scale, low);
+        for (size_t k = 0; k < n; k++)
+            out[k] += less_traffic(r, i, types, &l[k], product ? low[k].compute : l[k].compute);
     }
-    oxp_arena_rewind(arena, mark);
-    return total;
 }
 
 static bool is_plain(oxp_imagined types) {
@@ -90,15 +87,17 @@ static bool is_plain(oxp_imagined types) {
            (!types.precision || oxp_dtype_is_float(types.precision));
 }
 
-/* Seconds of a run on the device as stated and under each deviation. */
-static void seconds_of(const oxp_whatif *w, run r, oxp_imagined types, double out[OXP_SCENARIOS],
-                       oxp_arena *arena) {
+/* Seconds of a run on each of the devices: the one that is asked for, and all its deviations. */
+static void seconds_of(const oxp_device *const *devices, size_t n, run r, oxp_imagined types,
+                       double *out) {
     oxp_latency_sum sums[OXP_SCENARIOS];
-    bool plain = is_plain(types);
+    bool plain = is_plain(types), countable = oxp_is_countable(&r.a->totals);
     if (plain)
-        oxp_latency_all(r.a, w->scenarios, OXP_SCENARIOS, types.precision, r.scale, sums, NULL);
-    for (int i = 0; i < OXP_SCENARIOS; i++)
-        out[i] = plain ? sums[i].seconds : seconds_imagined(r, w->scenarios[i], types, arena);
+        oxp_latency_all(r.a, devices, n, types.precision, r.scale, sums, NULL);
+    for (size_t i = 0; i < n; i++)
+        out[i] = plain ? sums[i].seconds : countable ? 0 : NAN;
+    if (!plain)
+        seconds_imagined(devices, n, r, types, out);
 }
 
 /* Bytes of weights when floats take `precision`. */
@@ -154,7 +153,7 @@ static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imag
             m->batch_runs = m->batch_runs && i;
             continue;
         }
-        seconds_of(w, r, types, seconds, arena);
+        seconds_of(w->scenarios, OXP_SCENARIOS, r, types, seconds);
         if (i)
             m->latency_at[i - 1] = seconds[0];
         for (int k = 0; !i && k < OXP_SCENARIOS; k++)
@@ -219,7 +218,7 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
     m.peak_activation_bytes = peak_as(a, types.precision);
     m.memory = less(oxp_memory_needed(a, types.precision), saved);
     m.size = oxp_sat_add(m.weight_bytes, w->overhead);
-    seconds_of(w, (run){a, 1}, types, m.latency_in, arena);
+    seconds_of(w->scenarios, OXP_SCENARIOS, (run){a, 1}, types, m.latency_in);
     m.latency = m.latency_in[0];
     measure_batches(w, a, types, saved, &m, arena);
     return m;
@@ -229,17 +228,13 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
 typedef struct metering {
     const oxp_whatif *w;
     oxp_imagined types;
-    oxp_arena *arena;
 } metering;
 
 static double metered_seconds(void *arg, const oxp_analysis *a, double scale) {
     const metering *t = arg;
-    run r = {a, scale};
-    oxp_latency_sum sum;
-    if (!is_plain(t->types))
-        return seconds_imagined(r, t->w->device, t->types, t->arena);
-    oxp_latency_all(a, &t->w->device, 1, t->types.precision, scale, &sum, NULL);
-    return sum.seconds;
+    double seconds;
+    seconds_of(&t->w->device, 1, (run){a, scale}, t->types, &seconds);
+    return seconds;
 }
 
 static uint64_t metered_memory(void *arg, const oxp_analysis *a, double scale) {
@@ -249,7 +244,7 @@ static uint64_t metered_memory(void *arg, const oxp_analysis *a, double scale) {
 
 const oxp_batch_sweep *oxp_measure_batches(const oxp_whatif *w, const oxp_analysis *a,
                                            oxp_imagined types, oxp_arena *arena) {
-    metering t = {w, types, arena};
+    metering t = {w, types};
     oxp_batch_meter meter = {w->device, metered_seconds, metered_memory, &t};
     return oxp_sweep_batch_by(a, w->base, &meter, NULL, 0, arena);
 }
