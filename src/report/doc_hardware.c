@@ -102,6 +102,9 @@ static void batches(oxp_doc *d, const oxp_card *c) {
     else if (s->grows)
         oxp_doc_para(d, "Throughput on %s still grows at the largest size%s.", c->device->name,
                      s->best + 1 < s->n_points ? " that it may run" : "");
+    if (c->memory_at_least)
+        oxp_doc_para(d,
+                     "Some sizes are unknown: FLOPs, activations and memory are at least these.");
     oxp_block *b = oxp_doc_block(d, OXP_TABLE, 7);
     b->header = header;
     b->align = align;

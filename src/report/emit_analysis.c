@@ -338,6 +338,12 @@ static void emit_fits(const oxp_card *c, oxp_json *j, uint64_t needed, uint64_t 
         oxp_json_bool(j, "fits", needed <= there);
 }
 
+/* What is only a lower bound is no number of bytes. */
+static void emit_memory(const oxp_card *c, oxp_json *j, uint64_t bytes) {
+    oxp_json_uint(j, "memory_bytes", c->memory_at_least ? UINT64_MAX : bytes);
+    oxp_json_uint(j, "memory_bytes_at_least", bytes);
+}
+
 static void emit_hardware(const oxp_card *c, oxp_json *j) {
     oxp_json_object(j, "hardware");
     oxp_json_string(j, "device", c->device->id);
@@ -345,11 +351,12 @@ static void emit_hardware(const oxp_card *c, oxp_json *j) {
     oxp_json_bool(j, "device_chosen", c->device_asked);
     oxp_json_uint(j, "device_memory_bytes", c->device->memory);
     oxp_json_double(j, "bandwidth", c->device->bandwidth);
-    oxp_json_uint(j, "memory_bytes", c->memory);
+    emit_memory(c, j, c->memory);
     emit_fits(c, j, c->memory, c->device->memory);
     oxp_json_double(j, "saturation",
-                    c->memory == UINT64_MAX ? (double)NAN
-                                            : (double)c->memory / (double)c->device->memory);
+                    c->memory == UINT64_MAX || c->memory_at_least
+                        ? (double)NAN
+                        : (double)c->memory / (double)c->device->memory);
     emit_latency(&c->latency, j);
     oxp_json_object(j, "machine");
     oxp_json_string(j, "cpu", c->machine.cpu);
@@ -396,7 +403,7 @@ static void emit_sweep(const oxp_card *c, oxp_json *j) {
         oxp_json_bool(j, "valid", p->valid);
         oxp_json_uint(j, "flops", p->valid ? p->flops : unknown);
         oxp_json_uint(j, "peak_activation_bytes", p->valid ? p->peak_activation_bytes : unknown);
-        oxp_json_uint(j, "memory_bytes", p->valid ? p->memory_bytes : unknown);
+        emit_memory(c, j, p->valid ? p->memory_bytes : unknown);
         if (p->valid) {
             oxp_json_double(j, "latency_ms", 1e3 * p->seconds);
             oxp_json_double(j, "throughput", p->throughput);
