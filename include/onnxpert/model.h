@@ -176,9 +176,10 @@ typedef struct oxp_node {
     const struct oxp_op *def; /* the operator record; NULL for unknown operators and for calls  */
     oxp_id function;          /* local function called, or OXP_NONE                            */
     uint32_t file_index;      /* position in its graph when loaded (or of its patch anchor)       */
-    oxp_span src;             /* NodeProto content in the model file; len 0 = new                */
-    bool live;                /* false: dropped, or of a patch that was not applied               */
-    bool dirty; /* something of the node itself (not of its subgraphs) has changed   */
+    uint32_t in_call; /* 1 + the dead node whose call this one was part of (model/inline.h), or 0 */
+    oxp_span src;     /* NodeProto content in the model file; len 0 = new                */
+    bool live;        /* false: dropped, or of a patch that was not applied               */
+    bool dirty;       /* something of the node itself (not of its subgraphs) has changed   */
 } oxp_node;
 
 /* One use of a value by a node; uses by graph outputs are counted in oxp_value.outputs. */
@@ -326,6 +327,8 @@ OXP_API bool oxp_node_is(const oxp_node *n, const char *op);
 /* How a node is called in messages and reports: its name, else "Conv(out: conv1_out)" by its first
  * output, else "Conv #12".  Subgraph nodes are prefixed as If_3/then_branch/...  In `arena`. */
 OXP_API const char *oxp_node_label(const oxp_model *m, oxp_id node, oxp_arena *arena);
+/* The same without the path. */
+OXP_API const char *oxp_node_own_label(const oxp_model *m, oxp_id node, oxp_arena *arena);
 /* Name of a value as reports show it: with the path of its subgraph in front. */
 OXP_API const char *oxp_value_label(const oxp_model *m, oxp_id value, oxp_arena *arena);
 

@@ -1,5 +1,8 @@
 /* memory.c - liveness of activations (DESIGN: peak_activation_bytes).
  *
+ * A call of a local function is one node here, also where its body stands in its place: what lives
+ * inside is no tensor of the main graph.
+ *
  * A tensor lives from its producer to its last consumer; a use inside a subgraph counts at the node
  * of the main graph that holds it; graph inputs live from the start, graph outputs to the end; at a
  * node its inputs and outputs are both alive. */
@@ -17,7 +20,7 @@ typedef struct liveness {
     const oxp_value_info *values;
     span *spans;        /* by value id */
     uint32_t *position; /* by graph id: main-graph position of the node that holds it */
-    uint32_t *at;       /* by node id: position in the main graph */
+    uint32_t *at;       /* by node id: position in the main graph, or UINT32_MAX */
     uint32_t n;         /* nodes of the main graph */
 } liveness;
 
@@ -78,6 +81,29 @@ static void born(liveness *l, oxp_id value, uint32_t position) {
         l->spans[value] = (span){position, position};
 }
 
+/* Positions of the main graph's nodes; those of an inlined call share the call's. */
+static void place_nodes(liveness *l) {
+    uint32_t last_call = 0;
+    l->n = 0;
+    for (oxp_id i = oxp_graph_at(l->m, OXP_MAIN_GRAPH)->first; i != OXP_NONE;
+         i = oxp_node_at(l->m, i)->next) {
+        uint32_t call = oxp_node_at(l->m, i)->in_call;
+        bool same = call != 0 && call == last_call;
+        l->at[i] = same ? l->n - 1 : l->n++;
+        if (call != 0)
+            l->at[call - 1] = l->at[i];
+        last_call = call;
+    }
+}
+
+/* Outputs come to life with their node, those of an inlined call with the call. */
+static void bear_outputs(liveness *l, oxp_id id) {
+    uint32_t at = l->at[id], call = oxp_node_at(l->m, id)->in_call;
+    const oxp_node *n = oxp_node_at(l->m, call != 0 ? call - 1 : id);
+    for (uint32_t o = 0; o < n->n_out; o++)
+        born(l, n->out[o], at);
+}
+
 static void find_spans(liveness *l, oxp_arena *arena) {
     const oxp_model *m = l->m;
     size_t n_values = oxp_value_count(m), n_nodes = oxp_node_count(m),
@@ -88,22 +114,18 @@ static void find_spans(liveness *l, oxp_arena *arena) {
     for (size_t i = 0; i < n_values; i++)
         l->spans[i].born = UINT32_MAX;
     const oxp_graph *main = oxp_graph_at(m, OXP_MAIN_GRAPH);
-    l->n = 0;
-    for (oxp_id i = main->first; i != OXP_NONE; i = oxp_node_at(m, i)->next)
-        l->at[i] = l->n++;
+    for (size_t i = 0; i < n_nodes; i++)
+        l->at[i] = UINT32_MAX;
+    place_nodes(l);
     for (uint32_t i = 0; i < main->n_inputs; i++)
         born(l, main->inputs[i], 0);
-    for (oxp_id i = main->first; i != OXP_NONE; i = oxp_node_at(m, i)->next) {
-        const oxp_node *n = oxp_node_at(m, i);
-        for (uint32_t o = 0; o < n->n_out; o++)
-            born(l, n->out[o], l->at[i]);
-    }
+    for (oxp_id i = main->first; i != OXP_NONE; i = oxp_node_at(m, i)->next)
+        bear_outputs(l, i);
     place_graphs(l);
     for (oxp_id i = 0; i < n_nodes; i++) {
         const oxp_node *n = oxp_node_at(m, i);
-        if (!n->live)
-            continue;
-        uint32_t p = n->graph == OXP_MAIN_GRAPH ? l->at[i] : l->position[n->graph];
+        bool inner = n->live && n->graph != OXP_MAIN_GRAPH;
+        uint32_t p = inner ? l->position[n->graph] : l->at[i]; /* an inlined call is dead */
         for (uint32_t k = 0; k < n->n_in; k++)
             use(l, n->in[k], p);
     }
@@ -189,7 +211,7 @@ oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_n
             if (nodes != NULL)
                 nodes[i].live_bytes = now[l.at[i]];
             if (r.peak_node == OXP_NONE && now[l.at[i]] == r.peak)
-                r.peak_node = i;
+                r.peak_node = oxp_node_at(m, i)->in_call ? oxp_node_at(m, i)->in_call - 1 : i;
         }
         add = OXP_NEWS(arena, slots, uint64_t);
         drop = OXP_NEWS(arena, slots, uint64_t);

@@ -25,6 +25,7 @@ typedef struct inliner {
     const oxp_node *call; /* a copy */
     oxp_id call_id;
     const oxp_function *function;
+    const char *label; /* of the call, without the path of its graph */
 } inliner;
 
 /* ---- what calls what ---- */
@@ -58,10 +59,15 @@ static oxp_id mapped(const inliner *i, oxp_id v) {
     return v != OXP_NONE && is_mapped(i, v) ? i->map[v] : v;
 }
 
+/* "Call/inner"; what is in a subgraph of the body has the path of its owner before it anyway. */
+static const char *inner_name(const inliner *i, oxp_id graph, const char *own) {
+    return graph == i->call->graph ? oxp_sprintf(i->arena, "%s/%s", i->label, own) : own;
+}
+
 static oxp_id new_value(inliner *i, oxp_id from, oxp_id graph) {
     oxp_model *m = i->m;
     oxp_id v = oxp_model_add_value(m);
-    m->values[v].name = m->values[from].name;
+    m->values[v].name = inner_name(i, graph, m->values[from].name);
     m->values[v].graph = graph;
     m->values[v].tensor = m->values[from].tensor;
     m->values[v].live = true;
@@ -120,6 +126,8 @@ static oxp_id copy_node(inliner *i, oxp_id from, oxp_id graph, oxp_id after, int
     }
     oxp_id id = oxp_model_add_node(m);
     oxp_node n = m->nodes[from];
+    n.name = inner_name(i, graph, oxp_node_own_label(m, from, i->arena));
+    n.in_call = i->call->in_call ? i->call->in_call : i->call_id + 1;
     n.graph = graph;
     n.prev = n.next = OXP_NONE;
     oxp_id *in = OXP_NEWS(i->arena, n.n_in + 1u, oxp_id);
@@ -214,6 +222,7 @@ static void expand(inliner *i, oxp_id id) {
     i->call = &call;
     i->call_id = id;
     i->function = f;
+    i->label = oxp_node_own_label(m, id, i->arena);
     map_parameters(i, &m->graphs[f->graph]);
     for (uint32_t k = 0; k < call.n_out; k++)
         if (call.out[k] != OXP_NONE)
@@ -221,6 +230,8 @@ static void expand(inliner *i, oxp_id id) {
     oxp_id last = id;
     for (oxp_id n = m->graphs[f->graph].first; n != OXP_NONE && !i->failed; n = m->nodes[n].next)
         last = copy_node(i, n, call.graph, last, 0);
+    for (uint32_t k = 0; k < call.n_out; k++) /* handed through, or by nobody */
+        i->failed |= call.out[k] != OXP_NONE && m->values[call.out[k]].producer == OXP_NONE;
     for (uint32_t k = 0; k < call.n_in; k++)
         if (call.in[k] != OXP_NONE)
             oxp_model_remove_use(m, call.in[k], id, k);

@@ -11,6 +11,10 @@ static const char *own_label(const oxp_model *m, const oxp_node *n, oxp_arena *a
     return oxp_sprintf(arena, "%s #%u", n->op, (unsigned)n->file_index);
 }
 
+const char *oxp_node_own_label(const oxp_model *m, oxp_id node, oxp_arena *arena) {
+    return own_label(m, &m->nodes[node], arena);
+}
+
 /* "If_3/then_branch/": what stands before the names of a graph; "" for the main graph. */
 static const char *prefix(const oxp_model *m, oxp_id graph, oxp_arena *arena) {
     oxp_id chain[OXP_DEPTH_MAX];

@@ -3,6 +3,7 @@
 
 #include "analysis/latency_impl.h"
 #include "analysis/weights.h"
+#include "model/inline.h"
 #include "report/picture.h"
 #include "report/reports.h"
 
@@ -130,11 +131,35 @@ static void compare_devices(oxp_card *c) {
     choose(c);
 }
 
+enum { MAX_INLINED = 300000 };
+
+/* A network made of local functions is shown with their bodies in place of the calls, as a runtime
+ * runs it.  `a` itself where there are none, or too many. */
+static const oxp_analysis *without_calls(const oxp_analysis *a, const oxp_analyze_opts *opts,
+                                         oxp_arena *arena) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    oxp_inlined inlined; /* its arena goes with the context */
+    if (!oxp_model_inline(a->model, MAX_INLINED, &inlined, arena))
+        return a;
+    const oxp_analyze_opts init = OXP_ANALYZE_OPTS_INIT;
+    oxp_analyze_opts quiet = opts != NULL ? *opts : init;
+    quiet.quiet = true;
+    size_t told = oxp_diag_count(ctx);
+    const oxp_analysis *b = NULL;
+    if (oxp_analyze(&b, inlined.model, &quiet, arena) != OXP_OK) {
+        oxp_error_clear(ctx);
+        b = a;
+    }
+    oxp_diag_truncate(ctx, told);
+    return b;
+}
+
 const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
                                       const oxp_analyze_opts *opts, const oxp_device *device,
                                       const int64_t *batches, size_t n_batches) {
     oxp_card *c = OXP_NEW(arena, oxp_card);
-    c->a = a;
+    c->source = a->model;
+    c->a = a = without_calls(a, opts, arena);
     c->arena = arena;
     c->scratch = oxp_arena_new(oxp_arena_ctx(arena));
     c->device = device;

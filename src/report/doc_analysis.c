@@ -69,9 +69,12 @@ static void graph(oxp_doc *d, const oxp_card *c) {
         inputs += oxp_value_at(m, g->inputs[i])->tensor == OXP_NONE;
     oxp_doc_heading(d, 1, "Graph");
     oxp_doc_heading(d, 2, "Size");
-    oxp_doc_fact(d, "Nodes", "%llu", (unsigned long long)g->n_nodes);
-    if (c->a->totals.nodes != g->n_nodes)
-        oxp_doc_fact(d, "Nodes with subgraphs", "%llu", (unsigned long long)c->a->totals.nodes);
+    uint64_t nodes = oxp_graph_at(c->source, OXP_MAIN_GRAPH)->n_nodes;
+    oxp_doc_fact(d, "Nodes", "%llu", (unsigned long long)nodes);
+    if (c->a->totals.nodes != nodes)
+        oxp_doc_fact(d,
+                     c->source == m ? "Nodes with subgraphs" : "Nodes with functions and subgraphs",
+                     "%llu", (unsigned long long)c->a->totals.nodes);
     oxp_doc_fact(d, "Inputs", "%llu", (unsigned long long)inputs);
     oxp_doc_fact(d, "Outputs", "%u", g->n_outputs);
     oxp_doc_fact(d, "Initializers", "%llu", (unsigned long long)inits);
@@ -198,7 +201,8 @@ static void memory_chart(oxp_doc *d, const oxp_card *c) {
         double bytes = (double)c->a->nodes[id].live_bytes;
         xy[2 * p] = (double)i;
         xy[2 * p + 1] = bytes > xy[2 * p + 1] ? bytes : xy[2 * p + 1];
-        if (id == c->a->peak_node) {
+        uint32_t call = oxp_node_at(m, id)->in_call;
+        if ((call != 0 ? call - 1 : id) == c->a->peak_node) {
             b->marker_x = (double)i;
             b->marker_y = bytes;
         }

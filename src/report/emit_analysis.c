@@ -63,7 +63,7 @@ static void emit_model(const oxp_card *c, oxp_json *j) {
         oxp_json_int(j, o.domain, o.version);
     }
     oxp_json_end(j);
-    oxp_json_uint(j, "nodes", g->n_nodes);
+    oxp_json_uint(j, "nodes", oxp_graph_at(c->source, OXP_MAIN_GRAPH)->n_nodes);
     size_t inits = 0;
     for (uint32_t i = 0; i < g->n_inits; i++)
         inits += oxp_value_at(m, g->inits[i])->live;

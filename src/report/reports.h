@@ -16,7 +16,8 @@ typedef struct oxp_device_row {
 
 /* All that the sections show, computed once. */
 typedef struct oxp_card {
-    const oxp_analysis *a;
+    const oxp_analysis *a; /* of the model with bodies of local functions in place of their calls */
+    const oxp_model *source; /* the model as it is in the file */
     const oxp_insight *insight;
     const oxp_device *device; /* what latencies are for */
     bool device_asked;        /* chosen by the user; else a T4 stands for 'some device' */
