@@ -4,7 +4,10 @@
  * and free the same arenas again and again: the context keeps a few of the larger blocks for the
  * next one, and what was handed out of them is zeroed when it is again (a fifth of the time of
  * `advise` went into fresh pages).  With OXP_ARENA_DEBUG each item is its own block, so that
- * sanitizers see every overrun and every use after a rewind. */
+ * sanitizers see every overrun and every use after a rewind.  With OXP_ARENA_POISON, for the fuzz
+ * targets, blocks are as ever, but what is not handed out is poisoned and lies between the items:
+ * an overrun is seen, and a use after a rewind until the place is taken again; five times as fast.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,23 @@
 #include "base/ctx_impl.h"
 #include "base/fault.h"
 #include "base/safe_math.h"
+
+#ifdef OXP_ARENA_POISON
+#include <sanitizer/asan_interface.h>
+enum { RED_ZONE = 16 };
+#define POISON(at, n)   ASAN_POISON_MEMORY_REGION(at, n)
+#define UNPOISON(at, n) ASAN_UNPOISON_MEMORY_REGION(at, n)
+#else
+enum { RED_ZONE = 0 };
+#define POISON(at, n)   ((void)0)
+#define UNPOISON(at, n) ((void)0)
+#endif
+
+#if defined OXP_ARENA_DEBUG || defined OXP_ARENA_POISON
+enum { KEEPS_BLOCKS = 0 }; /* freed memory goes into the sanitizer's quarantine */
+#else
+enum { KEEPS_BLOCKS = 1 };
+#endif
 
 typedef struct block {
     struct block *prev;
@@ -74,8 +94,8 @@ void oxp_arena_drop_spares(oxp_ctx *ctx) {
 }
 
 static void give_back(oxp_ctx *ctx, block *b) {
-#ifndef OXP_ARENA_DEBUG
-    if (b->size >= SPARE_LEAST && b->size <= SPARE_MOST && ctx->spare + b->size <= SPARES_MAX) {
+    if (KEEPS_BLOCKS && b->size >= SPARE_LEAST && b->size <= SPARE_MOST &&
+        ctx->spare + b->size <= SPARES_MAX) {
         if (b->touched < b->used)
             b->touched = b->used;
         b->prev = ctx->spares;
@@ -83,9 +103,6 @@ static void give_back(oxp_ctx *ctx, block *b) {
         ctx->spare += b->size;
         return;
     }
-#else
-    (void)ctx;
-#endif
     free(b);
 }
 
@@ -168,6 +185,7 @@ static block *add_block(oxp_arena *a, size_t need) {
     a->last = b;
     a->bytes += b->size;
     a->ctx->used += b->size;
+    POISON(b->data, b->size);
     return b;
 }
 
@@ -175,17 +193,21 @@ void *oxp_try_alloc(oxp_arena *a, size_t n, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
         return NULL;
-    bytes = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+    size_t asked = bytes;
+    bytes = (bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN) + RED_ZONE;
     block *b = a->last;
     if (!b || b->size - b->used < bytes)
         b = add_block(a, bytes);
     if (!b)
         return NULL;
     void *p = b->data + b->used;
+    (void)asked; /* but for the poison */
+    UNPOISON(p, bytes);
     if (b->used < b->touched) {
         size_t old = b->touched - b->used;
         memset(p, 0, old < bytes ? old : bytes);
     }
+    POISON((char *)p + asked, bytes - asked);
     b->used += bytes;
     return p;
 }
@@ -280,4 +302,5 @@ void oxp_arena_rewind(oxp_arena *a, oxp_mark mark) {
     if (b->touched < b->used)
         b->touched = b->used;
     b->used = mark.used;
+    POISON(b->data + b->used, b->size - b->used);
 }

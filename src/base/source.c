@@ -138,7 +138,7 @@ const uint8_t *oxp_source_peek(oxp_source *s, uint64_t off, size_t n) {
         size_t want = rest < WINDOW ? (size_t)rest : WINDOW;
         s->held = 0;
         if (!s->window)
-            s->window = oxp_alloc(s->arena, WINDOW, 1);
+            s->window = oxp_alloc(s->arena, s->size < WINDOW ? (size_t)s->size + 1 : WINDOW, 1);
         if (want < n)
             want = n; /* fails below with the right message */
         oxp_source_read(s, off, s->window, want);

@@ -10,7 +10,7 @@ enum { WINDOW = 64 << 10, FIRST_READ = 4 << 10, VARINT_MAX = 10 };
 void oxp_reader_init(oxp_reader *r, oxp_source *src, oxp_arena *arena) {
     *r = (oxp_reader){.src = src, .ctx = oxp_arena_ctx(arena), .arena = arena};
     r->size = oxp_source_size(src);
-    r->win = oxp_alloc(arena, 1, WINDOW);
+    r->win = oxp_alloc(arena, 1, r->size < WINDOW ? (size_t)r->size + 1 : WINDOW);
 }
 
 const uint8_t *oxp_reader_view(oxp_reader *r, uint64_t off, size_t n) {

@@ -78,7 +78,11 @@ typedef struct oxp_index {
     size_t n, n_chunks, cap_chunks;
     size_t count[OXP_REC_COUNT]; /* records by kind */
 } oxp_index;
+#if defined OXP_ARENA_DEBUG || defined OXP_ARENA_POISON
+#define OXP_REC_CHUNK 64u /* so that small models have several */
+#else
 #define OXP_REC_CHUNK 4096u
+#endif
 
 static inline oxp_rec *oxp_index_at(const oxp_index *x, size_t i) {
     return &x->chunks[i / OXP_REC_CHUNK][i % OXP_REC_CHUNK];

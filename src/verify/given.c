@@ -59,10 +59,10 @@ oxp_array oxp_read_npy(oxp_arena *arena, const char *path) {
         oxp_raise(ctx, OXP_E_UNSUPPORTED, "%s: needs a little-endian numeric array in C order: %s",
                   path, header);
     int64_t *dims = OXP_NEWS(arena, 64, int64_t);
-    for (shape++; *shape && *shape != ')' && a.rank < 64;) {
+    for (shape++; *shape && *shape != ')';) {
         char *end;
         long long v = strtoll(shape, &end, 10);
-        if (end == shape || v < 0 || !oxp_mul_u64(a.count, (uint64_t)v, &a.count))
+        if (end == shape || a.rank == 64 || v < 0 || !oxp_mul_u64(a.count, (uint64_t)v, &a.count))
             oxp_raise(ctx, OXP_E_FORMAT, "%s: bad shape in the header", path);
         dims[a.rank++] = v;
         shape = end + strspn(end, ", ");
@@ -77,18 +77,37 @@ oxp_array oxp_read_npy(oxp_arena *arena, const char *path) {
     return a;
 }
 
+/* How many elements the typed field that belongs to the type holds (onnx.proto, TensorProto). */
+static uint64_t typed_count(const Onnx__TensorProto *t, oxp_dtype type) {
+    switch (type) {
+    case OXP_FLOAT:
+        return t->n_float_data;
+    case OXP_DOUBLE:
+        return t->n_double_data;
+    case OXP_INT64:
+        return t->n_int64_data;
+    case OXP_UINT32:
+    case OXP_UINT64:
+        return t->n_uint64_data;
+    default:
+        return t->n_int32_data;
+    }
+}
+
 /* Elements of a TensorProto's typed fields as raw bytes. */
 static void unpack_typed(oxp_array *a, const Onnx__TensorProto *t) {
-    for (uint64_t i = 0; i < a->count; i++) {
-        if (a->dtype == OXP_FLOAT && i < t->n_float_data)
-            ((float *)a->data)[i] = t->float_data[i];
-        else if (a->dtype == OXP_DOUBLE && i < t->n_double_data)
-            ((double *)a->data)[i] = t->double_data[i];
-        else if (a->dtype == OXP_INT64 && i < t->n_int64_data)
-            ((int64_t *)a->data)[i] = t->int64_data[i];
-        else if (i < t->n_int32_data)
-            oxp_store_int(a->data, i, a->dtype, t->int32_data[i]);
-    }
+    if (a->dtype == OXP_FLOAT)
+        memcpy(a->data, t->float_data, a->bytes);
+    else if (a->dtype == OXP_DOUBLE)
+        memcpy(a->data, t->double_data, a->bytes);
+    else if (a->dtype == OXP_INT64)
+        memcpy(a->data, t->int64_data, a->bytes);
+    else if (a->dtype == OXP_UINT64)
+        memcpy(a->data, t->uint64_data, a->bytes);
+    else
+        for (uint64_t i = 0; i < a->count; i++)
+            oxp_store_int(a->data, i, a->dtype,
+                          a->dtype == OXP_UINT32 ? (int64_t)t->uint64_data[i] : t->int32_data[i]);
 }
 
 /* protobuf-c's memory is the arena's, so that whatever raises leaves nothing behind. */
@@ -120,17 +139,21 @@ oxp_array oxp_read_pb(oxp_arena *arena, const char *path) {
         ok = dims[k] >= 0 && oxp_mul_u64(a.count, (uint64_t)dims[k], &a.count);
     }
     uint64_t bytes = ok ? oxp_dtype_bytes(a.dtype, a.count) : UINT64_MAX;
-    if (bytes <= OXP_INPUT_BYTES_MAX) {
-        a.dims = dims;
-        a.bytes = (size_t)bytes;
-        a.data = oxp_alloc(arena, a.bytes + 1, 1);
-        if (t->has_raw_data && t->raw_data.len == a.bytes)
-            memcpy(a.data, t->raw_data.data, a.bytes);
-        else
-            unpack_typed(&a, t);
-    }
     if (bytes > OXP_INPUT_BYTES_MAX)
         oxp_raise(ctx, OXP_E_UNSUPPORTED, "%s: no tensor that can be fed", path);
+    bool raw = t->has_raw_data;
+    uint64_t held = raw ? t->raw_data.len : typed_count(t, a.dtype);
+    if (held != (raw ? bytes : a.count)) /* before anything of the size that the shape claims */
+        oxp_raise(ctx, OXP_E_FORMAT, "%s: holds %llu %s of data, its shape says %llu", path,
+                  (unsigned long long)held, raw ? "bytes" : "elements",
+                  (unsigned long long)(raw ? bytes : a.count));
+    a.dims = dims;
+    a.bytes = (size_t)bytes;
+    a.data = oxp_alloc(arena, a.bytes + 1, 1);
+    if (raw && bytes)
+        memcpy(a.data, t->raw_data.data, a.bytes);
+    else if (bytes)
+        unpack_typed(&a, t);
     return a;
 }
 

@@ -10,6 +10,23 @@
 
 #include "model/model_impl.h"
 
+#if defined __SANITIZE_ADDRESS__
+#define FUZZ_ASAN 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define FUZZ_ASAN 1
+#endif
+#endif
+#ifdef FUZZ_ASAN
+#include <sanitizer/asan_interface.h>
+
+/* Few frames and a small quarantine: an execution is over after microseconds. */
+const char *__asan_default_options(void);
+__attribute__((used, visibility("default"))) const char *__asan_default_options(void) {
+    return "quarantine_size_mb=16:malloc_context_size=8:max_malloc_fill_size=0";
+}
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Like assert, but never compiled away. */
@@ -30,6 +47,32 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
     FUZZ_CHECK(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return path;
+}
+
+/* Everything that a run of the program would try, not a part of it that the input chooses: in a
+ * replay. */
+extern const bool fuzz_thorough __attribute__((weak)); /* replay.c */
+
+static inline bool fuzz_is_thorough(void) {
+    return &fuzz_thorough && fuzz_thorough;
+}
+
+/* A number that the bytes decide (FNV-1a), for what one run leaves out. */
+static inline uint32_t fuzz_hash(const uint8_t *data, size_t size) {
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ data[i]) * 16777619u;
+    return hash ^ hash >> 15;
+}
+
+/* All of it is there. */
+static inline void fuzz_touch(const void *at, size_t n) {
+#ifdef FUZZ_ASAN
+    FUZZ_CHECK(__asan_region_is_poisoned((void *)(uintptr_t)at, n) == NULL);
+#else
+    for (size_t i = 0; i < n; i += 64)
+        (void)((const volatile uint8_t *)at)[i];
+#endif
 }
 
 static inline oxp_ctx *fuzz_ctx(void) {

@@ -1,5 +1,6 @@
 /* fuzz_analyze.c - any bytes as a model: what loads is analysed, with the sizes assumed and with
- * free dimensions, and reported in every format.  Reports are text that is safe to show. */
+ * free dimensions, and reported in a format (which, the bytes decide; all of them in a replay).
+ * Reports are text that is safe to show. */
 #include <string.h>
 
 #include "base/utf8.h"
@@ -35,32 +36,47 @@ static void check_text(const char *text, size_t len) {
 typedef struct job {
     oxp_ctx *ctx;
     const oxp_model *m;
+    uint32_t hash; /* what the input chooses */
 } job;
 
-static void work(void *arg) {
-    job *j = arg;
-    oxp_arena *arena = oxp_arena_new(j->ctx);
-    oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
-    const oxp_analysis *a, *again;
-    opts.symbolic = true;
-    oxp_status s = oxp_analyze(&a, j->m, &opts, arena);
-    if (s != OXP_OK)
-        oxp_reraise(j->ctx, s);
-    check_values(a);
-    s = oxp_analyze(&again, j->m, &opts, arena);
+/* The same analysis again gives the same. */
+static void check_again(const job *j, const oxp_analysis *a, const oxp_analyze_opts *opts,
+                        oxp_arena *arena) {
+    const oxp_analysis *again;
+    oxp_status s = oxp_analyze(&again, j->m, opts, arena);
     FUZZ_CHECK(s == OXP_OK && again->totals.macs == a->totals.macs &&
                again->totals.peak_activation_bytes == a->totals.peak_activation_bytes);
-    const oxp_report *r = oxp_report_analysis(arena, a, &opts, NULL, NULL, 0);
-    for (size_t i = 0; i < oxp_format_count(); i++) {
+}
+
+static void check_reports(const job *j, const oxp_analysis *a, const oxp_analyze_opts *opts,
+                          oxp_arena *arena) {
+    const oxp_report *r = oxp_report_analysis(arena, a, opts, NULL, NULL, 0);
+    size_t n = oxp_format_count(), chosen = j->hash / 16 % n;
+    for (size_t i = 0; i < n; i++) {
         const oxp_format *f = oxp_format_at(i);
         size_t len;
-        if (!oxp_format_shows(f, r->kind))
+        if (!oxp_format_shows(f, r->kind) || (!fuzz_is_thorough() && i != chosen))
             continue;
         oxp_sink *out = oxp_sink_new(arena);
         f->render(r, out, arena, false);
         const char *text = oxp_sink_text(out, &len);
         check_text(text, len);
     }
+}
+
+static void work(void *arg) {
+    job *j = arg;
+    oxp_arena *arena = oxp_arena_new(j->ctx);
+    oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
+    const oxp_analysis *a;
+    opts.symbolic = true;
+    oxp_status s = oxp_analyze(&a, j->m, &opts, arena);
+    if (s != OXP_OK)
+        oxp_reraise(j->ctx, s);
+    check_values(a);
+    if (fuzz_is_thorough() || j->hash % 16 == 0)
+        check_again(j, a, &opts, arena);
+    check_reports(j, a, &opts, arena);
     oxp_arena_free(arena);
 }
 
@@ -68,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     oxp_model *m;
     oxp_ctx *ctx = fuzz_ctx();
     if (oxp_open(&m, ctx, fuzz_file(data, size)) == OXP_OK) {
-        job j = {ctx, m};
+        job j = {ctx, m, fuzz_hash(data, size)};
         if (oxp_try(ctx, work, &j) != OXP_OK)
             fuzz_failed(ctx);
         oxp_close(m);

@@ -7,8 +7,6 @@
 #include "fuzz/fuzz.h"
 #include "onnxpert/onnxpert.h"
 
-extern const bool fuzz_thorough __attribute__((weak)); /* replay.c */
-
 static const char *folder(void) {
     static char name[64];
     if (!name[0]) {
@@ -140,15 +138,13 @@ static bool is_rewritable(const char *source) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *source = fuzz_file(data, size);
-    uint32_t hash = 2166136261u;
     if (!is_rewritable(source))
         return 0;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ data[i]) * 16777619u;
     size_t n = oxp_pass_count();
+    uint32_t hash = fuzz_hash(data, size);
     for (size_t i = 0; i < n; i++) {
         bool projects = oxp_pass_at(i)->flags & OXP_PASS_WHAT_IF; /* nobody can write its result */
-        if (!projects && ((&fuzz_thorough && fuzz_thorough) || i == hash % n))
+        if (!projects && (fuzz_is_thorough() || i == hash % n))
             try_pass(source, oxp_pass_at(i));
     }
     return 0;
