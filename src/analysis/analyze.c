@@ -201,8 +201,11 @@ static bool walk_symbols(const oxp_model *m, oxp_bound *bound, bool wanted, keep
         const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
         for (oxp_id i = 0; i < n; i++)
             values[i].symbolic = values[i].type;
-        for (uint32_t i = 0; i < g->n_inputs && a->n_assumed > 0; i++)
-            values[g->inputs[i]].symbolic = *oxp_bound_input(bound, g->inputs[i], false);
+        for (uint32_t i = 0; i < g->n_inputs && a->n_assumed > 0; i++) {
+            const oxp_type *t = oxp_bound_input(bound, g->inputs[i], false);
+            if (t) /* NULL: it is declared without a type */
+                values[g->inputs[i]].symbolic = *t;
+        }
         return false;
     }
     oxp_arena *arena = oxp_arena_new(ctx);

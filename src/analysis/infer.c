@@ -175,7 +175,8 @@ static void check_declared(oxp_engine *e, oxp_id node, const oxp_value *v, const
         }
 }
 
-/* Opaque dimensions for which the file has a number take it. */
+/* Opaque dimensions for which the file has a number take it, unless that makes more elements than
+ * can be counted: then the number is wrong. */
 static void refine(oxp_engine *e, oxp_fact *f, const oxp_type *declared) {
     oxp_dims *p = oxp_model_dims(e->m);
     oxp_dim *copy = NULL;
@@ -186,10 +187,21 @@ static void refine(oxp_engine *e, oxp_fact *f, const oxp_type *declared) {
         if (copy == NULL) {
             copy = OXP_NEWS(e->arena, (size_t)f->type.rank, oxp_dim);
             memcpy(copy, f->type.dims, (size_t)f->type.rank * sizeof *copy);
-            f->type.dims = copy;
         }
         copy[i] = d;
     }
+    if (copy != NULL && oxp_countable(f->type.rank, copy))
+        f->type.dims = copy;
+}
+
+/* A declared shape with more elements than can be counted is none. */
+static oxp_type fallback(oxp_engine *e, const oxp_type *declared) {
+    oxp_type t = *bound_type(e, declared);
+    if (t.kind == OXP_KIND_TENSOR && t.rank > 0 && !oxp_countable(t.rank, t.dims)) {
+        t.rank = -1;
+        t.dims = NULL;
+    }
+    return t;
 }
 
 /* The declaration is a fallback: it fills what inference left open and never overrides. */
@@ -198,7 +210,7 @@ static void use_declared(oxp_engine *e, oxp_id node, oxp_id value, oxp_fact *f) 
     if (v->declared == NULL)
         return;
     if (f->type.kind == OXP_KIND_UNKNOWN) {
-        f->type = *bound_type(e, v->declared);
+        f->type = fallback(e, v->declared);
         return;
     }
     if (f->type.kind != v->declared->kind || f->type.kind != OXP_KIND_TENSOR)
@@ -206,7 +218,7 @@ static void use_declared(oxp_engine *e, oxp_id node, oxp_id value, oxp_fact *f) 
     check_declared(e, node, v, &f->type);
     oxp_dtype elem = f->type.elem != OXP_UNDEFINED ? f->type.elem : v->declared->elem;
     if (f->type.rank < 0)
-        f->type = *bound_type(e, v->declared);
+        f->type = fallback(e, v->declared);
     else if (f->type.rank == v->declared->rank)
         refine(e, f, v->declared);
     f->type.elem = elem;

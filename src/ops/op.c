@@ -192,8 +192,7 @@ static const oxp_dim *shared_dims(oxp_call *c, int rank, const oxp_dim *dims) {
     return NULL;
 }
 
-/* Does the product of the literal dims fit 63 bits?  A zero makes everything fit. */
-static bool countable(int rank, const oxp_dim *dims) {
+bool oxp_countable(int rank, const oxp_dim *dims) {
     int64_t n = 1;
     bool fits = true;
     for (int i = 0; i < rank; i++) {
@@ -223,7 +222,7 @@ void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *d
         }
         blank |= oxp_dim_is_unknown(dims[i]);
     }
-    if (!countable(rank, dims)) {
+    if (!oxp_countable(rank, dims)) {
         f->type.rank = -1;
         oxp_op_overflow(c, slot);
         return;
@@ -241,7 +240,7 @@ void oxp_set(oxp_call *c, uint32_t slot, oxp_dtype t, int rank, const oxp_dim *d
 /* An input of the model may be declared with more elements than can be counted. */
 static void refuse_uncountable(oxp_call *c, uint32_t slot) {
     oxp_type *t = &c->out[slot].type;
-    if (t->kind != OXP_KIND_TENSOR || t->rank < 2 || countable(t->rank, t->dims))
+    if (t->kind != OXP_KIND_TENSOR || t->rank < 2 || oxp_countable(t->rank, t->dims))
         return;
     t->rank = -1;
     t->dims = NULL;

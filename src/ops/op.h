@@ -172,6 +172,8 @@ void oxp_set_constant(oxp_call *c, uint32_t slot, oxp_id tensor);
 /* numpy broadcasting of n shapes; false (and an error on the node) when they do not match. */
 bool oxp_broadcast(oxp_call *c, const oxp_fact *const *f, uint32_t n, int *rank,
                    const oxp_dim **dims);
+/* Does the product of the literal dims fit 63 bits?  A zero makes everything fit. */
+bool oxp_countable(int rank, const oxp_dim *dims);
 /* Two dims that must be equal: the better known one; an error on the node when literals differ. */
 oxp_dim oxp_unify(oxp_call *c, oxp_dim a, oxp_dim b, const char *what);
 /* Remembers that the model needs a == b. */
