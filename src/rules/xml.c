@@ -4,6 +4,7 @@
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
 #include <libxml/xmlerror.h>
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
@@ -270,22 +271,50 @@ xmlDocPtr oxp_xml_parse(oxp_arena *arena, const char *name, const char *bytes, s
     return doc;
 }
 
-void oxp_xml_validate(oxp_arena *arena, const char *name, xmlDocPtr doc, const char *schema) {
-    oxp_ctx *ctx = oxp_arena_ctx(arena);
-    size_t size;
-    const char *text = oxp_embedded_find(schema, &size);
-    first_error error = {0, ""};
-    if (!text)
-        oxp_raise(ctx, OXP_E_INTERNAL, "the schema %s is not built in", schema);
-    oxp_xml_begin(ctx, size);
-    xmlSetStructuredErrorFunc(&error, keep_first);
+/* Schemas are compiled once and kept to the end: a folder may hold hundreds of rule files. */
+static struct schema {
+    const char *name; /* of an embedded file */
+    xmlRelaxNGPtr rng;
+} schemas[] = {{"rules.rng", NULL}, {"profile.rng", NULL}};
+static pthread_mutex_t schemas_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static xmlRelaxNGPtr compile(const char *text, size_t size) {
     xmlRelaxNGParserCtxtPtr pc = xmlRelaxNGNewMemParserCtxt(text, (int)size);
     xmlRelaxNGPtr rng = pc ? xmlRelaxNGParse(pc) : NULL;
+    xmlRelaxNGFreeParserCtxt(pc);
+    if (rng && oxp_xml_starved()) { /* parts of it lie in the reserve */
+        xmlRelaxNGFree(rng);
+        rng = NULL;
+    }
+    return rng;
+}
+
+/* NULL: it does not work, or there is no memory.  Raises nothing: a lock is held. */
+static xmlRelaxNGPtr schema_of(const char *name) {
+    xmlRelaxNGPtr rng = NULL;
+    pthread_mutex_lock(&schemas_lock);
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+        size_t size;
+        const char *text = oxp_embedded_find(schemas[i].name, &size);
+        if (strcmp(schemas[i].name, name) != 0)
+            continue;
+        if (!schemas[i].rng && text)
+            schemas[i].rng = compile(text, size);
+        rng = schemas[i].rng;
+    }
+    pthread_mutex_unlock(&schemas_lock);
+    return rng;
+}
+
+void oxp_xml_validate(oxp_arena *arena, const char *name, xmlDocPtr doc, const char *schema) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    first_error error = {0, ""};
+    oxp_xml_begin(ctx, OXP_XML_BYTES_MAX / 256);
+    xmlSetStructuredErrorFunc(&error, keep_first);
+    xmlRelaxNGPtr rng = schema_of(schema);
     xmlRelaxNGValidCtxtPtr vc = rng ? xmlRelaxNGNewValidCtxt(rng) : NULL;
     int bad_doc = vc ? xmlRelaxNGValidateDoc(vc, doc) : -1;
     xmlRelaxNGFreeValidCtxt(vc);
-    xmlRelaxNGFree(rng);
-    xmlRelaxNGFreeParserCtxt(pc);
     xmlSetStructuredErrorFunc(NULL, NULL);
     oxp_xml_check(ctx);
     if (bad_doc < 0 || !rng)

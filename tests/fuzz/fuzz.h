@@ -23,7 +23,7 @@
 /* Few frames and a small quarantine: an execution is over after microseconds. */
 const char *__asan_default_options(void);
 __attribute__((used, visibility("default"))) const char *__asan_default_options(void) {
-    return "quarantine_size_mb=16:malloc_context_size=8:max_malloc_fill_size=0";
+    return "quarantine_size_mb=4:thread_local_quarantine_size_kb=256:malloc_context_size=8";
 }
 #endif
 
