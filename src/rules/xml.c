@@ -275,7 +275,7 @@ xmlDocPtr oxp_xml_parse(oxp_arena *arena, const char *name, const char *bytes, s
 static struct schema {
     const char *name; /* of an embedded file */
     xmlRelaxNGPtr rng;
-} schemas[] = {{"rules.rng", NULL}, {"profile.rng", NULL}};
+} schemas[8];
 static pthread_mutex_t schemas_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static xmlRelaxNGPtr compile(const char *text, size_t size) {
@@ -291,17 +291,16 @@ static xmlRelaxNGPtr compile(const char *text, size_t size) {
 
 /* NULL: it does not work, or there is no memory.  Raises nothing: a lock is held. */
 static xmlRelaxNGPtr schema_of(const char *name) {
-    xmlRelaxNGPtr rng = NULL;
+    size_t i = 0, n = sizeof schemas / sizeof *schemas, size;
     pthread_mutex_lock(&schemas_lock);
-    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
-        size_t size;
-        const char *text = oxp_embedded_find(schemas[i].name, &size);
-        if (strcmp(schemas[i].name, name) != 0)
-            continue;
-        if (!schemas[i].rng && text)
-            schemas[i].rng = compile(text, size);
-        rng = schemas[i].rng;
+    while (i < n && schemas[i].name && strcmp(schemas[i].name, name) != 0)
+        i++;
+    if (i < n && !schemas[i].name) {
+        const char *text = oxp_embedded_find(name, &size);
+        schemas[i].rng = text ? compile(text, size) : NULL;
+        schemas[i].name = schemas[i].rng ? name : NULL;
     }
+    xmlRelaxNGPtr rng = i < n ? schemas[i].rng : NULL;
     pthread_mutex_unlock(&schemas_lock);
     return rng;
 }

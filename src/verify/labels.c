@@ -33,11 +33,11 @@ typedef struct labels {
 
 /* ---- the file ---- */
 
-static void read_labels(labels *w) {
-    oxp_arena *arena = w->j->arena;
-    const char *path = w->j->opts->labels;
+const int32_t *oxp_labels_read(oxp_arena *arena, const char *path, const size_t **numbers,
+                               size_t *n) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     size_t cap = 0, *lines = NULL;
+    *n = 0;
     oxp_source *s = oxp_source_open(ctx, path);
     uint64_t size = oxp_source_size(s);
     if (size > FILE_MAX)
@@ -56,16 +56,16 @@ static void read_labels(labels *w) {
             if (end == line || end[strspn(end, " \t\r")] || v < 0 || v > CLASS_MAX)
                 oxp_raise(ctx, OXP_E_FORMAT, "%s: line %zu is no class number: '%.40s'", path,
                           number, line);
-            lines = oxp_grow(arena, lines, &cap, w->n + 1, sizeof *lines);
-            lines[w->n] = number;
-            all[w->n++] = (int32_t)v;
+            lines = oxp_grow(arena, lines, &cap, *n + 1, sizeof *lines);
+            lines[*n] = number;
+            all[(*n)++] = (int32_t)v;
         }
         line = next;
     }
-    if (!w->n)
+    if (!*n)
         oxp_raise(ctx, OXP_E_FORMAT, "%s: holds no labels", path);
-    w->at = all;
-    w->lines = lines;
+    *numbers = lines;
+    return all;
 }
 
 /* ---- in the child ---- */
@@ -148,28 +148,41 @@ static void work(void *arg) {
 
 /* ---- metrics ---- */
 
-/* Of class c against all others; NaN where there is no such sample. */
-static double recall(const labels *w, const int32_t *predicted, int32_t c, bool of_others) {
-    size_t right = 0, all = 0;
+/* How often a class is right, is predicted, and is both. */
+typedef struct tally {
+    size_t is, said, hit;
+} tally;
+
+static tally *count_classes(const labels *w, const int32_t *predicted, size_t classes) {
+    tally *all = OXP_NEWS(w->j->arena, classes, tally);
     for (size_t i = 0; i < w->n; i++) {
-        if ((w->at[i] == c) == of_others)
-            continue;
-        all++;
-        right += (predicted[i] == c) != of_others;
+        all[w->at[i]].is++;
+        if (predicted[i] >= 0 && (size_t)predicted[i] < classes)
+            all[predicted[i]].said++;
+        all[w->at[i]].hit += predicted[i] == w->at[i];
     }
-    return all ? (double)right / (double)all : NAN;
+    return all;
+}
+
+/* Of one class against all others; NaN where there is no such sample. */
+static double sensitivity(const tally *t) {
+    return t->is ? (double)t->hit / (double)t->is : NAN;
+}
+
+static double specificity(const tally *t, size_t n) {
+    return n > t->is ? (double)(n - t->is - (t->said - t->hit)) / (double)(n - t->is) : NAN;
 }
 
 /* Two classes: of class 1.  More: the mean over the classes that have samples (macro average). */
 static oxp_score score(const labels *w, const int32_t *predicted, size_t classes) {
     oxp_score s = {0, 0, 0};
+    const tally *all = count_classes(w, predicted, classes);
     size_t right = 0, n[2] = {0, 0};
-    for (size_t i = 0; i < w->n; i++)
-        right += predicted[i] == w->at[i];
+    for (size_t c = 0; c < classes; c++)
+        right += all[c].hit;
     s.accuracy = (double)right / (double)w->n;
     for (size_t c = classes == 2 ? 1 : 0; c < classes; c++) {
-        double in = recall(w, predicted, (int32_t)c, false);
-        double out = recall(w, predicted, (int32_t)c, true);
+        double in = sensitivity(&all[c]), out = specificity(&all[c], w->n);
         n[0] += !isnan(in);
         n[1] += !isnan(out) && !isnan(in);
         s.sensitivity += isnan(in) ? 0 : in;
@@ -178,7 +191,7 @@ static oxp_score score(const labels *w, const int32_t *predicted, size_t classes
     s.sensitivity = n[0] ? s.sensitivity / (double)n[0] : NAN;
     s.specificity = n[1] ? s.specificity / (double)n[1] : NAN;
     if (classes == 2 && !n[0]) /* no positive sample: specificity stands on its own */
-        s.specificity = recall(w, predicted, 1, true);
+        s.specificity = specificity(&all[1], w->n);
     return s;
 }
 
@@ -216,7 +229,7 @@ static void check_classes(const labels *w) {
 void oxp_check_labels(oxp_verify_job *j, const oxp_files *f) {
     oxp_ctx *ctx = oxp_arena_ctx(j->arena);
     labels w = {.j = j, .f = f};
-    read_labels(&w);
+    w.at = oxp_labels_read(j->arena, j->opts->labels, &w.lines, &w.n);
     oxp_shared *s =
         oxp_shared_new(j->arena, sizeof(shared) + 2 * w.n * sizeof *((shared *)NULL)->predicted);
     w.out = s->at;

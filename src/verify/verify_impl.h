@@ -39,6 +39,9 @@ const char *oxp_blame(oxp_verify_job *j, oxp_child_end end, const oxp_child_note
 /* given_sizes.c: the sizes of the given inputs as the choice to analyse and to name; raises
  * OXP_E_UNSUPPORTED where others were asked for. */
 const oxp_size_choice *oxp_given_sizes(oxp_verify_job *j, const oxp_analysis *a);
+/* labels.c: the class numbers of a label file, *n of them, and the line of each. */
+const int32_t *oxp_labels_read(oxp_arena *arena, const char *path, const size_t **numbers,
+                               size_t *n);
 /* labels.c: the task's metric; fills v->task. */
 void oxp_check_labels(oxp_verify_job *j, const oxp_files *f);
 /* timing.c: latencies, load times and peak memory; fills v. */

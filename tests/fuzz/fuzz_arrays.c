@@ -1,6 +1,7 @@
-/* fuzz_arrays.c - any bytes as a .npy file and as a TensorProto. */
+/* fuzz_arrays.c - any bytes as what verify reads: a .npy file, a TensorProto, a label file. */
 #include "fuzz/fuzz.h"
 #include "verify/inputs.h"
+#include "verify/verify_impl.h"
 
 typedef struct job {
     oxp_ctx *ctx;
@@ -23,15 +24,27 @@ static void work(void *arg) {
     fuzz_touch(a.data, a.bytes);
 }
 
+static void read_labels(void *arg) {
+    job *j = arg;
+    size_t n;
+    const size_t *lines;
+    const int32_t *at = oxp_labels_read(oxp_arena_new(j->ctx), j->path, &lines, &n);
+    for (size_t i = 0; i < n; i++)
+        FUZZ_CHECK(at[i] >= 0 && (i == 0 || lines[i] > lines[i - 1]));
+}
+
+static void run(void (*what)(void *arg), job j) {
+    j.ctx = fuzz_ctx();
+    if (oxp_try(j.ctx, what, &j) != OXP_OK)
+        fuzz_failed(j.ctx);
+    oxp_ctx_free(j.ctx);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static oxp_array (*const readers[])(oxp_arena *, const char *) = {oxp_read_npy, oxp_read_pb};
-    const char *path = fuzz_file(data, size);
-    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
-        oxp_ctx *ctx = fuzz_ctx();
-        job j = {ctx, path, readers[i], size};
-        if (oxp_try(ctx, work, &j) != OXP_OK)
-            fuzz_failed(ctx);
-        oxp_ctx_free(ctx);
-    }
+    job j = {NULL, fuzz_file(data, size), oxp_read_npy, size};
+    run(work, j);
+    j.read = oxp_read_pb;
+    run(work, j);
+    run(read_labels, j);
     return 0;
 }

@@ -22,7 +22,10 @@ setarch -R true 2>/dev/null && fixed=(setarch -R)
 found=0
 for target in "${targets[@]}"; do
     dictionary=tests/fuzz/onnx.dict
-    case $target in rules | texts) dictionary=tests/fuzz/rules.dict ;; esac
+    case $target in
+    rules | texts) dictionary=tests/fuzz/rules.dict ;;
+    external) dictionary=tests/fuzz/external.dict ;;
+    esac
     seeds=$corpus/seeds-$target artifacts=$corpus/found-$target
     rm -rf "$seeds"
     mkdir -p "$corpus/$target" "$seeds" "$artifacts"

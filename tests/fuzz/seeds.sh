@@ -8,7 +8,8 @@ case $target in
 load | analyze) seeds=(fixtures/models/*/model.onnx fixtures/blocks/*/model.onnx fixtures/battery/*/*/model.onnx) ;;
 passes) seeds=(fixtures/models/*/model.onnx fixtures/battery/*/*/model.onnx) ;;
 rules) seeds=(fixtures/rules/*.xml rules/*/*.xml) ;;
-arrays) seeds=(fixtures/models/*/*.npy tests/fuzz/seeds/*.pb) ;;
+arrays) seeds=(fixtures/models/*/*.npy tests/fuzz/seeds/*.pb tests/fuzz/seeds/labels) ;;
+texts | external) seeds=(tests/fuzz/seeds/"$target"/*) ;;
 *) echo "seeds.sh: no target '$target'" >&2; exit 2 ;;
 esac
 shopt -s nullglob
