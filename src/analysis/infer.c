@@ -326,8 +326,10 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     const oxp_op *op = n->function == OXP_NONE ? n->def : NULL;
     if (n->function != OXP_NONE)
         cost.known = oxp_infer_call(e, &c, n->function, &cost);
-    else if (oxp_op_check(&c) && op != NULL && op->infer != NULL)
+    else if (oxp_op_check(&c) && op != NULL && op->infer != NULL) {
         op->infer(&c);
+        oxp_op_check_outputs(&c);
+    }
     if (n->function == OXP_NONE)
         oxp_op_fill_types(&c);
     if (op != NULL)

@@ -79,6 +79,25 @@ static bool check_types(oxp_call *c, const oxp_schema *s) {
     return true;
 }
 
+/* Attributes such as `dtype` may ask for what the operator cannot give. */
+void oxp_op_check_outputs(oxp_call *c) {
+    const oxp_node *n = c->node;
+    const oxp_schema *s = n->domain[0] || c->opset <= NEWEST_OPSET
+                              ? oxp_schema_find(n->domain, n->op, c->opset)
+                              : NULL;
+    for (uint32_t i = 0; s && !s->deprecated && i < c->n_out; i++) {
+        oxp_type *t = &c->out[i].type;
+        const oxp_schema_param *p = oxp_schema_output(s, i);
+        if (!p || t->kind != OXP_KIND_TENSOR || !t->elem || oxp_schema_param_allows(p, t->elem))
+            continue;
+        oxp_op_error(c, "output %u (%s) would be %s, which the operator does not give", i, p->name,
+                     oxp_dtype_name(t->elem));
+        oxp_set_unknown_rank(c, i, OXP_UNDEFINED);
+        c->out[i].n_elems = c->out[i].lazy = 0;
+        c->out[i].elems = NULL;
+    }
+}
+
 bool oxp_op_check(oxp_call *c) {
     const oxp_node *n = c->node;
     if (!n->domain[0] && c->opset > OXP_OPSET_NEWEST)

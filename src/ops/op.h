@@ -191,6 +191,8 @@ void oxp_op_overflow(oxp_call *c, uint32_t slot);
 /* Does the node fit its operator's schema (src/ops/check.c)?  If not, an error is reported.  True
  * for operators without a schema. */
 bool oxp_op_check(oxp_call *c);
+/* After the hook: outputs of a type that the schema does not allow are errors, and unknown. */
+void oxp_op_check_outputs(oxp_call *c);
 /* Element types that the hook left open and the schema tells: of an input with the same type
  * variable, or the only one that the output can have. */
 void oxp_op_fill_types(oxp_call *c);

@@ -26,25 +26,23 @@ static void infer_crop(oxp_call *c) {
     oxp_set(c, 0, oxp_elem_type(x), 4, d);
 }
 
-/* Shape: the attribute, or the input's elements (input_as_shape), and extra_shape behind. */
+/* Shape: the attribute, or that of the input, and extra_shape behind.  (With input_as_shape the
+ * input's elements would be the shape; by the schema they are floats, which no exporter writes.) */
 static void infer_given(oxp_call *c) {
     size_t n = 0, n_extra = 0;
     const int64_t *shape = oxp_call_ints(c, "shape", &n);
     const int64_t *extra = oxp_call_ints(c, "extra_shape", &n_extra);
-    const oxp_dim *dims = NULL;
     const oxp_fact *x = oxp_input(c, 0);
-    int rank = (int)n;
-    if (x && oxp_call_int(c, "input_as_shape", 0))
-        rank = oxp_input_ints(c, 0, &dims);
-    else if (x)
-        rank = oxp_rank(x);
+    int rank = n > 64 ? -1 : (int)n;
+    if (x)
+        rank = oxp_call_int(c, "input_as_shape", 0) ? -1 : oxp_rank(x);
     if (rank < 0 || rank > 64 || n_extra > 64) {
         oxp_set_unknown_rank(c, 0, OXP_FLOAT);
         return;
     }
     oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank + n_extra + 1, oxp_dim);
     for (int i = 0; i < rank; i++)
-        d[i] = dims ? dims[i] : x ? oxp_dim_of(x, i) : oxp_dim_literal(shape[i]);
+        d[i] = x ? oxp_dim_of(x, i) : oxp_dim_literal(shape[i]);
     for (size_t i = 0; i < n_extra; i++)
         d[(size_t)rank + i] = oxp_dim_literal(extra[i]);
     oxp_set(c, 0, OXP_FLOAT, rank + (int)n_extra, d);

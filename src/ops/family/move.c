@@ -185,6 +185,22 @@ static oxp_dim clamp_bound(oxp_call *c, oxp_dim v, oxp_dim dim, int64_t low, oxp
     return oxp_dim_min(c->dims, v, high);
 }
 
+/* Both bounds count from the same end, the far one not beyond the near one: [3:1], [-1:-3]. */
+static bool is_empty(const cut *s, bool back) {
+    if (!oxp_dim_is_literal(s->start) || !oxp_dim_is_literal(s->end) ||
+        (s->start < 0) != (s->end < 0))
+        return false;
+    return back ? s->start <= s->end : s->end <= s->start;
+}
+
+/* One bound counts from the front, the other from the end: they may have passed each other. */
+static bool meets(const cut *s, bool back) {
+    if (!oxp_dim_is_literal(s->start) || !oxp_dim_is_literal(s->end))
+        return false;
+    oxp_dim first = back ? s->end : s->start, last = back ? s->start : s->end;
+    return first < 0 ? last >= 0 : first > 0 && last < 0;
+}
+
 static oxp_dim cut_size(oxp_call *c, const cut *s, oxp_dim dim) {
     if (!oxp_dim_is_literal(s->step)) {
         return OXP_DIM_UNKNOWN;
@@ -194,12 +210,16 @@ static oxp_dim cut_size(oxp_call *c, const cut *s, oxp_dim dim) {
         return OXP_DIM_UNKNOWN;
     }
     bool back = s->step < 0;
+    if (is_empty(s, back))
+        return 0;
     oxp_dim last = oxp_dim_sub(c->dims, dim, 1);
     oxp_dim a = clamp_bound(c, s->start, dim, 0, back ? last : dim);
     oxp_dim b = clamp_bound(c, s->end, dim, back ? -1 : 0, back ? last : dim);
     oxp_dim span = back ? oxp_dim_sub(c->dims, a, b) : oxp_dim_sub(c->dims, b, a);
     if (oxp_dim_is_unknown(span) || s->step <= -INT32_MAX)
         return OXP_DIM_UNKNOWN;
+    if (!oxp_dim_is_literal(span) && meets(s, back)) /* [2:-2] of fewer than 4 is empty */
+        span = oxp_dim_max(c->dims, span, 0);
     oxp_dim n = oxp_dim_ceildiv(c->dims, span, back ? -s->step : s->step);
     return oxp_dim_is_literal(n) && n < 0 ? 0 : n;
 }

@@ -144,6 +144,12 @@ static void infer_reduce(oxp_call *c) {
     reduce(c, NULL, FOLD);
 }
 
+/* int8 in int32, uint8 in uint32 */
+static void infer_sum_integer(oxp_call *c) {
+    reduce(c, NULL, FOLD);
+    c->out[0].type.elem = oxp_elem_type(oxp_input(c, 0)) == OXP_INT8 ? OXP_INT32 : OXP_UINT32;
+}
+
 static void infer_sum(oxp_call *c) {
     reduce(c, oxp_eval_add, FOLD);
 }
@@ -240,7 +246,7 @@ static const oxp_op table[] = {
     {"ArgMin", "", OXP_OP_REDUCE, 0, infer_arg_min, oxp_cost_read_in, NULL},
     {"CumSum", "", R | OXP_OP_ROUNDS_POSITION, 0, infer_cumsum, oxp_cost_read_in, NULL},
     {"CumProd", "", R | OXP_OP_ROUNDS_POSITION, 0, oxp_infer_like, oxp_cost_read_in, NULL},
-    {"ReduceSumInteger", "com.microsoft", OXP_OP_REDUCE | OXP_OP_QUANT, 0, infer_reduce,
+    {"ReduceSumInteger", "com.microsoft", OXP_OP_REDUCE | OXP_OP_QUANT, 0, infer_sum_integer,
      oxp_cost_read_in, NULL},
 };
 const oxp_op_family oxp_ops_reduce = {table, OXP_COUNT(table)};
