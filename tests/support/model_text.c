@@ -406,17 +406,17 @@ static void read_names(parser *s, wb *b, unsigned field, const char *end) {
 
 /* "domain.sub.Op:overload" */
 static void read_operator(parser *s, wb *node) {
-    char w[NAME], domain[NAME] = "";
-    name(s, w);
-    while (*s->p == '.') {
-        s->p++;
-        size_t n = strlen(domain);
-        snprintf(domain + n, sizeof domain - n, "%s%s", n ? "." : "", w);
-        name(s, w);
-    }
-    wb_text(node, NODE_OP_TYPE, w);
-    if (domain[0])
-        wb_text(node, NODE_DOMAIN, domain);
+    char w[NAME], whole[NAME];
+    size_t n = 0;
+    for (blanks(s); (is_word(*s->p) || *s->p == '.') && n + 1 < NAME; s->p++)
+        whole[n++] = *s->p;
+    whole[n] = 0;
+    char *dot = strrchr(whole, '.');
+    if (dot)
+        *dot = 0;
+    wb_text(node, NODE_OP_TYPE, dot ? dot + 1 : whole);
+    if (dot)
+        wb_text(node, NODE_DOMAIN, whole);
     if (*s->p == ':') {
         s->p++;
         name(s, w);

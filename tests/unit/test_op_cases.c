@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "onnxpert/analyze.h"
 #include "support/case_file.h"
 #include "support/model_text.h"
+#include "support/type_text.h"
 
 typedef struct world {
     const case_text *c;
@@ -38,34 +38,6 @@ static void problem(world *w, const char *what, const char *wanted, const char *
     w->problems++;
 }
 
-static const char *type_text(world *w, const oxp_type *t) {
-    const char *text = "";
-    switch (t->kind) {
-    case OXP_KIND_UNKNOWN:
-        return "?";
-    case OXP_KIND_SEQUENCE:
-    case OXP_KIND_OPTIONAL:
-        return oxp_sprintf(w->arena, "%s<%s>",
-                           t->kind == OXP_KIND_SEQUENCE ? "sequence" : "optional",
-                           t->of ? type_text(w, t->of) : "?");
-    case OXP_KIND_MAP:
-        return oxp_sprintf(w->arena, "map<%s,%s>", oxp_dtype_name(t->elem),
-                           t->of ? type_text(w, t->of) : "?");
-    case OXP_KIND_OPAQUE:
-        return "opaque";
-    case OXP_KIND_TENSOR:
-    case OXP_KIND_SPARSE:
-        break;
-    }
-    if (t->rank < 0)
-        text = "*";
-    for (int k = 0; k < t->rank; k++)
-        text = oxp_sprintf(w->arena, "%s%s%s", text, k ? "," : "",
-                           oxp_dim_text(oxp_model_dims(w->m), t->dims[k], w->arena));
-    return oxp_sprintf(w->arena, "%s%s[%s]", t->kind == OXP_KIND_SPARSE ? "sparse " : "",
-                       t->elem ? oxp_dtype_name(t->elem) : "?", text);
-}
-
 static oxp_id value_named(world *w, const char *name) {
     for (oxp_id i = 0; i < oxp_value_count(w->m); i++) {
         const oxp_value *v = oxp_value_at(w->m, i);
@@ -78,7 +50,8 @@ static oxp_id value_named(world *w, const char *name) {
 static void check_type(world *w, char *rest) {
     char *name = strsep(&rest, " ");
     oxp_id v = value_named(w, name);
-    const char *got = v == OXP_NONE ? "no such value" : type_text(w, &w->a->values[v].symbolic);
+    const char *got =
+        v == OXP_NONE ? "no such value" : type_text(w->m, &w->a->values[v].symbolic, w->arena);
     if (!rest || strcmp(rest, got) != 0)
         problem(w, name, rest ? rest : "", got);
 }
@@ -161,8 +134,8 @@ static void check_bound(world *w, const oxp_binding *b, size_t n) {
             oxp_dim evaluated =
                 oxp_dim_eval(oxp_model_dims(w->m), v->symbolic.dims[k], size_of, &s);
             if (!oxp_dim_is_unknown(evaluated) && v->type.dims[k] != evaluated)
-                problem(w, oxp_value_at(w->m, i)->name, type_text(w, &v->symbolic),
-                        type_text(w, &v->type));
+                problem(w, oxp_value_at(w->m, i)->name, type_text(w->m, &v->symbolic, w->arena),
+                        type_text(w->m, &v->type, w->arena));
         }
     }
 }
