@@ -59,6 +59,54 @@ static bool is_bare(const oxp_scan *s, oxp_id i) {
     return oxp_letter_of(s, next) != OXP_L_ADD;
 }
 
+/* ---- were the weights ever trained? ---- */
+
+enum { SAMPLED_LAYERS = 8, SAMPLED_ROWS = 24, SAMPLED_ROW = 512, LEAST_ROW = 24 };
+
+/* Rows of independent random numbers have mean squares that differ by chance only: their relative
+ * variance is (kurtosis - 1) / length, 2 / length for normal ones and less for uniform ones (the
+ * variance of a mean of n squares).  Training makes rows differ by far more.  Rows that are all one
+ * number are neither. */
+static bool looks_initial(oxp_scan *s, oxp_id tensor) {
+    const oxp_tensor *t = oxp_tensor_at(s->m, tensor);
+    uint64_t rows = (uint64_t)t->dims[0], length = t->count / rows, read = length;
+    rows = rows > SAMPLED_ROWS ? SAMPLED_ROWS : rows;
+    read = read > SAMPLED_ROW ? SAMPLED_ROW : read;
+    double row[SAMPLED_ROW], mean[SAMPLED_ROWS], all = 0, spread = 0;
+    bool varies = false;
+    for (uint64_t r = 0; r < rows; r++) {
+        oxp_tensor_doubles(s->m, tensor, r * length, read, row);
+        mean[r] = 0;
+        for (uint64_t i = 0; i < read; i++) {
+            mean[r] += row[i] * row[i] / (double)read;
+            varies = varies || row[i] != row[0];
+        }
+        all += mean[r] / (double)rows;
+    }
+    for (uint64_t r = 0; r < rows; r++)
+        spread += (mean[r] - all) * (mean[r] - all) / (double)rows;
+    return varies && spread <= 4.0 / (double)read * all * all;
+}
+
+/* Do most of the layers that can be judged have weights as they were initialised?  A normalization
+ * that was folded then leaves a bias of zeros, which exporters drop. */
+static bool is_untrained(oxp_scan *s, const oxp_id *layers, size_t n) {
+    size_t judged = 0, initial = 0;
+    for (size_t i = 0; i < n && judged < SAMPLED_LAYERS; i++) {
+        oxp_id v = oxp_in(oxp_node_at(s->m, layers[i]), 1);
+        oxp_id t = v == OXP_NONE ? OXP_NONE : oxp_value_at(s->m, v)->tensor;
+        if (t == OXP_NONE || !oxp_tensor_readable(s->m, t))
+            continue;
+        const oxp_tensor *x = oxp_tensor_at(s->m, t);
+        if (x->sparse || !oxp_dtype_is_float(x->dtype) || oxp_dtype_bits(x->dtype) < 16 ||
+            x->rank < 2 || x->dims[0] < 8 || x->count / (uint64_t)x->dims[0] < LEAST_ROW)
+            continue;
+        judged++;
+        initial += looks_initial(s, t);
+    }
+    return judged > 0 && initial * 4 >= judged * 3;
+}
+
 static void input_risks(oxp_scan *s, risk_list *l) {
     const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
     size_t dynamic = 0, overridable = 0;
@@ -129,10 +177,15 @@ static void training_risks(oxp_scan *s, risk_list *l) {
     size_t n, layers = collect(s, is_layer, &nodes, &n), n_bare;
     const oxp_id *bare_nodes;
     size_t bare = collect(s, is_bare, &bare_nodes, &n_bare);
+    /* A normalization that was folded at export leaves a bias on every layer. */
+    bool unnormalized = layers >= 8 && o->norms == 0 && bare * 2 > layers;
+    if (unnormalized && is_untrained(s, bare_nodes, n_bare)) {
+        unnormalized = false;
+        bare = 0;
+    }
     s->out->weight_layers = layers;
     s->out->bare_layers = bare;
-    /* A normalization that was folded at export leaves a bias on every layer. */
-    if (layers >= 8 && o->norms == 0 && bare * 2 > layers)
+    if (unnormalized)
         add(l, "missing-normalization", "info",
             oxp_sprintf(s->arena,
                         "%zu layers, %zu of them without a bias, and no normalization, decomposed "
