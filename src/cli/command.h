@@ -70,7 +70,10 @@ void oxp_cli_parse(oxp_cli *cli, int argc, char **argv, int first);
 void oxp_cli_help(const oxp_command *c, FILE *f);
 /* --dim and --input-shape as bindings; raises OXP_E_USAGE for what is malformed. */
 const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n);
-/* The same in the names that this model has now (--redact-names). */
+/* The same where a size may be 0: the past of a first turn is empty. */
+const oxp_binding *oxp_cli_bindings_or_empty(oxp_cli *cli, size_t *n);
+/* The same in the names that this model has now (--redact-names); no first axis of an input is 0.
+ */
 const oxp_binding *oxp_cli_bindings_of(oxp_cli *cli, const oxp_model *m, size_t *n);
 /* Opens the model, replaces its names if --redact-names asks for it, and prints its warnings on
  * stderr at the end (oxp_cli_diagnostics). */

@@ -207,8 +207,10 @@ size_t oxp_cli_split(oxp_cli *cli, const char *text, const char *what, const cha
 
 /* ---- bindings ---- */
 
-/* One size: a number > 0, or -1 / ? for "leave as it is" where that is allowed. */
-static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bool may_skip) {
+/* One size: a number > 0 (>= 0 where a tensor may be empty), or -1 / ? for "leave as it is" where
+ * that is allowed. */
+static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bool may_skip,
+                          bool may_be_empty) {
     if (may_skip && (!strcmp(text, "?") || !strcmp(text, "-1")))
         return -1;
     char *end;
@@ -216,23 +218,49 @@ static int64_t parse_size(oxp_cli *cli, const char *option, const char *text, bo
     long long v = strtoll(text, &end, 10);
     if (errno || *end || end == text)
         oxp_raise(cli->ctx, OXP_E_USAGE, "%s: '%s' is not a size", option, text);
-    if (v <= 0)
+    if (v < 0 || (v == 0 && !may_be_empty))
         oxp_raise(cli->ctx, OXP_E_USAGE, "%s: size %lld is not possible: sizes start at 1", option,
                   v);
     return v;
 }
 
+/* Is this the first axis of an input?  Then it counts samples or steps, and none is no run. */
+static bool leads(const oxp_model *m, const oxp_binding *b) {
+    const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
+    if (b->rank >= 0)
+        return b->rank > 0 && b->dims[0] == 0;
+    oxp_dim d = oxp_dim_parse(oxp_model_dims(m), b->name);
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const oxp_type *t = oxp_value_at(m, g->inputs[i])->declared;
+        if (t != NULL && t->kind == OXP_KIND_TENSOR && t->rank > 0 && t->dims[0] == d)
+            return true;
+    }
+    return false;
+}
+
+static bool has_zero(const oxp_binding *b) {
+    bool zero = b->rank < 0 && b->value == 0;
+    for (int k = 0; k < b->rank; k++)
+        zero = zero || b->dims[k] == 0;
+    return zero;
+}
+
 const oxp_binding *oxp_cli_bindings_of(oxp_cli *cli, const oxp_model *m, size_t *n) {
-    const oxp_binding *given = oxp_cli_bindings(cli, n);
+    const oxp_binding *given = oxp_cli_bindings_or_empty(cli, n);
     oxp_binding *b = OXP_NEWS(cli->arena, *n + 1, oxp_binding);
     for (size_t i = 0; i < *n; i++) {
         b[i] = given[i];
         b[i].name = oxp_model_redacted(m, given[i].name);
+        if (has_zero(&b[i]) && leads(m, &b[i]))
+            oxp_raise(cli->ctx, OXP_E_USAGE,
+                      "%s: size 0 is not possible: it is the first axis of an input, which starts "
+                      "at 1",
+                      given[i].name);
     }
     return b;
 }
 
-const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n) {
+static const oxp_binding *bindings(oxp_cli *cli, bool may_be_empty, size_t *n) {
     *n = cli->dims.n + cli->input_shapes.n;
     oxp_binding *b = OXP_NEWS(cli->arena, *n + 1, oxp_binding);
     for (size_t i = 0; i < *n; i++) {
@@ -246,7 +274,7 @@ const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n) {
         b[i].name = oxp_memdup0(cli->arena, text, (size_t)(equals - text));
         if (!shape) {
             b[i].rank = -1;
-            b[i].value = parse_size(cli, option, equals + 1, false);
+            b[i].value = parse_size(cli, option, equals + 1, false, may_be_empty);
             continue;
         }
         if (!equals[1])
@@ -255,9 +283,17 @@ const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n) {
         size_t rank = oxp_cli_split(cli, equals + 1, option, &parts);
         int64_t *dims = OXP_NEWS(cli->arena, rank, int64_t);
         for (size_t k = 0; k < rank; k++)
-            dims[k] = parse_size(cli, option, parts[k], true);
+            dims[k] = parse_size(cli, option, parts[k], true, may_be_empty);
         b[i].rank = (int)rank;
         b[i].dims = dims;
     }
     return b;
+}
+
+const oxp_binding *oxp_cli_bindings(oxp_cli *cli, size_t *n) {
+    return bindings(cli, false, n);
+}
+
+const oxp_binding *oxp_cli_bindings_or_empty(oxp_cli *cli, size_t *n) {
+    return bindings(cli, true, n);
 }

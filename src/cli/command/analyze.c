@@ -47,7 +47,7 @@ static int one(oxp_cli *cli) {
 static int run(oxp_cli *cli) {
     size_t n;
     (void)batch_list(cli, &n); /* mistakes in the command line come before any work */
-    (void)oxp_cli_bindings(cli, &n);
+    (void)oxp_cli_bindings_or_empty(cli, &n);
     /* Once for all models: the host is measured. */
     cli->chosen = oxp_cli_device(cli);
     oxp_cli_check_report(cli, "analysis", cli->output, NULL);
