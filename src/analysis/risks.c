@@ -139,15 +139,37 @@ static void input_risks(oxp_scan *s, risk_list *l) {
             "Costs are exact without it; passes that compute with weights refuse to run.");
 }
 
+/* " Unknown here: Foo of com.example." or "". */
+static const char *unknown_operators(const oxp_scan *s) {
+    enum { SHOWN = 4 };
+    const oxp_node *seen[SHOWN];
+    const char *text = "";
+    size_t n = 0, n_nodes = oxp_node_count(s->m);
+    for (oxp_id i = 0; i < n_nodes; i++) {
+        const oxp_node *node = oxp_node_at(s->m, i);
+        bool known = node->def != NULL || node->function != OXP_NONE;
+        for (size_t k = 0; k < n && !known; k++)
+            known = node->op == seen[k]->op && node->domain == seen[k]->domain;
+        if (known || !node->live || !s->in_main[node->graph])
+            continue;
+        if (n == SHOWN)
+            return oxp_sprintf(s->arena, " Unknown here: %s, ...", text);
+        seen[n] = node;
+        text = oxp_sprintf(s->arena, "%s%s%s of %s", text, n++ > 0 ? ", " : "", node->op,
+                           node->domain[0] ? node->domain : "ai.onnx");
+    }
+    return n == 0 ? "" : oxp_sprintf(s->arena, " Unknown here: %s.", text);
+}
+
 static void shape_risks(oxp_scan *s, risk_list *l) {
     const oxp_id *nodes;
     size_t n, all = collect(s, is_unknown, &nodes, &n);
     if (all > 0) {
         oxp_risk *r =
             add(l, "unknown-cost", "medium",
-                oxp_sprintf(s->arena, "The cost of %zu node%s is unknown; totals are 'at least'.",
-                            all, plural(all)),
-                "Operators of unknown domains and shapes that depend on data cannot be counted.");
+                oxp_sprintf(s->arena, "The cost of %zu node%s is unknown; totals are 'at least'.%s",
+                            all, plural(all), unknown_operators(s)),
+                "Unknown operators and shapes that depend on data cannot be counted.");
         r->nodes = nodes;
         r->n_nodes = n;
     }

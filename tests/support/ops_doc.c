@@ -14,7 +14,8 @@ static const struct {
 } domains[] = {
     {"", "ai.onnx",
      "All operators of ai.onnx through opset 28, the experimental ones of the first "
-     "opsets that ONNX Runtime still runs, and its plugins without a domain."},
+     "opsets that ONNX Runtime still runs, its plugins without a domain, and what tf2onnx leaves "
+     "of TensorFlow's."},
     {"ai.onnx.ml", "ai.onnx.ml", "Trees, linear models, encoders."},
     {"ai.onnx.preview", "ai.onnx.preview", ""},
     {"ai.onnx.preview.training", "ai.onnx.preview.training", ""},
@@ -23,6 +24,12 @@ static const struct {
     {"com.microsoft.nchwc", "com.microsoft.nchwc",
      "The blocked layout of the CPU optimizer; the number of channels behind ReorderInput is known "
      "only where it is a multiple of every block."},
+    {"ai.onnx.converters.tensorflow", "ai.onnx.converters.tensorflow",
+     "What tf2onnx cannot express in ONNX keeps TensorFlow's name (also in ai.onnx); no runtime "
+     "has "
+     "it."},
+    {"onnx.brevitas", "onnx.brevitas", "Fake quantization of Brevitas and QONNX."},
+    {"qonnx.custom_op.general", "qonnx.custom_op.general", "The same under its later name."},
     {"TRT", "TRT", "Plugins of TensorRT that exporters of detectors emit."},
 };
 
