@@ -6,7 +6,7 @@
  * MatMul, Gemm, and Conv as the matrix [Co, Ci*k*k] (r filters of k x k, then 1 x 1 to Co; Denton
  * et al. 2014).  r = keep * m*n / (m + n): `keep` of the weights stay.  Only for what-ifs: the
  * factors are imagined; truncated singular values give them, then fine-tuning. Params: keep=X
- * (0.5), nodes=ID,... */
+ * (0.5), nodes=ID,..., each=R,... (r, for each node). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,13 +19,16 @@ typedef struct factors {
 } factors;
 
 /* W [Co, Ci, k...] of Conv; [n, m] of Gemm with transB; [m, n] else. */
-static bool split(const oxp_node *n, const int64_t *dims, int rank, double keep, factors *f) {
+static bool split(const oxp_node *n, const int64_t *dims, int rank, double keep, double given,
+                  factors *f) {
     bool conv = oxp_node_is(n, "Conv"),
          sideways = oxp_node_is(n, "Gemm") && oxp_attr_int(n, "transB", 0) != 0;
     double rest = 1;
     for (int i = 1; i < rank; i++)
         rest *= (double)dims[i];
     int64_t r = (int64_t)(keep * (double)dims[0] * rest / ((double)dims[0] + rest));
+    if (given >= 1 && given < (double)dims[0] && given < rest)
+        r = (int64_t)given;
     if (r < 1 || (!conv && rank != 2) || (conv && oxp_attr_int(n, "group", 1) != 1) ||
         (oxp_node_is(n, "Gemm") && oxp_attr_int(n, "transA", 0)))
         return false;
@@ -52,7 +55,8 @@ static bool factorize(oxp_run *run, oxp_id id, void *arg, const char **why) {
     oxp_dtype type = OXP_UNDEFINED;
     int rank = oxp_weight_dims(run, n, dims, &type);
     *why = "its weight is no matrix that can be split";
-    if (!rank || x == OXP_NONE || out == OXP_NONE || !split(n, dims, rank, keep, &f))
+    if (!rank || x == OXP_NONE || out == OXP_NONE ||
+        !split(n, dims, rank, keep, oxp_selected_value(run, id), &f))
         return false;
     oxp_id made_by = oxp_value_at(m, n->in[1])->producer;
     bool transposed = made_by != OXP_NONE && oxp_value_at(m, n->in[1])->n_uses == 1;
@@ -85,8 +89,7 @@ static void run_pass(oxp_run *run) {
     double keep = strtod(oxp_run_param(run, "keep", "0.5"), NULL);
     size_t changed = oxp_run_each(run, ops, factorize, &keep);
     if (changed)
-        oxp_run_summary(run, "%zu layer%s as two thin ones each, with %.0f %% of the weights",
-                        changed, changed == 1 ? "" : "s", 100 * keep);
+        oxp_run_summary(run, "%zu layer%s as two thin ones each", changed, changed == 1 ? "" : "s");
 }
 
 const oxp_pass oxp_pass_low_rank = {.name = "low-rank",

@@ -5,7 +5,8 @@
  *
  * Only where nothing else sees the channels: no residual addition, concatenation or output in
  * between.  c is a multiple of 8.  Only for what-ifs: the weights are imagined and to be
- * fine-tuned. Params: keep=X (0.75), nodes=ID,... */
+ * fine-tuned. Params: keep=X (0.75), nodes=ID,..., each=N,... (channels that stay, for each node).
+ */
 #include <stdlib.h>
 
 #include "rewrite/region.h"
@@ -27,7 +28,10 @@ static bool prune(oxp_run *run, oxp_id id, void *arg, const char **why) {
     if (rank < 3 || next < 3 || !oxp_node_is(last, "Conv") ||
         oxp_attr_int(first, "group", 1) != 1 || oxp_attr_int(last, "group", 1) != 1 || v[1] != w[0])
         return false;
-    int64_t kept = (int64_t)(keep * (double)w[0]) / ALIGNMENT * ALIGNMENT, all = w[0];
+    double stay = oxp_selected_value(run, id);
+    int64_t all = w[0], kept = (int64_t)(keep * (double)all) / ALIGNMENT * ALIGNMENT;
+    if (stay >= 0 && stay < (double)all)
+        kept = ((int64_t)stay + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     *why = "it has too few channels";
     if (kept < ALIGNMENT || kept >= all)
         return false;
@@ -53,8 +57,8 @@ static void run_pass(oxp_run *run) {
     double keep = strtod(oxp_run_param(run, "keep", "0.75"), NULL);
     size_t changed = oxp_run_each(run, ops, prune, &keep);
     if (changed)
-        oxp_run_summary(run, "%zu convolution%s with %.0f %% of the channels", changed,
-                        changed == 1 ? "" : "s", 100 * keep);
+        oxp_run_summary(run, "%zu convolution%s with fewer channels", changed,
+                        changed == 1 ? "" : "s");
 }
 
 const oxp_pass oxp_pass_prune_channels = {

@@ -60,6 +60,9 @@ typedef struct oxp_totals {
     uint64_t params_by_dtype[OXP_DTYPE_COUNT];
     uint64_t macs, flops, int_ops, moved, bytes_moved;
     uint64_t peak_activation_bytes, peak_with_views_bytes, total_activation_bytes;
+    /* What a runtime needs that computes constants at load: the peak without those of a megabyte
+     * and more, and the bytes by which they exceed the weights that they are made of. */
+    uint64_t run_peak_bytes, folded_bytes;
     uint64_t nodes, unknown_nodes;
     bool partial; /* something was inconsistent: totals are 'at least'                         */
 } oxp_totals;

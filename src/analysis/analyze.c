@@ -170,6 +170,8 @@ static void fill_memory(const oxp_model *m, oxp_analysis *a, oxp_node_info *node
     a->totals.peak_activation_bytes = memory.peak;
     a->totals.peak_with_views_bytes = memory.with_views;
     a->totals.total_activation_bytes = memory.total;
+    a->totals.run_peak_bytes = memory.run_peak;
+    a->totals.folded_bytes = memory.folded;
     a->peak_node = memory.peak_node;
 }
 

@@ -210,7 +210,8 @@ static bool interpolate(const line *l, int64_t batch, oxp_analysis *b, oxp_node_
     bool ok = between(x->flops, y->flops, l, batch, &b->totals.flops) &&
               between(x->int_ops, y->int_ops, l, batch, &b->totals.int_ops) &&
               between(x->peak_activation_bytes, y->peak_activation_bytes, l, batch,
-                      &b->totals.peak_activation_bytes);
+                      &b->totals.peak_activation_bytes) &&
+              between(x->run_peak_bytes, y->run_peak_bytes, l, batch, &b->totals.run_peak_bytes);
     size_t n = oxp_node_count(b->model);
     for (size_t i = 0; i < n && ok; i++) {
         const oxp_node_info *p = &l->lo->nodes[i], *q = &l->hi->nodes[i];
@@ -226,7 +227,8 @@ static bool on_the_line(const line *l, const oxp_analysis *third, int64_t batch,
                         oxp_node_info *nodes) {
     return third != NULL && interpolate(l, batch, b, nodes) &&
            b->totals.flops == third->totals.flops && b->totals.int_ops == third->totals.int_ops &&
-           b->totals.peak_activation_bytes == third->totals.peak_activation_bytes;
+           b->totals.peak_activation_bytes == third->totals.peak_activation_bytes &&
+           b->totals.run_peak_bytes == third->totals.run_peak_bytes;
 }
 
 /* All points from the smallest, the largest and one between; false: they must be analysed. */
@@ -277,6 +279,12 @@ bool oxp_at_batch(const oxp_analysis *a, const oxp_analyze_opts *base, int64_t b
     if (!same)
         *out = analyse_at(a, base, &axis, batch, arena);
     return *out != NULL;
+}
+
+bool oxp_is_batch_name(const oxp_analysis *a, const char *name, oxp_arena *arena) {
+    batch_axis axis = {.n_names = 0};
+    find_axis(a, &axis, arena);
+    return is_batch(&axis, name);
 }
 
 int64_t oxp_batch_of(const oxp_analysis *a, oxp_arena *arena) {

@@ -40,12 +40,19 @@ static void free_doc(void *doc) {
     xmlFreeDoc(doc);
 }
 
-static const char *attribute(const parse *p, xmlNode *e, const char *name) {
+static const char *optional(const parse *p, xmlNode *e, const char *name) {
     for (xmlAttr *a = e->properties; a != NULL; a = a->next) {
         if (strcmp((const char *)a->name, name) == 0 && a->children != NULL &&
             a->children->content != NULL)
             return oxp_strdup(p->arena, (const char *)a->children->content);
     }
+    return NULL;
+}
+
+static const char *attribute(const parse *p, xmlNode *e, const char *name) {
+    const char *text = optional(p, e, name);
+    if (text != NULL)
+        return text;
     oxp_raise(p->ctx, OXP_E_RULE, "%s:%ld: %s: attribute %s is missing", p->name, xmlGetLineNo(e),
               (const char *)e->name, name);
 }
@@ -159,6 +166,8 @@ const oxp_device *oxp_device_parse(oxp_arena *arena, const char *name, const cha
     d->id = attribute(&p, root, "id");
     d->name = attribute(&p, root, "name");
     d->kind = strcmp(attribute(&p, root, "kind"), "gpu") == 0 ? OXP_DEVICE_GPU : OXP_DEVICE_CPU;
+    const char *arch = optional(&p, root, "arch");
+    d->arch = arch != NULL ? arch : "";
     for (xmlNode *e = root->children; e != NULL; e = e->next) {
         if (e->type == XML_ELEMENT_NODE)
             read_element(&p, e);

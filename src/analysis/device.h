@@ -30,6 +30,7 @@ typedef struct oxp_device_source {
 typedef struct oxp_device {
     const char *id, *name;
     oxp_device_kind kind;
+    const char *arch; /* of a processor: "x86_64", "arm64"; "" = not said */
     double
         peak[OXP_DTYPE_COUNT]; /* operations a second, 2 per multiply-add; 0: no native support */
     double bandwidth;          /* bytes a second of the main memory */

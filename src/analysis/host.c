@@ -272,6 +272,13 @@ const oxp_device *oxp_device_host(oxp_arena *arena) {
     d->name =
         oxp_sprintf(arena, "this machine (%u thread%s)", d->threads, d->threads == 1 ? "" : "s");
     d->kind = OXP_DEVICE_CPU;
+#if defined(__aarch64__)
+    d->arch = "arm64";
+#elif defined(__x86_64__)
+    d->arch = "x86_64";
+#else
+    d->arch = "";
+#endif
     measure(d, arena, d->threads);
     d->peak[OXP_DOUBLE] = d->peak[OXP_FLOAT] / 2;
     d->peak[OXP_INT8] = d->peak[OXP_UINT8] = d->peak[OXP_FLOAT] * int8_factor();

@@ -289,8 +289,14 @@ static double narrowed(const oxp_analysis *a, oxp_dtype precision) {
     return most != OXP_UNDEFINED && bits > to ? (double)to / bits : 1;
 }
 
+uint64_t oxp_peak_in(const oxp_analysis *a, oxp_dtype precision) {
+    uint64_t peak = a->totals.peak_activation_bytes;
+    return precision == OXP_UNDEFINED ? peak : oxp_scaled(peak, narrowed(a, precision));
+}
+
 uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double scale) {
-    uint64_t weights = a->totals.weight_bytes, peak = a->totals.peak_activation_bytes;
+    uint64_t weights = a->totals.weight_bytes, peak = a->totals.run_peak_bytes,
+             folded = a->totals.folded_bytes;
     if (precision != OXP_UNDEFINED) {
         for (int t = 0; t < OXP_DTYPE_COUNT; t++) {
             uint64_t count = a->totals.params_by_dtype[t];
@@ -299,8 +305,9 @@ uint64_t oxp_memory_scaled(const oxp_analysis *a, oxp_dtype precision, double sc
                 weights -= (uint64_t)((double)count * (bits - to) / 8.0);
         }
         peak = oxp_scaled(peak, narrowed(a, precision));
+        folded = oxp_scaled(folded, narrowed(a, precision));
     }
-    return oxp_sat_add(weights, oxp_scaled(peak, scale));
+    return oxp_sat_add(oxp_sat_add(weights, folded), oxp_scaled(peak, scale));
 }
 
 uint64_t oxp_memory_needed(const oxp_analysis *a, oxp_dtype precision) {

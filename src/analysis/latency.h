@@ -42,7 +42,10 @@ double oxp_latency(const oxp_analysis *a, const oxp_device *d, oxp_dtype precisi
 /* The class of a node, for its efficiency. */
 oxp_op_class oxp_class_of(const oxp_analysis *a, oxp_id node);
 
-/* Bytes in memory while it runs: weights + peak activations; floats as `precision` if given. */
+/* The peak of activations with floats as `precision` if given. */
+uint64_t oxp_peak_in(const oxp_analysis *a, oxp_dtype precision);
+/* Bytes in memory while it runs: weights + peak activations, with large constants that the file
+ * computes among the weights; floats as `precision` if given. */
 uint64_t oxp_memory_needed(const oxp_analysis *a, oxp_dtype precision);
 
 /* ---- batch sweep ---- */
@@ -78,6 +81,8 @@ const oxp_batch_sweep *oxp_sweep_batch(const oxp_analysis *a, const oxp_analyze_
 
 /* The batch that the analysis has: bound, assumed, or fixed in the file; 1: no input has one. */
 int64_t oxp_batch_of(const oxp_analysis *a, oxp_arena *arena);
+/* Is the dimension of that name the batch of an input? */
+bool oxp_is_batch_name(const oxp_analysis *a, const char *name, oxp_arena *arena);
 
 /* How a point is measured: seconds of a run and bytes of memory when everything but the weights is
  * there `scale` times. */

@@ -8,6 +8,7 @@
  * node its inputs and outputs are both alive. */
 #include "analysis/memory.h"
 
+#include "analysis/weights.h"
 #include "base/safe_math.h"
 #include "ops/op.h"
 
@@ -184,6 +185,54 @@ static span *share_views(const liveness *l, oxp_arena *arena) {
     return spans;
 }
 
+/* ---- constants that the file computes ---- */
+enum { LARGE = 1000000 }; /* bytes; smaller ones change no decision */
+
+static bool is_large_constant(const liveness *l, size_t v) {
+    return l->spans[v].born != UINT32_MAX && l->values[v].constant &&
+           l->values[v].bytes != UINT64_MAX && l->values[v].bytes >= LARGE &&
+           oxp_value_at(l->m, (oxp_id)v)->producer != OXP_NONE;
+}
+
+/* Is every use of the value by a node that is folded at load? */
+static bool only_folded(const liveness *l, oxp_id v) {
+    const oxp_value *value = oxp_value_at(l->m, v);
+    for (oxp_id u = value->first_use; u != OXP_NONE; u = oxp_use_at(l->m, u)->next)
+        if (!oxp_is_folded(l->values, oxp_node_at(l->m, oxp_use_at(l->m, u)->node)))
+            return false;
+    return value->outputs == 0;
+}
+
+/* What a dequantized weight takes at run time is the quantized one: engines read it as it is. */
+static bool is_dequantized(const liveness *l, oxp_id v) {
+    const oxp_node *n = oxp_node_at(l->m, oxp_value_at(l->m, v)->producer);
+    return n->def != NULL && (n->def->flags & OXP_OP_QUANT);
+}
+
+/* A runtime computes these constants at load, keeps those that a run reads, and drops the weights
+ * that nothing else reads: neither lives among the activations.  False: there are none. */
+static bool fold_constants(const liveness *l, oxp_memory *r, span *spans) {
+    size_t n = oxp_value_count(l->m), found = 0;
+    uint64_t made = 0, dropped = 0;
+    for (size_t i = 0; i < n; i++) {
+        spans[i] = l->spans[i];
+        if (!is_large_constant(l, i))
+            continue;
+        spans[i].born = UINT32_MAX;
+        found++;
+        if (!only_folded(l, (oxp_id)i) && !is_dequantized(l, (oxp_id)i))
+            made = oxp_sat_add(made, l->values[i].bytes);
+    }
+    for (size_t i = 0; found && i < n; i++) {
+        const oxp_value *v = oxp_value_at(l->m, (oxp_id)i);
+        if (v->tensor != OXP_NONE && v->first_use != OXP_NONE && l->values[i].bytes >= LARGE &&
+            l->values[i].bytes != UINT64_MAX && only_folded(l, (oxp_id)i))
+            dropped = oxp_sat_add(dropped, l->values[i].bytes);
+    }
+    r->folded = made > dropped ? made - dropped : 0;
+    return found > 0;
+}
+
 oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_node_info *nodes,
                          oxp_arena *arena) {
     oxp_memory r = {.peak_node = OXP_NONE};
@@ -200,7 +249,7 @@ oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_n
             r.total = oxp_sat_add(r.total, values[i].bytes);
     }
     if (r.total == UINT64_MAX) { /* no sum below is meaningful */
-        r.peak = r.with_views = UINT64_MAX;
+        r.peak = r.with_views = r.run_peak = UINT64_MAX;
     } else {
         size_t slots = (size_t)l.n + 2;
         uint64_t *add = OXP_NEWS(arena, slots, uint64_t), *drop = OXP_NEWS(arena, slots, uint64_t),
@@ -216,6 +265,13 @@ oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_n
         add = OXP_NEWS(arena, slots, uint64_t);
         drop = OXP_NEWS(arena, slots, uint64_t);
         r.with_views = sweep(&l, share_views(&l, arena), add, drop, now);
+        span *spans = OXP_NEWS(arena, n_values ? n_values : 1, span);
+        r.run_peak = r.peak;
+        if (fold_constants(&l, &r, spans)) {
+            add = OXP_NEWS(arena, slots, uint64_t);
+            drop = OXP_NEWS(arena, slots, uint64_t);
+            r.run_peak = sweep(&l, spans, add, drop, now);
+        }
     }
     oxp_arena_rewind(arena, mark);
     return r;

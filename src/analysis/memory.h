@@ -8,6 +8,8 @@ typedef struct oxp_memory {
     uint64_t peak;       /* no sharing: the contract of peak_activation_bytes */
     uint64_t with_views; /* views share their source's bytes                  */
     uint64_t total;      /* all activations of the main graph together        */
+    uint64_t run_peak;   /* the peak without large constants, which runtimes compute at load */
+    uint64_t folded;     /* bytes by which these exceed the weights that only they are made of */
     oxp_id peak_node;    /* first node at which the peak is reached, or OXP_NONE */
     bool partial;        /* sizes of some activations are unknown: the sums are 'at least' */
 } oxp_memory;

@@ -63,13 +63,20 @@ bool oxp_page_retrains(const oxp_item *it) {
 }
 
 /* ---- targets ---- */
+/* "2.5x", "4.2 %" */
+static const char *missed_by(oxp_arena *a, double miss) {
+    return miss < 1.1
+               ? oxp_sprintf(a, miss < 1.0005 ? "less than 0.1 %%" : "%.1f %%", 100 * (miss - 1))
+               : oxp_sprintf(a, "%.2fx", miss);
+}
+
 const char *oxp_page_gap(const oxp_page *p, const oxp_target *t, double value) {
     double miss = oxp_target_miss(t, value);
     if (isnan(miss))
         return "unknown";
     if (oxp_target_met(t, value))
         return "met";
-    return oxp_sprintf(p->a, "missed by %.2fx: %s too %s", miss,
+    return oxp_sprintf(p->a, "missed by %s: %s too %s", missed_by(p->a, miss),
                        oxp_target_show(p->a, t, fabs(value - t->goal)),
                        t->kind == OXP_TARGET_THROUGHPUT ? "few"
                        : t->kind == OXP_TARGET_LATENCY  ? "long"
@@ -119,8 +126,8 @@ static void today(oxp_page *p) {
                 name_in(p, &met, &n_met, r->targets[i].name, n_met + 1 == all_met);
             else
                 name_in(p, &missed, &n_missed,
-                        oxp_sprintf(p->a, "%s by %.2fx", r->targets[i].name,
-                                    oxp_target_miss(&r->targets[i], v)),
+                        oxp_sprintf(p->a, "%s by %s", r->targets[i].name,
+                                    missed_by(p->a, oxp_target_miss(&r->targets[i], v))),
                         n_missed + 1 == all_missed);
         }
     if (n_met || n_missed)
@@ -173,15 +180,28 @@ static void verdict(oxp_page *p) {
 }
 
 /* ---- profile ---- */
-static void assumed(oxp_page *p) {
+/* "seq=1, past=1": sizes that nobody bound, of the batch or of everything else. */
+static const char *unbound(const oxp_page *p, bool batch) {
     const oxp_analysis *an = p->r->analysis;
     const char *list = "";
     for (size_t i = 0; i < an->n_assumed; i++)
-        if (!an->assumed[i].bound)
+        if (!an->assumed[i].bound && oxp_is_batch_name(an, an->assumed[i].name, p->a) == batch)
             list = oxp_sprintf(p->a, "%s%s%s=%lld", list, *list ? ", " : "", an->assumed[i].name,
                                (long long)an->assumed[i].value);
-    if (*list)
-        oxp_doc_para(p->d, "Dimensions that were not bound are taken as 1: %s.", list);
+    return list;
+}
+
+static void assumed(oxp_page *p) {
+    const char *batch = unbound(p, true), *sizes = unbound(p, false);
+    if (*sizes)
+        oxp_doc_para(
+            p->d,
+            "Attention: nobody said how large the inputs are, so this is the roadmap for %s. "
+            "Time, arithmetic, activations and the order of the items hold for that alone; "
+            "give the sizes that will be served, such as --dim %.*s=%s.",
+            sizes, (int)strcspn(sizes, "="), sizes, "384");
+    if (*batch)
+        oxp_doc_para(p->d, "The batch was not bound and is taken as 1: %s.", batch);
 }
 
 static void memory_fact(oxp_page *p) {
@@ -198,6 +218,15 @@ static void memory_fact(oxp_page *p) {
                  activations > 2 * m->weight_bytes   ? ", which dominate"
                  : m->weight_bytes > 2 * activations ? "; weights dominate"
                                                      : "");
+}
+
+/* Constants that the file computes are no activations where they are computed once. */
+static const char *at_load(const oxp_page *p) {
+    const oxp_totals *t = &p->r->analysis->totals;
+    return t->run_peak_bytes >= t->peak_activation_bytes
+               ? ""
+               : oxp_sprintf(p->a, "; %s where constants are computed at load, as runtimes do",
+                             oxp_human_bytes(p->a, t->run_peak_bytes));
 }
 
 static void profile(oxp_page *p) {
@@ -223,8 +252,8 @@ static void profile(oxp_page *p) {
                  oxp_thousands(p->a, m->flops));
     oxp_doc_fact(p->d, "Parameters", "%s (%s of weights)", oxp_thousands(p->a, m->params),
                  oxp_human_bytes(p->a, m->weight_bytes));
-    oxp_doc_fact(p->d, "Peak activations", "%s of one run",
-                 oxp_human_bytes(p->a, m->peak_activation_bytes));
+    oxp_doc_fact(p->d, "Peak activations", "%s of one run%s",
+                 oxp_human_bytes(p->a, m->peak_activation_bytes), at_load(p));
     memory_fact(p);
     oxp_doc_fact(p->d, "Architecture", "%s: %s", r->insight->family, r->insight->why);
     if (m->memory != UINT64_MAX && m->memory > r->device->memory)
@@ -270,9 +299,11 @@ static const char *lead(const oxp_page *p) {
                           : met == decided
                               ? ", every target met"
                               : oxp_sprintf(p->a, ", %zu of %zu targets met", met, decided);
-    return oxp_sprintf(p->a, "On %s: %s a run today, %s with the whole roadmap%s.", r->device->name,
-                       oxp_human_seconds(p->a, r->baseline.latency),
-                       oxp_human_seconds(p->a, r->final.latency), targets);
+    const char *sizes = unbound(p, false);
+    return oxp_sprintf(p->a, "On %s: %s a run today, %s with the whole roadmap%s%s%s.",
+                       r->device->name, oxp_human_seconds(p->a, r->baseline.latency),
+                       oxp_human_seconds(p->a, r->final.latency), targets,
+                       *sizes ? "; sizes that were not bound are taken as " : "", sizes);
 }
 
 oxp_doc *oxp_doc_roadmap(const void *source, oxp_arena *arena) {

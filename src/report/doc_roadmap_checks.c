@@ -177,9 +177,12 @@ static void memory_line(oxp_page *p) {
                            ? ""
                            : oxp_sprintf(p->a, ", reached at %s",
                                          oxp_node_label(p->r->model, an->peak_node, p->a));
+    if (an->totals.run_peak_bytes < an->totals.peak_activation_bytes)
+        peak = oxp_sprintf(p->a, "; run node by node as the file has it, %s%s",
+                           oxp_human_bytes(p->a, m->peak_activation_bytes), peak);
     line(p, oxp_sprintf(p->a, "Memory: %s of weights, %s of activations at their peak%s.%s",
                         oxp_human_bytes(p->a, m->weight_bytes),
-                        oxp_human_bytes(p->a, m->peak_activation_bytes), peak, maps_line(p)));
+                        oxp_human_bytes(p->a, an->totals.run_peak_bytes), peak, maps_line(p)));
 }
 
 static void latency_line(oxp_page *p) {

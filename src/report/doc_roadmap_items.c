@@ -117,6 +117,9 @@ static void item(oxp_page *p, const oxp_item *it, size_t number) {
     details(p, it);
     if (it->command)
         oxp_doc_para(p->d, "Apply: %s", it->command);
+    if (it->command && *it->open)
+        oxp_doc_para(p->d, "Give %s the size that will be served, by --dim (the projection has the sizes of this report).",
+                     it->open);
 }
 
 /* ---- the phases ---- */

@@ -84,6 +84,9 @@ static const char *params_text(const oxp_rule *x, oxp_arena *arena) {
     const char *text = "";
     for (size_t i = 0; i < x->projection.n_params; i++)
         text = oxp_sprintf(arena, "%s%s%s", text, i ? ", " : " (", x->projection.params[i]);
+    if (x->projection.each)
+        text = oxp_sprintf(arena, "%s%sat each node %s", text, *text ? ", " : " (",
+                           x->projection.each);
     return *text ? oxp_sprintf(arena, "%s)", text) : "";
 }
 
@@ -195,6 +198,7 @@ static void emit_projection(oxp_json *j, const oxp_rule *x) {
     oxp_json_string(j, "precision", type_name(x->projection.precision));
     oxp_json_string(j, "weights", type_name(x->projection.weights));
     oxp_json_string(j, "products", type_name(x->projection.products));
+    oxp_json_string(j, "each", x->projection.each);
     oxp_json_string(j, "gain", x->gain);
     oxp_json_end(j);
 }

@@ -1,22 +1,37 @@
 /* select.c - the "nodes" param, and the loop over the nodes. */
 #include "rewrite/select.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* The place of the node in the list of ids; -1: it is not there. */
+static long place_of(const char *ids, oxp_id node) {
+    for (long at = 0; *ids; at++) {
+        char *end;
+        unsigned long long v = strtoull(ids, &end, 10);
+        if (end == ids)
+            return -1;
+        if (v == node)
+            return at;
+        ids = end + (*end == ',');
+    }
+    return -1;
+}
 
 bool oxp_selected(oxp_run *run, oxp_id node) {
-    const char *p = oxp_run_param(run, "nodes", NULL);
-    if (!p)
-        return true;
-    while (*p) {
-        char *end;
-        unsigned long long v = strtoull(p, &end, 10);
-        if (end == p)
-            return false;
-        if (v == node)
-            return true;
-        p = end + (*end == ',');
+    const char *ids = oxp_run_param(run, "nodes", NULL);
+    return !ids || place_of(ids, node) >= 0;
+}
+
+double oxp_selected_value(oxp_run *run, oxp_id node) {
+    const char *ids = oxp_run_param(run, "nodes", NULL), *v = oxp_run_param(run, "each", NULL);
+    long at = ids && v ? place_of(ids, node) : -1;
+    for (; at > 0 && *v; at--) {
+        v += strcspn(v, ",");
+        v += *v == ',';
     }
-    return false;
+    return at == 0 && *v ? strtod(v, NULL) : NAN;
 }
 
 static bool is_any(const oxp_node *node, const char *const *ops) {

@@ -8,6 +8,9 @@
 /* Is the node in the param "nodes" (ids with commas)?  True when there is no such param. */
 bool oxp_selected(oxp_run *run, oxp_id node);
 
+/* What the param "each" (numbers with commas, one for each of "nodes") says of it; NaN: nothing. */
+double oxp_selected_value(oxp_run *run, oxp_id node);
+
 /* What a pass does to one node.  False: nothing was done; *why, NULL at the start, then says why
  * not, or stays NULL where the node is none that the pass is about. */
 typedef bool oxp_run_one(oxp_run *run, oxp_id node, void *arg, const char **why);

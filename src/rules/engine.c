@@ -2,6 +2,7 @@
 #include "rules/engine.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 /* Of processor time a rule has a second, 10 microseconds for each node of the model, and 10 ns for
  * each byte of the weights that it may read; all together have three times that.  By the clock both
  * may take twice as long. */
+static const double GAIN_MAX = 1e6;
 enum { RULE_MS = 1000, NODES_PER_MS = 100, BYTES_PER_MS = 100000, ALL_RULES = 3, PATIENCE = 2 };
 
 static int64_t time_of_a_rule(const oxp_analysis *a) {
@@ -134,11 +136,14 @@ static bool receive_result(oxp_evaluation *e, size_t expected, bool *late) {
     oxp_rule_result *r = &e->results[expected];
     size_t n_values = oxp_node_count(e->facts->a->model);
     if (!receive(e, &head, sizeof head, late) || head.rule != expected || head.n_nodes > n_values ||
-        head.n_texts > OXP_DETAILS_MAX + 1 || !head.n_texts)
+        head.n_texts > OXP_DETAILS_MAX + 1 || !head.n_texts ||
+        (head.n_values && head.n_values != head.n_nodes))
         return false;
     oxp_id *nodes = OXP_NEWS(e->arena, head.n_nodes + 1, oxp_id);
     const char **texts = OXP_NEWS(e->arena, head.n_texts, const char *);
-    if (!receive(e, nodes, head.n_nodes * sizeof *nodes, late))
+    double *values = OXP_NEWS(e->arena, head.n_values + 1, double);
+    if (!receive(e, nodes, head.n_nodes * sizeof *nodes, late) ||
+        !receive(e, values, head.n_values * sizeof *values, late))
         return false;
     for (uint32_t i = 0; i < head.n_texts; i++) {
         uint32_t n;
@@ -152,7 +157,10 @@ static bool receive_result(oxp_evaluation *e, size_t expected, bool *late) {
     r->matched = head.matched && !head.failed;
     r->failed = head.failed ? texts[0] : NULL;
     r->message = texts[0];
-    r->gain = head.gain > 1 && head.gain < 1e6 ? head.gain : 0;
+    r->gain = head.gain > 1 && head.gain < GAIN_MAX ? head.gain : 0;
+    if (r->matched && r->rule->gain && !(head.gain > 0 && head.gain < GAIN_MAX)) /* NaN included */
+        r->odd_gain = isnan(head.gain) ? "not a number" : oxp_sprintf(e->arena, "%g", head.gain);
+    r->values = head.n_values ? values : NULL;
     r->nodes = nodes;
     r->n_nodes = head.n_nodes;
     r->n_matches = head.n_matches;

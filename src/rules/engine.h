@@ -12,7 +12,10 @@ typedef struct oxp_rule_result {
     const oxp_id *nodes;
     size_t n_nodes; /* matched nodes; of tensors the readers, of blocks the members */
     size_t n_matches;
-    double gain; /* the rule's own factor on the latency; 0: none */
+    const double *values; /* for each node what its projection is to do there; NULL: nothing said */
+    double gain;          /* the rule's own factor on the latency; 0: none */
+    const char
+        *odd_gain; /* what it gave where that is no factor; NULL: it is one, or there is none */
     const char *message;
     const char *const *details; /* one a match, the first 64 */
     size_t n_details;

@@ -488,6 +488,8 @@ static void fn_device(xmlXPathParserContextPtr c, int nargs) {
         oxp_fn_push_text(c, d->kind == OXP_DEVICE_GPU ? "gpu" : "cpu");
     else if (!strcmp(key, "id"))
         oxp_fn_push_text(c, d->id);
+    else if (!strcmp(key, "arch"))
+        oxp_fn_push_text(c, d->arch);
     else if (!strcmp(key, "memory"))
         oxp_fn_push_number(c, (double)d->memory);
     else if (!strcmp(key, "bandwidth"))
@@ -509,7 +511,7 @@ static void fn_supports(xmlXPathParserContextPtr c, int nargs) {
 }
 
 static bool device_key(const char *word) {
-    static const char *const keys[] = {"name", "kind", "id", "memory", "bandwidth"};
+    static const char *const keys[] = {"name", "kind", "id", "arch", "memory", "bandwidth"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(keys[i], word))
             return true;

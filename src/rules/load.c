@@ -108,7 +108,9 @@ static void read_projection(const load *l, oxp_rule *r, xmlNodePtr e) {
     if (r->projection.pass && !oxp_pass_find(r->projection.pass))
         bad(l, e, "no such pass:", r->projection.pass);
     for (xmlNodePtr p = e->children; p; p = p->next)
-        if (oxp_xml_is(p, "param"))
+        if (oxp_xml_is(p, "each"))
+            r->projection.each = attr(l, p, "select", "");
+        else if (oxp_xml_is(p, "param"))
             params[r->projection.n_params++] =
                 oxp_sprintf(l->a, "%s=%s", attr(l, p, "name", ""), attr(l, p, "value", ""));
     r->projection.params = params;

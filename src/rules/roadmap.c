@@ -7,7 +7,28 @@
 #include "onnxpert/pass.h"
 #include "rules/roadmap_impl.h"
 
-static const char *command_of(const oxp_advice *a, const oxp_rule *r) {
+/* " --dim N=1" for what nobody bound: the batch, at what was assumed.  A length or an image size is
+ * not guessed: it is left to the user (*open), unless there is nothing else to bind. */
+static const char *open_dims(const oxp_advice *a, bool any, const char **open) {
+    const oxp_analysis *an = a->r->analysis;
+    const char *batch = "", *wanted = "";
+    *open = "";
+    for (size_t i = 0; i < an->n_assumed; i++) {
+        const oxp_assumed *d = &an->assumed[i];
+        if (d->bound)
+            continue;
+        if (oxp_is_batch_name(an, d->name, a->arena)) {
+            batch = oxp_sprintf(a->arena, "%s --dim %s=%lld", batch, d->name, (long long)d->value);
+            continue;
+        }
+        wanted = oxp_sprintf(a->arena, "%s --dim %s=SIZE", wanted, d->name);
+        *open = oxp_sprintf(a->arena, "%s%s%s", *open, **open ? ", " : "", d->name);
+    }
+    return any || *batch ? batch : wanted;
+}
+
+static const char *command_of(const oxp_advice *a, const oxp_rule *r, const char **open) {
+    *open = "";
     if (!r->fix)
         return NULL;
     const char *path = oxp_model_path(a->m);
@@ -17,10 +38,8 @@ static const char *command_of(const oxp_advice *a, const oxp_rule *r) {
             dims = oxp_sprintf(a->arena, "%s --dim %s=%lld", dims, a->base.bindings[i].name,
                                (long long)a->base.bindings[i].value);
     bool all = r->fix_options && !strcmp(r->fix_options, "{dims}");
-    for (size_t i = 0; all && i < a->r->analysis->n_assumed; i++)
-        if (!a->r->analysis->assumed[i].bound)
-            dims = oxp_sprintf(a->arena, "%s --dim %s=%lld", dims, a->r->analysis->assumed[i].name,
-                               (long long)a->r->analysis->assumed[i].value);
+    if (all)
+        dims = oxp_sprintf(a->arena, "%s%s", dims, open_dims(a, *dims != 0, open));
     const char *more = r->fix_options && !all ? r->fix_options : "";
     return oxp_sprintf(a->arena, "onnxpert optimize %s -o optimized.onnx --passes %s%s%s%s", path,
                        r->fix, dims, *more ? " " : "", more);
@@ -62,6 +81,11 @@ static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest)
                          r->failed);
         if (!r->matched)
             continue;
+        if (r->odd_gain)
+            oxp_diagnose(a->ctx, OXP_WARNING, "rule-gain", r->rule->id,
+                         "%s:%d: the gain of the rule was left out: it is %s, and a factor above 0 "
+                         "and below a million is wanted",
+                         r->rule->file, r->rule->gain_line, r->odd_gain);
         oxp_item *it = &a->items[a->n_items];
         it->result = r;
         it->rule = r->rule;
@@ -71,7 +95,7 @@ static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest)
         if (!useful)
             continue;
         oxp_rank_item(a->r, it);
-        it->command = command_of(a, it->rule);
+        it->command = command_of(a, it->rule, &it->open);
         if (it->projected && it->effect == OXP_EFFECT_LOSS && it->gain <= 0) {
             oxp_skip *s = &a->dropped[a->r->n_dropped++];
             s->node = it->rule->id;

@@ -93,6 +93,7 @@ typedef struct oxp_item {
         *instead;        /* alone because this one is combined, its alternative; or NULL */
     const char *impact;  /* "high", "medium", "low" */
     const char *command; /* or NULL */
+    const char *open;    /* dimensions that the command leaves to the user; "" = none */
 } oxp_item;
 
 typedef struct oxp_phase {

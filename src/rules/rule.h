@@ -18,7 +18,8 @@ typedef struct oxp_rule_projection {
     const char *pass;          /* NULL: none */
     const char *const *params; /* "key=value" */
     size_t n_params;
-    oxp_dtype weights;   /* of stored weights of products only; OXP_UNDEFINED: as they are */
+    const char *each;  /* a variable of the rule: its value at each matched node goes to the pass */
+    oxp_dtype weights; /* of stored weights of products only; OXP_UNDEFINED: as they are */
     oxp_dtype precision; /* OXP_UNDEFINED: the types of the patched model */
     oxp_dtype products;  /* of the arithmetic of products with stored weights; as precision */
 } oxp_rule_projection;

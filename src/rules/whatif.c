@@ -1,5 +1,6 @@
 /* whatif.c - projections: patch a copy, analyse it again, measure. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "analysis/latency_impl.h"
@@ -112,14 +113,6 @@ static uint64_t weights_as(const oxp_analysis *a, oxp_dtype precision) {
     return bytes;
 }
 
-/* Bytes of activations at their peak when floats take `precision`. */
-static uint64_t peak_as(const oxp_analysis *a, oxp_dtype precision) {
-    uint64_t all = oxp_memory_needed(a, precision), weights = weights_as(a, precision);
-    if (!precision || a->totals.peak_activation_bytes == UINT64_MAX || all == UINT64_MAX)
-        return a->totals.peak_activation_bytes;
-    return all > weights ? all - weights : 0;
-}
-
 /* Weights of products that several nodes read are counted once. */
 static uint64_t all_saved(const oxp_analysis *a, oxp_imagined types) {
     double saved = 0;
@@ -215,7 +208,7 @@ oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined
                      .known = true,
                      .lost = a != w->analysis && loses_costs(w->analysis, a)};
     m.weight_bytes = less(weights_as(a, types.precision), saved);
-    m.peak_activation_bytes = peak_as(a, types.precision);
+    m.peak_activation_bytes = oxp_peak_in(a, types.precision);
     m.memory = less(oxp_memory_needed(a, types.precision), saved);
     m.size = oxp_sat_add(m.weight_bytes, w->overhead);
     seconds_of(w->scenarios, OXP_SCENARIOS, (run){a, 1}, types, m.latency_in);
@@ -253,6 +246,16 @@ void oxp_imagine(const oxp_rule_projection *p, oxp_imagined *types) {
     types->precision = p->precision ? p->precision : types->precision;
     types->weights = p->weights ? p->weights : types->weights;
     types->products = p->products ? p->products : types->products;
+}
+
+/* "each=3,nan,7", in the order of the ids. */
+static const char *value_list(oxp_arena *arena, const oxp_rule_result *r) {
+    enum { LONGEST = 26 };
+    char *text = oxp_alloc(arena, r->n_nodes * LONGEST + 16, 1);
+    size_t n = (size_t)(memcpy(text, "each=", 5), 5);
+    for (size_t i = 0; i < r->n_nodes; i++)
+        n += (size_t)snprintf(text + n, LONGEST, "%s%.17g", i ? "," : "", r->values[i]);
+    return text;
 }
 
 static const char *id_list(oxp_arena *arena, const oxp_rule_result *r) {
@@ -301,12 +304,14 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     oxp_imagine(p, types);
     if (!p->pass)
         return p->precision || p->weights || p->products;
-    const char **params = OXP_NEWS(w->arena, p->n_params + 1, const char *);
+    const char **params = OXP_NEWS(w->arena, p->n_params + 2, const char *);
     for (size_t i = 0; i < p->n_params; i++)
         params[i] = p->params[i];
     params[p->n_params] = id_list(w->arena, r);
     opts.params = params;
     opts.n_params = p->n_params + 1;
+    if (r->values)
+        params[opts.n_params++] = value_list(w->arena, r);
     opts.bindings = bindings_of(w, p, &opts.n_bindings);
     opts.given = opts.bindings == w->base->bindings ? w->fresh : NULL;
     opts.assume_weights = opts.allow_retraining = true;

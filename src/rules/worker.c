@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libxml/xpathInternals.h>
+#include <math.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -31,7 +32,8 @@ typedef struct worker {
 typedef struct result {
     oxp_rule_record head;
     oxp_id *nodes;
-    size_t cap_nodes;
+    double *values; /* of `each` at these nodes */
+    size_t cap_nodes, cap_values;
     const char *texts[OXP_DETAILS_MAX + 1];
     xmlDocPtr doc; /* <result> for the message */
     xmlNodePtr root;
@@ -213,6 +215,16 @@ static void keep_evidence(worker *w, const oxp_rule *r, oxp_id id, result *out) 
             keep_node(w, out, w->facts->insight->blocks[id].nodes[i]);
 }
 
+static void keep_value(worker *w, oxp_scratch *s, const oxp_rule *r, result *out) {
+    if (!r->projection.each || r->on != OXP_ON_NODE)
+        return;
+    xmlXPathObjectPtr v = xmlXPathVariableLookup(s->xp, BAD_CAST(r->projection.each + 1));
+    out->values = oxp_grow(w->arena, out->values, &out->cap_values, out->head.n_values + 1,
+                           sizeof *out->values);
+    out->values[out->head.n_values++] = v ? xmlXPathCastToNumber(v) : NAN;
+    xmlXPathFreeObject(v);
+}
+
 static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p, oxp_id id,
                   result *out) {
     oxp_mark mark = oxp_arena_mark(s->arena);
@@ -227,6 +239,7 @@ static void visit(worker *w, oxp_scratch *s, const oxp_rule *r, const program *p
         out->head.matched = 1;
         out->head.n_matches++;
         keep_evidence(w, r, id, out);
+        keep_value(w, s, r, out);
         keep_match(w, s, r, out);
         if (detail)
             out->texts[out->head.n_texts++] =
@@ -369,6 +382,7 @@ static void send_all(worker *w, const void *p, size_t n) {
 static void send_result(worker *w, const result *r) {
     send_all(w, &r->head, sizeof r->head);
     send_all(w, r->nodes, r->head.n_nodes * sizeof *r->nodes);
+    send_all(w, r->values, r->head.n_values * sizeof *r->values);
     for (uint32_t i = 0; i < r->head.n_texts; i++) {
         uint32_t n = (uint32_t)strlen(r->texts[i]);
         send_all(w, &n, sizeof n);

@@ -4,11 +4,12 @@
 
 #include "rules/engine.h"
 
-/* What the child writes for each rule; then n_nodes ids, then n_texts texts of (length, bytes): the
+/* What the child writes for each rule; then n_nodes ids, n_values numbers (of a projection's
+ * "each": none, or one for each node), then n_texts texts of (length, bytes): the
  * message (or the reason of the failure) first, then details. */
 typedef struct oxp_rule_record {
     double gain; /* factor; 0: none */
-    uint32_t rule, failed, matched, n_nodes, n_texts, n_matches;
+    uint32_t rule, failed, matched, n_nodes, n_texts, n_matches, n_values;
 } oxp_rule_record;
 
 /* How the child ends when there is no memory: not the rule's fault. */

@@ -138,6 +138,13 @@ static void check_template(oxp_arena *arena, const oxp_rule *r, int line, const 
         check_expr(arena, r, line, parts[i], vars);
 }
 
+static bool in_names(const char *const *names, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
 void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
     oxp_mark mark = oxp_arena_mark(arena);
     static const char *const none[] = {NULL};
@@ -153,6 +160,11 @@ void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
         check_expr(arena, r, r->gain_line, r->gain, none);
     if (r->detail)
         check_template(arena, r, r->detail_line, r->detail, vars);
+    const char *each = r->projection.each;
+    if (each && (*each != '$' || !in_names(vars, n, each + 1) || r->on != OXP_ON_NODE))
+        oxp_raise(oxp_arena_ctx(arena), OXP_E_RULE,
+                  "%s:%d: rule %s: each takes a variable of a rule on operators, as in $rank",
+                  r->file, r->line, r->id);
     oxp_arena_rewind(arena, mark);
 }
 
