@@ -159,9 +159,8 @@ typedef struct oxp_whatif {
     /* The analysis at the batch and at latency@B, made once; NULL: not needed or does not run. */
     const oxp_analysis *at[OXP_LATENCY_BATCHES + 1];
     double at_scale[OXP_LATENCY_BATCHES + 1];
-    const oxp_analysis
-        *fresh;        /* of the original with its open sizes: what its copies' passes see */
-    uint64_t overhead; /* bytes of the files that are not weights */
+    const oxp_analysis **fresh; /* where oxp_whatif_fresh keeps it */
+    uint64_t overhead;          /* bytes of the files that are not weights */
     oxp_arena *arena;
 } oxp_whatif;
 
@@ -176,6 +175,8 @@ void oxp_imagine(const oxp_rule_projection *p, oxp_imagined *types);
 const oxp_batch_sweep *oxp_measure_batches(const oxp_whatif *w, const oxp_analysis *a,
                                            oxp_imagined types, oxp_arena *arena);
 
+/* Analysis of the original with its open sizes: what this pass sees of its copies; NULL: none. */
+const oxp_analysis *oxp_whatif_fresh(const oxp_whatif *w, const char *pass);
 /* Fills `at`, so that every measure of the original finds it. */
 void oxp_whatif_prepare(oxp_whatif *w);
 /* `arena`: scratch. */

@@ -94,7 +94,7 @@ static bool run_pass(const oxp_advice *a, oxp_model *copy, const char *name, con
     opts.n_params = 1;
     opts.bindings = a->base.bindings;
     opts.n_bindings = a->base.n_bindings;
-    opts.given = a->w.fresh;
+    opts.given = oxp_whatif_fresh(&a->w, name);
     opts.assume_weights = opts.allow_retraining = true;
     if (oxp_run_passes(copy, &name, 1, &opts, &done, &n_done) == OXP_OK)
         return n_done && done[0].changed;

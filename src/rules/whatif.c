@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "analysis/latency_impl.h"
-#include "base/ceiling.h"
 #include "base/safe_math.h"
 #include "ops/op.h"
 #include "rewrite/project.h"
@@ -158,14 +157,28 @@ static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imag
     m->throughput = m->throughput_in[0];
 }
 
-void oxp_whatif_prepare(oxp_whatif *w) {
+/* Made when the first pass wants it, and only where sizes were assumed: otherwise the first
+ * analysis is that of the sizes as they are. */
+const oxp_analysis *oxp_whatif_fresh(const oxp_whatif *w, const char *pass) {
+    const oxp_pass *p = oxp_pass_find(pass);
     oxp_analyze_opts open = *w->base;
-    /* A second analysis stands beside the first while what-ifs come and go. */
-    oxp_ctx_add_file(oxp_arena_ctx(w->arena), oxp_model_file_bytes(w->model));
+    if (*w->fresh || !p || !(p->flags & OXP_PASS_NEEDS_ANALYSIS))
+        return *w->fresh;
+    bool assumed = false;
+    for (size_t i = 0; i < w->analysis->n_assumed; i++)
+        assumed |= !w->analysis->assumed[i].bound;
+    *w->fresh = w->analysis;
+    if (!assumed)
+        return *w->fresh;
     open.keep_unbound = open.quiet = true;
-    oxp_status s = oxp_analyze(&w->fresh, w->model, &open, w->arena);
+    oxp_status s = oxp_analyze(w->fresh, w->model, &open, w->arena);
     if (s != OXP_OK)
         oxp_reraise(oxp_arena_ctx(w->arena), s);
+    return *w->fresh;
+}
+
+void oxp_whatif_prepare(oxp_whatif *w) {
+    w->fresh = OXP_NEW(w->arena, const oxp_analysis *);
     for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
         int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
         if ((i ? batch > 1 : batch != oxp_batch_of(w->analysis, w->arena)) &&
@@ -313,7 +326,7 @@ bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_resul
     if (r->values)
         params[opts.n_params++] = value_list(w->arena, r);
     opts.bindings = bindings_of(w, p, &opts.n_bindings);
-    opts.given = opts.bindings == w->base->bindings ? w->fresh : NULL;
+    opts.given = opts.bindings == w->base->bindings ? oxp_whatif_fresh(w, p->pass) : NULL;
     opts.assume_weights = opts.allow_retraining = true;
     if (oxp_run_passes(copy, &p->pass, 1, &opts, &done, &n_done) != OXP_OK) {
         *why = oxp_strdup(w->arena, oxp_error_text(oxp_model_ctx(copy)));
