@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ceiling.h"
 #include "cli/auto.h"
 #include "cli/command.h"
 #include "cli/verifying.h"
@@ -179,6 +180,19 @@ static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_op
         oxp_reraise(cli->ctx, s);
 }
 
+/* The analysis of the source, for as long as a pass may want it. */
+typedef struct source {
+    const oxp_side *side;
+    const oxp_analysis *analysis;
+    oxp_arena *arena;
+} source;
+
+static void forget(source *from, oxp_pass_opts *opts) {
+    oxp_arena_free(from->arena);
+    from->arena = NULL;
+    from->analysis = opts->given = NULL;
+}
+
 /* Writes drafts beside the target and runs them against the source, so that a wrong rewrite never
  * takes the target's place (which may be the source itself); leaves out what fails. */
 static oxp_model *rewrite_verified(oxp_cli *cli, const oxp_model *m, const char *const *names,
@@ -200,19 +214,43 @@ static oxp_model *rewrite_verified(oxp_cli *cli, const oxp_model *m, const char 
     return h.model;
 }
 
+/* A rewritten model as a side of the comparison; what is wrong with it was said of the source. */
+static const oxp_side *side_of(oxp_cli *cli, const oxp_model *m, const oxp_pass_opts *opts,
+                               const oxp_device *device) {
+    size_t told = oxp_diag_count(cli->ctx);
+    oxp_arena *scratch = oxp_arena_new(cli->ctx);
+    const oxp_side *side = oxp_side_of(
+        oxp_analyze_remaining(m, opts->bindings, opts->n_bindings, scratch), device, cli->arena);
+    oxp_arena_free(scratch);
+    oxp_diag_truncate(cli->ctx, told);
+    return side;
+}
+
+/* A projection runs the passes on a copy, as if weights that are absent were harmless.  Where they
+ * are there, and nobody looks at the steps one by one, it would come to the same model: that is
+ * projected before it is written, and neither copied nor rewritten twice. */
+static bool projects_itself(const oxp_cli *cli, const oxp_model *m, const oxp_pass_opts *opts) {
+    return !cli->dry_run && !cli->verify && !opts->after && oxp_model_has_weights(m);
+}
+
 /* Runs the passes and writes the model; fills the achieved side of the comparison. */
 static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t n,
-                    const oxp_pass_opts *opts, oxp_comparison *c) {
+                    oxp_pass_opts *opts, source *from, oxp_comparison *c) {
     oxp_save_opts how = save_opts(cli);
     if (cli->verify) {
         m = rewrite_verified(cli, m, names, n, opts, c);
         if (!c->verified->ok)
             return;
     } else {
+        if (!c->projected) /* no copy was made, for which there would be room now */
+            oxp_ctx_add_file(cli->ctx, 3 * oxp_model_file_bytes(m));
         oxp_status s = oxp_run_passes(m, names, n, opts, &c->passes, &c->n_passes);
         if (s != OXP_OK)
             oxp_reraise(cli->ctx, s);
     }
+    forget(from, opts);
+    if (!c->projected)
+        c->projected = side_of(cli, m, opts, c->device);
     oxp_saved *saved = OXP_NEW(cli->arena, oxp_saved);
     save(cli, m, cli->output, &how, saved);
     c->saved = saved;
@@ -220,12 +258,8 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
     size_t told = oxp_diag_count(cli->ctx);
     /* What went to standard output is gone: it is what is in memory. */
     oxp_model *written = strcmp(cli->output, "-") ? oxp_cli_open(cli, cli->output) : m;
-    oxp_arena *scratch = oxp_arena_new(cli->ctx);
-    c->after =
-        oxp_side_of(oxp_analyze_remaining(written, opts->bindings, opts->n_bindings, scratch),
-                    c->device, cli->arena);
-    oxp_arena_free(scratch);
-    oxp_diag_truncate(cli->ctx, told); /* said already, of the source */
+    c->after = side_of(cli, written, opts, c->device);
+    oxp_diag_truncate(cli->ctx, told);
 }
 
 /* Is the model wrong for every size, not only for those that were asked for or assumed?  Sizes that
@@ -244,19 +278,19 @@ static bool inconsistent(oxp_cli *cli, const oxp_model *m, oxp_arena *scratch) {
 }
 
 /* The source as it is; a model that cannot run is refused. */
-static const oxp_side *before(oxp_cli *cli, const oxp_model *m, const oxp_device *device) {
+static source before(oxp_cli *cli, const oxp_model *m, const oxp_device *device) {
     size_t told = oxp_diag_count(cli->ctx);
-    oxp_arena *scratch = oxp_arena_new(cli->ctx);
-    const oxp_side *side = oxp_side_of(oxp_cli_analyze(cli, m, scratch), device, cli->arena);
-    if (oxp_diag_errors(cli->ctx) && !inconsistent(cli, m, scratch))
+    source from = {.arena = oxp_arena_new(cli->ctx)};
+    from.analysis = oxp_cli_analyze(cli, m, from.arena);
+    from.side = oxp_side_of(from.analysis, device, cli->arena);
+    if (oxp_diag_errors(cli->ctx) && !inconsistent(cli, m, from.arena))
         oxp_diag_truncate(cli->ctx, told);
-    oxp_arena_free(scratch);
     if (oxp_diag_errors(cli->ctx)) {
         oxp_cli_diagnostics(cli, 0);
         oxp_raise(cli->ctx, OXP_E_UNSUPPORTED, "%s: not rewritten: the model is inconsistent",
                   cli->args[0]);
     }
-    return side;
+    return from;
 }
 
 /* The what-if; in a dry run its passes are the report's. */
@@ -317,17 +351,24 @@ static int run(oxp_cli *cli) {
     oxp_cli_check_report(cli, "comparison", cli->report, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "comparison", cli->report, m);
-    c.before = before(cli, m, c.device);
+    source from = before(cli, m, c.device);
+    c.before = from.side;
+    /* With free sizes passes see an analysis that assumes none. */
+    if (!cli->automatic && from.analysis->n_assumed == 0)
+        opts.given = from.analysis;
+    else
+        forget(&from, &opts);
     if (cli->automatic)
         n = oxp_cli_auto(cli, m, &names, &c);
     check_half_options(cli, names, n);
     oxp_recorder rec;
     if (n > (cli->automatic ? 0 : 1) && oxp_node_count(m) <= STEPS_NODES)
         oxp_cli_record(&rec, cli, &c, n, &opts);
-    project(cli, m, names, n, &opts, &c);
+    if (!projects_itself(cli, m, &opts))
+        project(cli, m, names, n, &opts, &c);
     rec.achieved = true;
     if (!cli->dry_run)
-        rewrite(cli, m, names, n, &opts, &c);
+        rewrite(cli, m, names, n, &opts, &from, &c);
     oxp_cli_diagnostics(cli, 0);
     report(cli, &c);
     if (c.verified && !c.verified->ok)
