@@ -262,9 +262,11 @@ static bool shrink(const oxp_advice *a, bool *set, const bool *among, oxp_compan
 }
 
 static void improve(const oxp_advice *a, bool *set, const bool *among, oxp_company *c) {
-    for (int round = 0; round < ROUNDS; round++)
-        if (!(grow(a, set, among, c) | shrink(a, set, among, c)))
+    for (int round = 0; round < ROUNDS; round++) {
+        bool grown = grow(a, set, among, c), shrunk = shrink(a, set, among, c);
+        if (!grown && !shrunk)
             return;
+    }
 }
 
 /* The single item that does best on what matters most; n_items: none. */
