@@ -105,7 +105,7 @@ static oxp_insight *scan(const oxp_analysis *a, oxp_arena *arena) {
 
 /* ---- networks made of local functions: seen with the bodies in place of the calls ---- */
 
-enum { MAX_INLINED = 300000 };
+enum { MAX_INLINED = 65536 };
 
 /* The sizes of the inputs as the analysis took them. */
 static oxp_binding *input_shapes(const oxp_analysis *a, size_t *n, oxp_arena *arena) {

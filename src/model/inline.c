@@ -4,9 +4,10 @@
 
 #include <string.h>
 
+#include "base/safe_math.h"
 #include "model/model_impl.h"
 
-enum { MAX_DEPTH = 60, MAX_GRAPH_DEPTH = 60 };
+enum { MAX_DEPTH = 60, MAX_GRAPH_DEPTH = 60, MAX_NAME_BYTES = 32 << 20 };
 
 typedef struct inliner {
     oxp_model *m;
@@ -16,6 +17,7 @@ typedef struct inliner {
     oxp_id *origin;
     uint8_t *depth;
     size_t cap_origin, cap_depth;
+    size_t name_bytes; /* of all that were made */
     bool failed;
     /* of the call at hand: what body values are in the caller, valid where stamp is `now` */
     oxp_id *map;
@@ -30,16 +32,46 @@ typedef struct inliner {
 
 /* ---- what calls what ---- */
 
-static bool in_function(const oxp_model *m, oxp_id graph) {
+/* The main graph or the function's in which a graph lies. */
+static const oxp_graph *around(const oxp_model *m, oxp_id graph) {
     for (int hop = 0; hop < MAX_GRAPH_DEPTH && m->graphs[graph].kind == OXP_GRAPH_SUB; hop++)
         graph = m->nodes[m->graphs[graph].owner].graph;
-    return m->graphs[graph].kind != OXP_GRAPH_MAIN;
+    return &m->graphs[graph];
+}
+
+static bool in_function(const oxp_model *m, oxp_id graph) {
+    return around(m, graph)->kind != OXP_GRAPH_MAIN;
 }
 
 static bool is_call(const oxp_model *m, oxp_id id) {
     const oxp_node *n = &m->nodes[id];
     return n->live && n->function != OXP_NONE && m->graphs[m->functions[n->function].graph].live &&
            !in_function(m, n->graph);
+}
+
+/* Would the model with the bodies in place of the calls have at most so many nodes?  Counted before
+ * any is copied: thirty functions that call each other twice are a billion.  Each round reaches one
+ * call deeper; what still grows after MAX_DEPTH of them calls itself. */
+static bool fits(const oxp_model *m, size_t max_nodes, oxp_arena *arena) {
+    uint64_t *count = OXP_NEWS(arena, m->n_functions, uint64_t), total = 0;
+    uint64_t *next = OXP_NEWS(arena, m->n_functions, uint64_t);
+    bool settled = false;
+    for (int round = 0; round <= MAX_DEPTH && !settled; round++) {
+        memset(next, 0, m->n_functions * sizeof *next);
+        total = 0;
+        for (oxp_id id = 0; id < m->n_nodes; id++) {
+            const oxp_node *n = &m->nodes[id];
+            const oxp_graph *g = around(m, n->graph);
+            uint64_t *sum = g->kind == OXP_GRAPH_FUNCTION ? &next[g->owner] : &total;
+            if (n->live)
+                *sum = oxp_sat_add(*sum, 1 + (n->function == OXP_NONE ? 0 : count[n->function]));
+            if (*sum > max_nodes)
+                *sum = max_nodes + 1u; /* no more than has to be known */
+        }
+        settled = !memcmp(count, next, m->n_functions * sizeof *next);
+        memcpy(count, next, m->n_functions * sizeof *next);
+    }
+    return settled && total <= max_nodes;
 }
 
 /* ---- values ---- */
@@ -60,8 +92,15 @@ static oxp_id mapped(const inliner *i, oxp_id v) {
 }
 
 /* "Call/inner"; what is in a subgraph of the body has the path of its owner before it anyway. */
-static const char *inner_name(const inliner *i, oxp_id graph, const char *own) {
-    return graph == i->call->graph ? oxp_sprintf(i->arena, "%s/%s", i->label, own) : own;
+static const char *inner_name(inliner *i, oxp_id graph, const char *own) {
+    if (graph != i->call->graph || i->failed)
+        return own;
+    i->name_bytes += strlen(i->label) + strlen(own) + 2;
+    if (i->name_bytes > MAX_NAME_BYTES) { /* long names, many times */
+        i->failed = true;
+        return own;
+    }
+    return oxp_sprintf(i->arena, "%s/%s", i->label, own);
 }
 
 static oxp_id new_value(inliner *i, oxp_id from, oxp_id graph) {
@@ -243,7 +282,7 @@ bool oxp_model_inline(const oxp_model *m, size_t max_nodes, oxp_inlined *out, ox
     bool any = false;
     for (oxp_id id = 0; id < m->n_nodes && m->n_functions > 0 && !any; id++)
         any = is_call(m, id);
-    if (!any)
+    if (!any || !fits(m, max_nodes, arena))
         return false;
     inliner i = {.m = oxp_model_clone(m), .max_nodes = max_nodes};
     i.arena = i.m->arena;

@@ -131,7 +131,7 @@ static void compare_devices(oxp_card *c) {
     choose(c);
 }
 
-enum { MAX_INLINED = 300000 };
+enum { MAX_INLINED = 65536 };
 
 /* A network made of local functions is shown with their bodies in place of the calls, as a runtime
  * runs it.  `a` itself where there are none, or too many. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -85,6 +86,7 @@ static inline oxp_ctx *fuzz_ctx(void) {
 static inline void fuzz_failed(oxp_ctx *ctx) {
     FUZZ_CHECK(oxp_error_text(ctx)[0] != 0);
     FUZZ_CHECK(oxp_error_status(ctx) != OXP_E_INTERNAL);
+    FUZZ_CHECK(!strstr(oxp_error_text(ctx), "Too many open files"));
 }
 
 #endif

@@ -146,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!failed) {
         job j = {m, NULL};
         failed = oxp_try(ctx, read_all, &j) != OXP_OK;
+        oxp_close(m);
     }
     if (failed)
         fuzz_failed(ctx);

@@ -70,12 +70,17 @@ static void check_interface(const oxp_model *a, const oxp_model *b, const oxp_pa
         same_name(oxp_value_at(a, g->outputs[i])->name, oxp_value_at(b, h->outputs[i])->name, pass);
 }
 
+static void close_model(void *m) {
+    oxp_close(m);
+}
+
 static oxp_model *must_open(oxp_ctx *ctx, const char *path) {
     oxp_model *m;
     oxp_status s = oxp_open(&m, ctx, path);
     if (s != OXP_OK)
         fprintf(stderr, "%s\n", oxp_error_text(ctx));
     FUZZ_CHECK(s == OXP_OK);
+    oxp_defer(ctx, close_model, m);
     return m;
 }
 
@@ -132,6 +137,8 @@ static void ask(void *arg) {
 static oxp_model *open_rewritable(oxp_ctx *ctx, const char *source) {
     oxp_model *m;
     bool opened = oxp_open(&m, ctx, source) == OXP_OK;
+    if (opened)
+        oxp_defer(ctx, close_model, m);
     question q = {ctx, m, false};
     return opened && oxp_try(ctx, ask, &q) == OXP_OK && q.yes ? m : NULL;
 }
