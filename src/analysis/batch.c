@@ -217,6 +217,7 @@ static bool interpolate(const line *l, int64_t batch, oxp_analysis *b, oxp_node_
         const oxp_node_info *p = &l->lo->nodes[i], *q = &l->hi->nodes[i];
         nodes[i] = *p;
         ok = p->times == q->times && between(p->flops, q->flops, l, batch, &nodes[i].flops) &&
+             between(p->macs, q->macs, l, batch, &nodes[i].macs) &&
              between(p->int_ops, q->int_ops, l, batch, &nodes[i].int_ops);
         nodes[i].bytes_moved = about(p->bytes_moved, q->bytes_moved, l, batch);
     }
@@ -363,8 +364,10 @@ const oxp_batch_sweep *oxp_sweep_batch_by(const oxp_analysis *a, const oxp_analy
     for (size_t i = 1; i < axis.n_names; i++)
         s->dim = oxp_sprintf(arena, "%s, %s", s->dim, axis.names[i]);
     oxp_batch_point *points = points_of(batches, &n_batches, arena);
-    bool fitted =
-        !s->scaled && n_batches > 3 && fit_points(a, base, &axis, meter, points, n_batches, arena);
+    /* where outputs count by themselves, the values of each size are looked at, too */
+    bool by_output = d != NULL && d->per_output > 0;
+    bool fitted = !s->scaled && !by_output && n_batches > 3 &&
+                  fit_points(a, base, &axis, meter, points, n_batches, arena);
     for (size_t i = 0; i < n_batches; i++) {
         oxp_batch_point *p = &points[i];
         if (s->scaled)

@@ -145,8 +145,11 @@ static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
     w.class = oxp_class_of(a, id);
     w.ops = (double)info->flops;
     w.int_ops = (double)info->int_ops;
-    if (info->macs && w.class <= OXP_CLASS_MATMUL)
+    if (info->macs && w.class <= OXP_CLASS_MATMUL) {
         w.products = output_elements(a, n, times);
+        /* the accumulators start with the bias */
+        w.ops = fmin(w.ops, 2 * (double)info->macs);
+    }
     if (f & OXP_OP_RECURRENT)
         add_steps(a, n, &w);
     if (info->bytes_moved != UINT64_MAX) {

@@ -269,6 +269,14 @@ static void profile(oxp_page *p) {
         oxp_doc_para(p->d, "The model contradicts itself: figures are 'at least'.");
 }
 
+static bool overridable(const oxp_page *p) {
+    const oxp_graph *g = oxp_graph_at(p->r->model, OXP_MAIN_GRAPH);
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        if (oxp_value_at(p->r->model, g->inputs[i])->overridable)
+            return true;
+    return false;
+}
+
 static void assumptions(oxp_page *p) {
     oxp_doc_heading(p->d, 1, "Assumptions");
     oxp_doc_block(p->d, OXP_LIST, 1);
@@ -276,8 +284,13 @@ static void assumptions(oxp_page *p) {
         "Latencies are a roofline for each node with the device's efficiencies, not measurements; "
         "the ranges are what remains when each assumption of the device is moved by itself. "
         "`onnxpert verify` measures.",
-        "What engines merge at load (normalization and activation into a convolution, constants) "
-        "is taken as merged already.",
+        overridable(p)
+            ? "What engines merge at load (normalization and activation into a convolution, "
+              "constants) is taken as merged already; weights that are graph inputs, too, keep "
+              "them "
+              "from it until they are taken off the inputs."
+            : "What engines merge at load (normalization and activation into a convolution, "
+              "constants) is taken as merged already.",
         "Savings are those of the patched graph, analysed again; imagined weights have the "
         "quality that training gives them. Accuracy is not projected: validate it.",
         "int8: convolutions, products and elementwise nodes run in 8 bits, normalizations and "

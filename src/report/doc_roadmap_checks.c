@@ -370,9 +370,29 @@ static void sweep_table(oxp_page *p, const char *what, const oxp_sweep_point *s,
     }
 }
 
+/* The file takes one size only: what another export would save in its convolutions. */
+static void tied(oxp_page *p) {
+    const oxp_roadmap *r = p->r;
+    const char *list = "", *own = "", *why = "";
+    for (size_t i = 0; i < r->n_resolutions; i++) {
+        const oxp_sweep_point *x = &r->resolutions[i];
+        own = x->runs ? x->label : own;
+        why = *why || !x->why ? why : x->why;
+        if (x->convolutions && x->convolutions != UINT64_MAX)
+            list = oxp_sprintf(p->a, "%s%s%s at %s", list, *list ? ", " : "",
+                               oxp_human_count(p->a, x->convolutions), x->label);
+    }
+    oxp_doc_para(p->d, "Input resolution: the file is tied to %s%s%s.%s%s%s", own,
+                 *why ? "; at other sizes " : "", why,
+                 *list ? " FLOPs of its convolutions alone, were it exported for another: " : "",
+                 list, *list ? ". What accuracy that costs is to be measured." : "");
+}
+
 static void resolutions(oxp_page *p) {
     const oxp_roadmap *r = p->r;
-    if (!r->n_resolutions)
+    if (r->tied)
+        tied(p);
+    if (!r->n_resolutions || r->tied)
         return;
     const oxp_sweep_point *first = &r->resolutions[0],
                           *last = &r->resolutions[r->n_resolutions - 1];

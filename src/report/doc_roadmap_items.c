@@ -118,7 +118,9 @@ static void item(oxp_page *p, const oxp_item *it, size_t number) {
     if (it->command)
         oxp_doc_para(p->d, "Apply: %s", it->command);
     if (it->command && *it->open)
-        oxp_doc_para(p->d, "Give %s the size that will be served, by --dim (the projection has the sizes of this report).",
+        oxp_doc_para(p->d,
+                     "Give %s the size that will be served, by --dim (the projection has the sizes "
+                     "of this report).",
                      it->open);
 }
 

@@ -110,6 +110,9 @@ typedef struct oxp_sweep_point {
     const char *label;
     bool runs;   /* false: the graph does not take it */
     bool native; /* precision: the device computes in it */
+    uint64_t
+        convolutions; /* resolution: their FLOPs, also where the graph does not take the size */
+    const char *why;  /* resolution: what does not take it; "" or NULL = not known */
     oxp_metrics metrics;
 } oxp_sweep_point;
 
@@ -136,6 +139,7 @@ struct oxp_roadmap {
     bool missed;                /* weights are how far targets are missed; else the default */
     const oxp_sweep_point *precisions, *resolutions;
     size_t n_precisions, n_resolutions;
+    bool tied;             /* of the resolutions none runs but that of the file */
     const oxp_item *freed; /* applied for the resolutions: the network is tied to one without it */
     const oxp_insight *insight;
     const oxp_phase *phases;

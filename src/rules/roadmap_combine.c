@@ -14,6 +14,8 @@
 
 enum { STAGES = 4, EXACT = 1, ROUNDS = 3 };
 static const double same = 1e-6; /* differences of logarithms below it are rounding */
+/* As little behind the best single item is none: a bias more to read, say. */
+static const double slack = 1e-3;
 /* What an item costs, as a logarithm of the gain, by effort; retraining or a narrower type may cost
  * accuracy, too. */
 static const double effort_cost[] = {0, 0.01, 0.02};
@@ -180,7 +182,7 @@ static score score_of(const oxp_advice *a, const bool *set, const bool *among, o
         double v = oxp_target_value(&a->r->targets[i], &m);
         s.met += !isnan(v) && oxp_target_met(&a->r->targets[i], v);
     }
-    s.behind = fmax(0, best_single(a, among, focus) - log_factor(a, focus, &m));
+    s.behind = fmax(0, best_single(a, among, focus) - log_factor(a, focus, &m) - slack);
     s.gain = oxp_gain(a->r, &a->r->baseline, &m, 0) - cost_of(a, set);
     static const oxp_target_kind always[] = {OXP_TARGET_LATENCY, OXP_TARGET_MEMORY};
     for (int k = 0; k < 2; k++)

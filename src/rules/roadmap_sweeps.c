@@ -3,7 +3,12 @@
 #include <string.h>
 
 #include "analysis/insight.h"
+#include "base/safe_math.h"
+#include "ops/op.h"
+#include "rewrite/project.h"
 #include "rules/roadmap_impl.h"
+
+enum { LARGEST = 200 }; /* per cent of the image, in a sweep */
 
 /* The float type of most parameters; of a model without any, float32. */
 static oxp_dtype main_type(const oxp_analysis *a) {
@@ -102,52 +107,106 @@ static bool run_pass(const oxp_advice *a, oxp_model *copy, const char *name, con
     return false;
 }
 
-/* An item that frees the network from a resolution it is tied to: without it the input's size
- * changes next to nothing. */
-static const oxp_item *frees_resolution(const oxp_advice *a) {
+/* FLOPs of the convolutions; UINT64_MAX: some are not known. */
+static uint64_t convolutions_of(const oxp_analysis *an) {
+    uint64_t flops = 0;
+    for (oxp_id i = 0; i < oxp_node_count(an->model); i++) {
+        const oxp_node *n = oxp_node_at(an->model, i);
+        if (!n->live || !n->def || !(n->def->flags & OXP_OP_CONV))
+            continue;
+        if (!an->nodes[i].known)
+            return UINT64_MAX;
+        flops = oxp_sat_add(flops, an->nodes[i].flops);
+    }
+    return flops;
+}
+
+/* The first thing that was found wrong since; "" = nothing was said. */
+static const char *wrong_since(const oxp_advice *a, size_t told) {
+    for (size_t i = told; i < oxp_diag_count(a->ctx); i++) {
+        const oxp_diag *d = oxp_diag_at(a->ctx, i);
+        if (d->severity == OXP_ERROR)
+            return oxp_sprintf(a->arena, "%s: %s", d->where, d->text);
+    }
+    return "";
+}
+
+/* The copy at another size; where it does not run, what its convolutions take all the same, and
+ * why not. */
+static void measure_scaled(oxp_advice *a, oxp_model *copy, oxp_imagined types, oxp_sweep_point *p) {
+    oxp_arena *scratch = oxp_arena_new(a->ctx);
+    size_t told = oxp_diag_count(a->ctx);
+    const oxp_analysis *an =
+        oxp_analyze_remaining(copy, a->base.bindings, a->base.n_bindings, scratch);
+    p->metrics = oxp_measure(&a->w, an, types, scratch);
+    p->runs = !p->metrics.lost && (!p->metrics.partial || a->r->baseline.partial);
+    p->convolutions = convolutions_of(an);
+    p->why = p->runs ? "" : wrong_since(a, told);
+    oxp_arena_free(scratch);
+}
+
+static void measure_at(oxp_advice *a, const oxp_item *freed, long percent, oxp_sweep_point *p) {
+    oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED};
+    const char *why;
+    oxp_model *copy = oxp_model_clone(a->m);
+    if (freed)
+        oxp_whatif_apply(&a->w, copy, freed->result, &types, &why);
+    if (run_pass(a, copy, "scale-input", oxp_sprintf(a->arena, "percent=%ld", percent)))
+        measure_scaled(a, copy, types, p);
+    oxp_close(copy);
+}
+
+static bool may_free(const oxp_item *it) {
+    const char *name = it->rule->projection.pass;
+    const oxp_pass *pass = name ? oxp_pass_find(name) : NULL;
+    return it->projected && pass && (pass->flags & OXP_PASS_RETRAINING) &&
+           (pass->flags & OXP_PASS_MAY_RESHAPE_IO);
+}
+
+/* Where the cost does not follow the image (it is resized inside), the item with which it does;
+ * NULL: none is needed, or helps. */
+static const oxp_item *frees_resolution(oxp_advice *a, oxp_sweep_point *largest) {
+    measure_at(a, NULL, LARGEST, largest);
+    if (!largest->runs || largest->metrics.flops > a->r->baseline.flops / 2 * 3)
+        return NULL;
     for (size_t i = 0; i < a->n_items; i++) {
-        const char *name = a->items[i].rule->projection.pass;
-        const oxp_pass *pass = name ? oxp_pass_find(name) : NULL;
-        if (a->items[i].projected && pass && (pass->flags & OXP_PASS_RETRAINING) &&
-            (pass->flags & OXP_PASS_MAY_RESHAPE_IO))
-            return &a->items[i];
+        oxp_sweep_point with = *largest;
+        if (!may_free(&a->items[i]))
+            continue;
+        measure_at(a, &a->items[i], LARGEST, &with);
+        if (!with.runs || with.metrics.flops < a->items[i].after.flops / 2 * 3)
+            continue;
+        *largest = with;
+        return &a->items[i];
     }
     return NULL;
 }
 
 void oxp_sweep_resolution(oxp_advice *a, const oxp_insight *insight) {
-    static const long percents[] = {50, 75, 100, 150, 200};
+    static const long percents[] = {50, 75, 100, 150, LARGEST};
     enum { N = sizeof percents / sizeof *percents };
     int64_t pixels;
     if (!insight->convolutions || insight->decoder || !size_of_input(a, 100, &pixels))
         return;
-    const oxp_item *freed = frees_resolution(a);
     oxp_sweep_point *p = OXP_NEWS(a->arena, N, oxp_sweep_point);
     size_t valid = 0, told = oxp_diag_count(a->ctx);
+    const oxp_item *freed = frees_resolution(a, &p[N - 1]);
     for (size_t i = 0; i < N; i++) {
-        oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED};
-        const char *why;
         p[i].label = size_of_input(a, percents[i], &pixels);
         p[i].native = true;
         if (percents[i] == 100) {
             p[i].runs = true;
             p[i].metrics = freed ? freed->after : a->r->baseline;
+            p[i].convolutions = convolutions_of(a->r->analysis);
             continue;
         }
-        oxp_model *copy = oxp_model_clone(a->m);
-        if (freed)
-            oxp_whatif_apply(&a->w, copy, freed->result, &types, &why);
-        if (run_pass(a, copy, "scale-input", oxp_sprintf(a->arena, "percent=%ld", percents[i]))) {
-            p[i].metrics = oxp_whatif_measure(&a->w, copy, types);
-            p[i].runs = !p[i].metrics.lost && (!p[i].metrics.partial || a->r->baseline.partial);
-        }
-        oxp_close(copy);
+        if (i < N - 1)
+            measure_at(a, freed, percents[i], &p[i]);
         valid += p[i].runs;
     }
     oxp_diag_truncate(a->ctx, told);
-    if (!valid)
-        return;
     a->r->resolutions = p;
     a->r->n_resolutions = N;
+    a->r->tied = !valid;
     a->r->freed = freed;
 }

@@ -35,7 +35,7 @@ static void check_phases(const oxp_roadmap *r, const char *where) {
         for (size_t i = 0; i < p->n_items; i++)
             if (p->items[i].projected)
                 best = fmax(best, good(r, &p->items[i].after));
-        if (good(r, &p->combined) < best * (1 - 1e-5))
+        if (good(r, &p->combined) < best * (1 - 1.1e-3))
             fail_msg("%s: phase %zu has %.6g, one of its items %.6g", where, k + 1,
                      good(r, &p->combined), best);
         best = fmax(best, good(r, &p->combined));
