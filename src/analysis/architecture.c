@@ -44,7 +44,8 @@ static void find_family(oxp_scan *s) {
         o->family = "transformer";
     else if (o->recurrent > 0)
         o->family = convolutional ? "hybrid" : "rnn";
-    else if (o->convolutions > 0 && (share >= 0.3 || o->products < 4 * o->convolutions))
+    else if (o->convolutions > 0 && (share >= 0.3 || o->products < 4 * o->convolutions) &&
+             (o->products == 0 || !all_depthwise(s)))
         o->family = "cnn";
     else if (trees > 0)
         o->family = "tree";
@@ -232,7 +233,8 @@ static void task_of_scores(oxp_scan *s, const oxp_graph *g, const tail *tails) {
         o->task = OXP_TASK_LANGUAGE;
     } else if (vocabulary && rank == 3 && o->counts[OXP_BLOCK_ATTENTION] > 0) {
         o->task = OXP_TASK_MASKED;
-    } else if (rank == 3 && oxp_size(s, out, 2) == width && has_token_table(s, 0) && classes) {
+    } else if (rank == 3 && oxp_size(s, out, 2) == width && has_token_table(s, 0) && classes &&
+               !vocabulary) {
         o->task = OXP_TASK_TOKENS;
         o->classes = (uint64_t)width;
     } else if (rank == 2 && g->n_outputs == 1 && !t->split && oxp_size(s, out, 1) == width &&

@@ -2,6 +2,8 @@
  * operands are both activations. */
 #include "analysis/patterns.h"
 
+#include <string.h>
+
 enum { MASK_DEPTH = 5, DOWN_DEPTH = 4, USES_MAX = 8, UP_MAX = 28 };
 
 typedef struct attention {
@@ -81,6 +83,7 @@ typedef struct path {
     const oxp_node *projection; /* NULL: none found */
     double repeat;              /* how often each key head is repeated (grouped queries) */
     bool cached;                /* joined with a graph input: the past */
+    bool given;                 /* a graph input, joined with nothing */
 } path;
 
 static path follow(const oxp_scan *s, oxp_id value) {
@@ -97,7 +100,7 @@ static path follow(const oxp_scan *s, oxp_id value) {
         oxp_id next = oxp_main_input(s, n);
         if (l == OXP_L_EXPAND && next != OXP_NONE && count(s, next) > 0)
             p.repeat *= count(s, oxp_out(n, 0)) / count(s, next);
-        if (l == OXP_L_CONCAT || l == OXP_L_SCATTER) {
+        if ((l == OXP_L_CONCAT || l == OXP_L_SCATTER) && n->n_in > 1) {
             for (uint32_t i = 0; i < n->n_in && i < 3; i++) {
                 if (n->in[i] == OXP_NONE)
                     continue;
@@ -109,14 +112,54 @@ static path follow(const oxp_scan *s, oxp_id value) {
         }
         value = next;
     }
+    p.given = p.projection == NULL && !p.cached && value != OXP_NONE &&
+              (s->marks[value] & OXP_MARK_INPUT);
     return p;
 }
 
-/* Heads of rank-3 attention ([batch * heads, ...]): width of the output projection / head size. */
-static int64_t heads_below(const oxp_scan *s, const oxp_node *context, int64_t head_dim) {
+/* Width of what a layer takes in: channels of a convolution, else the last axis. */
+static int64_t width_into(const oxp_scan *s, const oxp_node *layer) {
+    return oxp_size(s, oxp_main_input(s, layer), oxp_flags(layer) & OXP_OP_CONV ? 1 : -1);
+}
+
+/* Width of the projection behind the attention: all heads side by side; 0: there is none. */
+static int64_t width_below(const oxp_scan *s, const oxp_node *context) {
     const oxp_node *n = oxp_only_reader(s, oxp_out(context, 0));
-    int64_t width = n != NULL && oxp_is_layer(s, n) ? oxp_size(s, oxp_main_input(s, n), -1) : -1;
-    return width > 0 && head_dim > 0 && width % head_dim == 0 ? width / head_dim : 0;
+    int64_t width = n != NULL && oxp_is_layer(s, n) ? width_into(s, n) : 0;
+    return width > 0 ? width : 0;
+}
+
+/* Its axes are named in an equation, not known by their place. */
+static bool is_einsum(const oxp_node *n) {
+    for (uint32_t i = 0; i < n->n_attr; i++)
+        if (n->attrs[i].type == OXP_ATTR_STRING && strcmp(n->attrs[i].name, "equation") == 0)
+            return true;
+    return false;
+}
+
+/* The third axis from the end has the heads, unless it has windows, or the queries of a group lie
+ * in one row of its key head: then the width of the projection behind tells how many there are.
+ * Attention over channels has the head size in front of the tokens. */
+static void measure_heads(const oxp_scan *s, attention *t) {
+    oxp_id out = oxp_out(t->scores, 0), context = oxp_out(t->context, 0);
+    int64_t width = width_below(s, t->context), last = oxp_size(s, context, -1);
+    bool fits = width > 0 && last > 0 && width % last == 0;
+    if (oxp_value_rank(s, out) < 4) { /* [batch * heads, ...] */
+        t->heads =
+            width > 0 && t->head_dim > 0 && width % t->head_dim == 0 ? width / t->head_dim : 0;
+        return;
+    }
+    int64_t outer = oxp_value_rank(s, out) >= 5 ? oxp_size(s, out, -4) : 1;
+    t->heads = oxp_size(s, out, -3) > 0 ? oxp_size(s, out, -3) : 0;
+    if (outer > 0 && oxp_size(s, oxp_in(t->scores, 1), -3) == 1)
+        t->heads *= outer; /* [batch, kv heads, group, query, key] */
+    bool square = oxp_size(s, out, -1) == oxp_size(s, out, -2);
+    if (t->heads * last == width || is_einsum(t->scores) || is_einsum(t->context))
+        return;
+    if (square && t->heads * oxp_size(s, context, -2) == width)
+        t->head_dim = oxp_size(s, context, -2);
+    else if (fits)
+        t->heads = width / last;
 }
 
 static int64_t positive(int64_t v) {
@@ -147,22 +190,24 @@ static void measure(const oxp_scan *s, attention *t) {
     oxp_id q = oxp_in(t->scores, 0), k = oxp_in(t->scores, 1), out = oxp_out(t->scores, 0);
     int rank = oxp_value_rank(s, out);
     t->head_dim = positive(oxp_size(s, q, -1));
-    t->heads = rank >= 4 ? positive(oxp_size(s, out, -3)) : heads_below(s, t->context, t->head_dim);
-    if (rank >= 5 && oxp_size(s, out, -4) > 0 && oxp_size(s, k, -3) == 1)
-        t->heads *= oxp_size(s, out, -4); /* [batch, kv heads, group, query, key] */
+    measure_heads(s, t);
     path pq = follow(s, q), pk = follow(s, k);
     t->cached = pk.cached;
-    t->hidden = pq.projection != NULL ? positive(oxp_size(s, oxp_main_input(s, pq.projection), -1))
-                                      : t->heads * t->head_dim;
+    t->hidden =
+        pq.projection != NULL ? positive(width_into(s, pq.projection)) : t->heads * t->head_dim;
     t->cross = pq.projection != NULL && pk.projection != NULL && !pk.cached &&
                !same_stream(s, oxp_main_input(s, pq.projection), oxp_main_input(s, pk.projection));
+    t->cross = t->cross || (pq.projection != NULL && pk.given); /* computed once, outside */
     t->kv_heads = t->heads;
     if (pk.repeat > 1 && t->heads > 0)
         t->kv_heads = (int64_t)((double)t->heads / pk.repeat + 0.5);
-    else if (rank == 4 && oxp_value_rank(s, k) == 4 && oxp_size(s, k, 1) > 0)
+    else if (rank == 4 && oxp_value_rank(s, k) == 4 && oxp_size(s, k, 1) > 0 &&
+             !is_einsum(t->scores))
         t->kv_heads = oxp_size(s, k, 1);
     else if (rank >= 5 && oxp_size(s, out, -4) > 0)
         t->kv_heads = oxp_size(s, k, -4) > 0 ? oxp_size(s, k, -4) : t->kv_heads;
+    if (t->kv_heads < 1 || t->heads % t->kv_heads != 0)
+        t->kv_heads = t->heads;
 }
 
 /* A fused operator: its attributes say it, and the widths of its inputs. */
@@ -184,7 +229,7 @@ static void measure_fused(const oxp_scan *s, const oxp_node *n, attention *t) {
     t->kv_heads = t->kv_heads > 0 ? t->kv_heads : t->heads;
     path p = follow(s, q);
     t->hidden = p.projection != NULL && !(oxp_flags(p.projection) & OXP_OP_ATTENTION)
-                    ? positive(oxp_size(s, oxp_main_input(s, p.projection), -1))
+                    ? positive(width_into(s, p.projection))
                     : positive(oxp_size(s, q, -1));
     for (uint32_t i = 3; i < n->n_in; i++)
         t->cached = t->cached || (n->in[i] != OXP_NONE && oxp_value_rank(s, n->in[i]) >= 4 &&

@@ -195,6 +195,15 @@ static const char *describe(const oxp_scan *s, oxp_id from, oxp_id to) {
         return oxp_sprintf(s->arena, "%lld -> %lld channels at %lldx%lld",
                            (long long)oxp_size(s, from, 1), (long long)oxp_size(s, to, 1),
                            (long long)oxp_size(s, to, 2), (long long)oxp_size(s, to, 3));
+    const oxp_node *add = oxp_made_by(s, to);
+    bool convolved = false;
+    for (uint32_t i = 0; add != NULL && i < add->n_in && oxp_value_rank(s, to) == 3; i++)
+        convolved = convolved || (add->in[i] != OXP_NONE &&
+                                  (oxp_flags(oxp_made_by(s, add->in[i])) & OXP_OP_CONV));
+    if (convolved)
+        return oxp_sprintf(s->arena, "%lld -> %lld channels at length %lld",
+                           (long long)oxp_size(s, from, 1), (long long)oxp_size(s, to, 1),
+                           (long long)oxp_size(s, to, 2));
     return oxp_sprintf(s->arena, "width %lld", (long long)oxp_size(s, to, -1));
 }
 
@@ -216,7 +225,8 @@ static void convolution_body(oxp_scan *s, const branch *body, const oxp_node *ad
         k->detail = detail;
     }
     if (body->n_layers == 2 && is_pointwise(s, l[0]) && !is_pointwise(s, l[1]) &&
-        oxp_attr_int(l[1], "group", 1) == 1 && channels(s, l[1]) >= 2 * channels(s, l[0])) {
+        oxp_attr_int(l[1], "group", 1) == 1 && channels(s, l[1]) >= 2 * channels(s, l[0]) &&
+        oxp_size(s, oxp_main_input(s, l[0]), 1) == channels(s, l[1])) {
         oxp_found *k = oxp_add_block(s, OXP_BLOCK_INVERTED_RESIDUAL, true,
                                      (const oxp_node *[]){l[1], l[0], add}, 3);
         k->a = oxp_size(s, oxp_main_input(s, l[1]), 1);
