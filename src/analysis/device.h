@@ -40,6 +40,7 @@ typedef struct oxp_device {
     double bandwidth_efficiency;        /* fraction of `bandwidth` that kernels reach */
     /* What only `host` has; 0 elsewhere. */
     double cache_bandwidth; /* bytes a second that kernels reach on data in the last cache */
+    double cached_share;    /* of a copy's rate there: kernels compute, too */
     uint64_t cache;         /* a node that touches less than this finds its data there */
     double per_output; /* multiply-adds' worth of work around each output of a matrix product */
     double start[OXP_CLASS_COUNT]; /* seconds to spread a kernel of the class over threads */
@@ -58,6 +59,8 @@ const oxp_device *oxp_device_parse(oxp_arena *arena, const char *name, const cha
                                    size_t size);
 /* This machine, measured: multiply-add rate, copy bandwidth, threads, memory. */
 const oxp_device *oxp_device_host(oxp_arena *arena);
+/* Its part that is fitted to a runtime, not measured (docs/accuracy.md). */
+void oxp_device_host_constants(oxp_device *d);
 /* Does arithmetic in this type run natively? */
 bool oxp_device_supports(const oxp_device *d, oxp_dtype t);
 

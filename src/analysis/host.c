@@ -18,7 +18,6 @@
 
 enum { THREADS_MAX = 256, ROUNDS = 3, CHAINS = 10, STEPS = 2000 };
 static const double round_seconds = 0.06, window_seconds = 0.001;
-static const double cached_share = 0.3; /* of what a copy reaches: kernels compute, too */
 static const uint64_t cache_share = (uint64_t)8 << 20;
 static const size_t buffer_bytes = (size_t)96 << 20, cached_bytes = (size_t)1 << 20;
 
@@ -242,21 +241,31 @@ static void measure(oxp_device *d, oxp_arena *arena, unsigned n) {
     char *memory = oxp_alloc(buffers, buffer_bytes, 1);
     memset(memory, 1, buffer_bytes); /* so that every page is there */
     d->bandwidth = copy_rate(w, n, memory, buffer_bytes);
-    d->cache_bandwidth = cached_share * copy_rate(w, n, memory, n * cached_bytes);
+    d->cache_bandwidth = d->cached_share * copy_rate(w, n, memory, n * cached_bytes);
     oxp_arena_free(buffers);
     /* A share of the last cache; on virtual machines what the system reports is everybody's. */
     d->cache = n * cache_share;
 }
 
-const oxp_device *oxp_device_host(oxp_arena *arena) {
+void oxp_device_host_constants(oxp_device *d) {
     static const double efficiency[OXP_CLASS_COUNT] = {
-        [OXP_CLASS_CONV] = 0.9,      [OXP_CLASS_DEPTHWISE] = 0.9, [OXP_CLASS_MATMUL] = 0.87,
-        [OXP_CLASS_RECURRENT] = 0.3, [OXP_CLASS_NORM] = 0.1,      [OXP_CLASS_SIMPLE] = 0.1,
-        [OXP_CLASS_MOVE] = 0.1};
-    static const double start[OXP_CLASS_COUNT] = {[OXP_CLASS_CONV] = 3e-6,
-                                                  [OXP_CLASS_DEPTHWISE] = 3e-6,
-                                                  [OXP_CLASS_MATMUL] = 6e-7,
-                                                  [OXP_CLASS_RECURRENT] = 12e-6};
+        [OXP_CLASS_CONV] = 0.91,      [OXP_CLASS_DEPTHWISE] = 0.91, [OXP_CLASS_MATMUL] = 0.84,
+        [OXP_CLASS_RECURRENT] = 0.24, [OXP_CLASS_NORM] = 0.063,     [OXP_CLASS_SIMPLE] = 0.063,
+        [OXP_CLASS_MOVE] = 0.063};
+    static const double start[OXP_CLASS_COUNT] = {[OXP_CLASS_CONV] = 1.9e-6,
+                                                  [OXP_CLASS_DEPTHWISE] = 1.9e-6,
+                                                  [OXP_CLASS_MATMUL] = 0.62e-6,
+                                                  [OXP_CLASS_RECURRENT] = 18e-6};
+    d->kind = OXP_DEVICE_CPU;
+    d->launch = 0.36e-6;
+    d->per_output = 94;
+    memcpy(d->start, start, sizeof start);
+    memcpy(d->efficiency, efficiency, sizeof efficiency);
+    d->bandwidth_efficiency = 0.22;
+    d->cached_share = 0.33;
+}
+
+const oxp_device *oxp_device_host(oxp_arena *arena) {
     static const oxp_device_source sources[] = {
         {"peak float32", "measured: vector multiply-adds in registers on all usable threads"},
         {"bandwidth", "measured: copy of 48 MB on all usable threads, bytes read and written"},
@@ -271,7 +280,6 @@ const oxp_device *oxp_device_host(oxp_arena *arena) {
     d->threads = usable_threads();
     d->name =
         oxp_sprintf(arena, "this machine (%u thread%s)", d->threads, d->threads == 1 ? "" : "s");
-    d->kind = OXP_DEVICE_CPU;
 #if defined(__aarch64__)
     d->arch = "arm64";
 #elif defined(__x86_64__)
@@ -279,16 +287,12 @@ const oxp_device *oxp_device_host(oxp_arena *arena) {
 #else
     d->arch = "";
 #endif
+    oxp_device_host_constants(d);
     measure(d, arena, d->threads);
     d->peak[OXP_DOUBLE] = d->peak[OXP_FLOAT] / 2;
     d->peak[OXP_INT8] = d->peak[OXP_UINT8] = d->peak[OXP_FLOAT] * int8_factor();
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     d->memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    d->launch = 0.35e-6;
-    d->per_output = 40;
-    memcpy(d->start, start, sizeof start);
-    memcpy(d->efficiency, efficiency, sizeof efficiency);
-    d->bandwidth_efficiency = 0.5;
     d->sources = sources;
     d->n_sources = sizeof sources / sizeof *sources;
     return d;

@@ -7,6 +7,7 @@
 #include "analysis/memory.h"
 #include "analysis/weights.h"
 #include "base/safe_math.h"
+#include "ops/half_cpu.h"
 #include "ops/op.h"
 
 /* A node without a kernel still passes through the runtime's loop: about a microsecond. */
@@ -67,8 +68,24 @@ static oxp_id merged_input(const oxp_analysis *a, const oxp_node *n, uint32_t fl
     return constant[0] == constant[1] ? OXP_NONE : n->in[constant[0] ? 1 : 0];
 }
 
-/* A chain that starts at a convolution and goes on with what runtimes merge into it. */
-static bool is_fused(const oxp_analysis *a, const oxp_node *n) {
+/* What is behind a Cast of the runtime's own is no constant to it yet when it merges: limits of a
+ * Clip, statistics of another type than the data. */
+static bool is_apart(const oxp_analysis *a, const oxp_node *n, oxp_dtype precision) {
+    uint32_t f = n->def->flags;
+    if (f & OXP_OP_RUNNING_STATS) {
+        for (uint32_t i = 1; i < n->n_in; i++)
+            if (n->in[i] != OXP_NONE && !oxp_half_value(a, n->in[i], precision))
+                return true;
+        return false;
+    }
+    if (oxp_half_kernels(n, oxp_opset_of(a->model, n->graph, n->domain)) != 0)
+        return true;
+    return (f & OXP_OP_ACTIVATION) && n->n_in > 1;
+}
+
+/* A chain that starts at a convolution and goes on with what runtimes merge into it.  half: that
+ * is in float16 and computed in float32. */
+static bool is_fused(const oxp_analysis *a, const oxp_node *n, oxp_dtype precision, bool half) {
     const oxp_model *m = a->model;
     for (int hop = 0; hop < 3; hop++) {
         uint32_t f = n->def != NULL ? n->def->flags : 0;
@@ -77,6 +94,8 @@ static bool is_fused(const oxp_analysis *a, const oxp_node *n) {
         oxp_id in = merged_input(a, n, f);
         const oxp_value *v = in == OXP_NONE ? NULL : oxp_value_at(m, in);
         if (!v || v->n_uses != 1 || v->outputs != 0 || v->producer == OXP_NONE)
+            return false;
+        if (half && is_apart(a, n, precision))
             return false;
         n = oxp_node_at(m, v->producer);
     }
@@ -98,20 +117,9 @@ static bool only_shapes(const oxp_analysis *a, const oxp_node *n) {
     return any;
 }
 
-/* What a node does, whatever the device. */
-typedef struct work {
-    double ops, int_ops;       /* floating-point and integer operations */
-    double weights, tensors;   /* bytes that do not grow with the batch, and those that do */
-    double times, bookkeeping; /* kernels launched; or seconds without a kernel */
-    double products;           /* elements that a convolution or matrix product puts out */
-    double steps, again;       /* steps one after the other; bytes of weights read at each more */
-    oxp_dtype own;             /* float type of its tensors; UNDEFINED: it has none */
-    oxp_op_class class;
-} work;
-
 /* A recurrent layer goes through its sequence step by step: each launches its kernels and reads the
  * recurrence weights again (the products with the inputs are one product over all steps). */
-static void add_steps(const oxp_analysis *a, const oxp_node *n, work *w) {
+static void add_steps(const oxp_analysis *a, const oxp_node *n, oxp_work *w) {
     const oxp_type *x = oxp_in(n, 0) == OXP_NONE ? NULL : &a->values[n->in[0]].type;
     int axis = oxp_attr_int(n, "layout", 0) != 0 ? 1 : 0;
     if (x == NULL || x->rank != 3 || !oxp_dim_is_literal(x->dims[axis]) || x->dims[axis] < 2)
@@ -129,19 +137,42 @@ static double output_elements(const oxp_analysis *a, const oxp_node *n, double t
     return bits && v->bytes != UINT64_MAX ? 8.0 * (double)v->bytes / bits * times : 0;
 }
 
-static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
+/* A float16 model without such arithmetic: tensors of float32, Casts, and kernels of its own for
+ * what else is merged into a convolution. */
+static void add_half(const oxp_analysis *a, const oxp_node *n, oxp_dtype precision,
+                     const oxp_half_node *half, oxp_work *w) {
+    w->stored = half->wide ? 32 : 16;
+    w->casts = half->casts * w->times;
+    w->converted = half->elements * w->times;
+    double kernels = half->kernels;
+    /* What a convolution is not merged with stands between blocked layouts: two reorders more. */
+    if (half->wide && !(n->def->flags & OXP_OP_RUNNING_STATS) && is_fused(a, n, precision, false))
+        kernels += 2;
+    w->times *= kernels;
+    w->tensors *= kernels;
+}
+
+oxp_work oxp_work_of(const oxp_analysis *a, oxp_id id, oxp_dtype precision,
+                     const oxp_half_node *half) {
+    const oxp_node *n = oxp_node_at(a->model, id);
     const oxp_node_info *info = &a->nodes[id];
-    work w = {.own = OXP_UNDEFINED, .steps = 1};
+    oxp_work w = {.own = OXP_UNDEFINED, .steps = 1};
     uint32_t f = n->def != NULL ? n->def->flags : 0;
-    if (oxp_is_folded(a->values, n) || (f & OXP_OP_CONTROL) || is_fused(a, n))
+    bool wide = half != NULL && half->wide;
+    if (oxp_is_folded(a->values, n) || (f & OXP_OP_CONTROL) || (half != NULL && half->gone) ||
+        is_fused(a, n, precision, wide))
         return w;
     double times = (double)info->times;
+    w.own = float_type(a->values, n);
     if ((f & OXP_OP_VIEW) || only_shapes(a, n)) {
         w.bookkeeping = a->n_assumed > 0 || (f & OXP_OP_VIEW) ? bookkeeping * times : 0;
+        if (half != NULL) {
+            w.casts = half->casts * times;
+            w.converted = half->elements * times;
+        }
         return w;
     }
     w.times = times;
-    w.own = float_type(a->values, n);
     w.class = oxp_class_of(a, id);
     w.ops = (double)info->flops;
     w.int_ops = (double)info->int_ops;
@@ -157,11 +188,13 @@ static work work_of(const oxp_analysis *a, oxp_id id, const oxp_node *n) {
         w.weights = weights > all ? all : weights; /* a Gather reads its rows only */
         w.tensors = all - w.weights;
     }
+    if (half != NULL && n->def != NULL && w.own != OXP_UNDEFINED)
+        add_half(a, n, precision, half, &w);
     return w;
 }
 
 typedef struct roofline {
-    double compute, memory, launch;
+    double compute, memory, launch, casts;
 } roofline;
 
 /* Bytes a second for a node that touches so many. */
@@ -169,25 +202,44 @@ static double bandwidth(const oxp_device *d, double bytes) {
     return bytes < (double)d->cache ? d->cache_bandwidth : d->bandwidth * d->bandwidth_efficiency;
 }
 
-static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precision, double scale) {
+/* Conversions between float16 and float32 of `w`: each reads one and writes the other. */
+static double cast_seconds(const oxp_work *w, const oxp_device *d, double scale) {
+    enum { BYTES = 2 + 4 };
+    if (w->casts == 0)
+        return 0;
+    double bytes = BYTES * w->converted * scale;
+    return w->casts * (d->launch + d->start[OXP_CLASS_MOVE]) +
+           bytes / bandwidth(d, bytes / w->casts);
+}
+
+/* What becomes of the bytes of a float tensor, and of its type, on this device. */
+static double stored_factor(const oxp_work *w, const oxp_device *d, oxp_dtype *type) {
+    if (w->own == OXP_UNDEFINED)
+        return 1;
+    double own = oxp_dtype_bits(w->own), wanted = oxp_dtype_bits(*type);
+    if (w->stored > 0) { /* float16 as a CPU runs it */
+        *type = OXP_FLOAT;
+        return w->stored / own;
+    }
+    if (oxp_device_supports(d, *type))
+        return wanted / own;
+    *type = OXP_FLOAT; /* tensors are converted each time */
+    return (32.0 + wanted) / own;
+}
+
+static roofline roofline_of(const oxp_work *w, const oxp_device *d, oxp_dtype precision,
+                            double scale) {
     /* A node without a kernel costs no more than one with. */
     double idle =
         d->kind == OXP_DEVICE_CPU && d->launch < bookkeeping ? d->launch / bookkeeping : 1;
-    roofline r = {.launch = w->bookkeeping * idle +
-                            (d->launch * w->steps + d->start[w->class]) * w->times};
+    roofline r = {.launch = w->bookkeeping * idle, .casts = cast_seconds(w, d, scale)};
     if (w->times == 0)
-        return (roofline){.launch = w->bookkeeping * idle};
+        return r;
+    r.launch += (d->launch * w->steps + d->start[w->class]) * w->times;
     oxp_dtype type = w->own == OXP_UNDEFINED      ? OXP_FLOAT
                      : precision != OXP_UNDEFINED ? precision
                                                   : w->own;
-    double bytes_factor = 1;
-    if (w->own != OXP_UNDEFINED)
-        bytes_factor = (double)oxp_dtype_bits(type) / (double)oxp_dtype_bits(w->own);
-    if (!oxp_device_supports(d, type)) { /* computed in float32; tensors are converted each time */
-        if (w->own != OXP_UNDEFINED)
-            bytes_factor = (32.0 + oxp_dtype_bits(type)) / (double)oxp_dtype_bits(w->own);
-        type = OXP_FLOAT;
-    }
+    double bytes_factor = stored_factor(w, d, &type);
     double efficiency = d->efficiency[w->class];
     double int_rate = d->peak[OXP_INT8] > 0 ? d->peak[OXP_INT8] : d->peak[OXP_FLOAT];
     double around = 2 * d->per_output * w->products;
@@ -199,17 +251,17 @@ static roofline roofline_of(const work *w, const oxp_device *d, oxp_dtype precis
     return r;
 }
 
-static void add_node(const work *w, const oxp_device *d, oxp_dtype precision, double scale,
+static void add_node(const oxp_work *w, const oxp_device *d, oxp_dtype precision, double scale,
                      oxp_latency_sum *s, oxp_node_latency *node) {
     roofline r = roofline_of(w, d, precision, scale);
     bool compute_bound = r.compute >= r.memory;
     double body = compute_bound ? r.compute : r.memory;
     s->launch += r.launch;
     s->compute_bound += compute_bound ? body : 0;
-    s->memory_bound += compute_bound ? 0 : body;
-    s->seconds += body + r.launch;
+    s->memory_bound += (compute_bound ? 0 : body) + r.casts;
+    s->seconds += body + r.launch + r.casts;
     if (node != NULL)
-        *node = (oxp_node_latency){body + r.launch, r.compute, r.memory, compute_bound};
+        *node = (oxp_node_latency){body + r.launch + r.casts, r.compute, r.memory, compute_bound};
 }
 
 bool oxp_is_countable(const oxp_totals *t) {
@@ -217,12 +269,24 @@ bool oxp_is_countable(const oxp_totals *t) {
 }
 
 void oxp_latency_each(const oxp_analysis *a, oxp_id node, const oxp_device *const *devices,
-                      size_t n_devices, oxp_dtype precision, double scale, oxp_node_latency *out) {
-    work w = work_of(a, node, oxp_node_at(a->model, node));
+                      size_t n_devices, oxp_dtype precision, const oxp_half_node *half,
+                      double scale, oxp_node_latency *out) {
+    oxp_work w = oxp_work_of(a, node, precision, NULL);
+    oxp_work h = half != NULL ? oxp_work_of(a, node, precision, half) : w;
     for (size_t k = 0; k < n_devices; k++) {
         oxp_latency_sum ignored = {0};
-        add_node(&w, devices[k], precision, scale, &ignored, &out[k]);
+        add_node(oxp_half_is_emulated(devices[k]) ? &h : &w, devices[k], precision, scale, &ignored,
+                 &out[k]);
     }
+}
+
+/* The plan for the first of the devices that needs one; NULL: none does. */
+const oxp_half_node *oxp_half_plan_for(const oxp_analysis *a, const oxp_device *const *devices,
+                                       size_t n_devices, oxp_dtype precision, oxp_arena *arena) {
+    for (size_t k = 0; k < n_devices; k++)
+        if (oxp_half_is_emulated(devices[k]))
+            return oxp_half_plan(a, precision, arena);
+    return NULL;
 }
 
 /* The sums for several devices in one pass; `nodes` is for the first. */
@@ -231,6 +295,8 @@ void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, si
                      oxp_node_latency *nodes) {
     double ops = 0, by_type[OXP_DTYPE_COUNT] = {0};
     size_t unknown = 0, n = oxp_node_count(a->model);
+    oxp_arena *scratch = oxp_arena_new(oxp_arena_ctx(a->arena));
+    const oxp_half_node *half = oxp_half_plan_for(a, devices, n_devices, precision, scratch);
     for (size_t k = 0; k < n_devices; k++)
         sums[k] = (oxp_latency_sum){0};
     for (oxp_id i = 0; i < n; i++) {
@@ -240,13 +306,15 @@ void oxp_latency_all(const oxp_analysis *a, const oxp_device *const *devices, si
         if (!node->live || a->nodes[i].times == 0)
             continue;
         unknown += !a->nodes[i].known;
-        work w = work_of(a, i, node);
+        oxp_work w = oxp_work_of(a, i, precision, NULL);
+        oxp_work h = half != NULL ? oxp_work_of(a, i, precision, &half[i]) : w;
         by_type[w.own] += w.ops;
         ops += (w.ops + w.int_ops) * scale;
         for (size_t k = 0; k < n_devices; k++)
-            add_node(&w, devices[k], precision, scale, &sums[k],
-                     k == 0 && nodes != NULL ? &nodes[i] : NULL);
+            add_node(oxp_half_is_emulated(devices[k]) ? &h : &w, devices[k], precision, scale,
+                     &sums[k], k == 0 && nodes != NULL ? &nodes[i] : NULL);
     }
+    oxp_arena_free(scratch);
     oxp_dtype most = precision != OXP_UNDEFINED ? precision : OXP_FLOAT;
     for (int t = 1; t < OXP_DTYPE_COUNT && precision == OXP_UNDEFINED; t++)
         most = by_type[t] > by_type[most] ? (oxp_dtype)t : most;

@@ -12,6 +12,7 @@
  * it.  A recurrent layer runs
  * step by step: launch overhead and the reading of its recurrence weights count once a step.  Views
  * and nodes that only handle shapes cost a microsecond of bookkeeping, on a CPU at most a launch.
+ * float16 on a CPU without such arithmetic runs as ONNX Runtime runs it (analysis/half_plan.h).
  * Nodes of unknown cost count nothing and are counted in `unknown`.  Where the work of the model is
  * beyond 2^64 the time is NaN. */
 #ifndef OXP_ANALYSIS_LATENCY_H

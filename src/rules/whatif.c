@@ -67,6 +67,8 @@ static double less_traffic(run r, oxp_id i, oxp_imagined types, const oxp_node_l
 static void seconds_imagined(const oxp_device *const *devices, size_t n, run r, oxp_imagined types,
                              double *out) {
     oxp_dtype narrow = types.precision ? types.precision : types.products;
+    oxp_arena *scratch = oxp_arena_new(oxp_arena_ctx(r.a->arena));
+    const oxp_half_node *half = oxp_half_plan_for(r.a, devices, n, OXP_UNDEFINED, scratch);
     for (oxp_id i = 0; i < oxp_node_count(r.a->model); i++) {
         oxp_node_latency l[OXP_SCENARIOS], low[OXP_SCENARIOS];
         if (!oxp_node_at(r.a->model, i)->live || r.a->nodes[i].times == 0)
@@ -74,12 +76,13 @@ static void seconds_imagined(const oxp_device *const *devices, size_t n, run r, 
         bool product = types.products && stores_weights(r.a, i);
         oxp_latency_each(r.a, i, devices, n,
                          reached(r.a, i, types.precision) ? types.precision : OXP_UNDEFINED,
-                         r.scale, l);
+                         half ? &half[i] : NULL, r.scale, l);
         if (product)
-            oxp_latency_each(r.a, i, devices, n, narrow, r.scale, low);
+            oxp_latency_each(r.a, i, devices, n, narrow, NULL, r.scale, low);
         for (size_t k = 0; k < n; k++)
             out[k] += less_traffic(r, i, types, &l[k], product ? low[k].compute : l[k].compute);
     }
+    oxp_arena_free(scratch);
 }
 
 static bool is_plain(oxp_imagined types) {

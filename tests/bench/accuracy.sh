@@ -3,6 +3,7 @@
 # ones: as they are, after fold-bn and after fp16.  Writes docs/accuracy.md's table to standard output.
 # usage: accuracy.sh BUILD_FOLDER [MODEL_NAME...]        ONNXPERT_ORT may name the runtime's library
 # Wants a quiet machine: ACCURACY_WRAP is put in front of every measurement (nice, taskset, ...).
+# ACCURACY_KEEP=FOLDER keeps what fit_latency.py reads: reports, terms of the projections, the host.
 set -u
 build=$1
 shift
@@ -12,20 +13,34 @@ trap 'rm -rf "$work"' EXIT
 rows=$work/rows
 read -ra wrap <<<"${ACCURACY_WRAP:-}"
 
+keep=${ACCURACY_KEEP:-}
+if [ -n "$keep" ]; then
+    mkdir -p "$keep"
+    "${wrap[@]}" "$build/tests/latency_terms" --host >"$keep/host.json" || exit 1
+fi
+
 value() { sed -n "s/.*\"$2\": *\([0-9.eE+-]*\).*/\1/p" "$1" | sed -n "${3:-1}p"; }
 bindings() { # --dim NAME=VALUE... of a truth.json
     sed -n '/"dims": *{}/d; /"dims"/,/}/p' "$1" | sed -n 's/^ *"\([^"]*\)": *\([0-9][0-9]*\),*$/--dim \1=\2/p' | tr '\n' ' '
 }
 
 measure() { # NAME MODEL TRUTH RUNS
-    local name=$1 model=$2 dims pass
+    local name=$1 model=$2 dims sizes pass
     read -ra dims <<<"$(bindings "$3")"
+    read -ra sizes <<<"${dims[*]//--dim/}"
     for pass in fold-bn fp16; do
         "$program" optimize "$model" -o "$work/after.onnx" --passes $pass --quiet --report /dev/null || continue
         "${wrap[@]}" "$program" verify "$model" "$work/after.onnx" --runs "$4" --sets 1 --format json "${dims[@]}" \
             >"$work/json" 2>"$work/err" || { echo "$name $pass: $(head -c 200 "$work/err")" >&2; continue; }
-        # name pass projected-before projected-after measured-before measured-after difference?
+        if [ -n "$keep" ]; then
+            cp "$work/json" "$keep/$name-$pass.json"
+            "$build/tests/latency_terms" "$model" "${sizes[@]}" >"$keep/$name-$pass.before"
+            "$build/tests/latency_terms" "$work/after.onnx" "${sizes[@]}" >"$keep/$name-$pass.after"
+        fi
+        # name pass projected-before projected-after, medians before and after, fastest before and
+        # after, difference?
         echo "$name $pass $(value "$work/json" before_ms 3) $(value "$work/json" after_ms 3)" \
+            "$(value "$work/json" before_ms) $(value "$work/json" after_ms)" \
             "$(value "$work/json" fastest_before_ms) $(value "$work/json" fastest_after_ms)" \
             "$(sed -n 's/.*"verdict": *"\(no\|faster\|slower\).*/\1/p' "$work/json" | head -1)" >>"$rows"
     done
@@ -42,23 +57,19 @@ for name in resnet18 cxr_resnet18 mobilenet_v2 bert_qa yolov8l yolov8l_bn; do
     "$build/tests/fill_weights" fixtures/skeletons/$name/model.onnx "$work/full.onnx" --inline || continue
     measure $name "$work/full.onnx" fixtures/skeletons/$name/truth.json 24
 done
-if [ -n "${ACCURACY_ROWS:-}" ]; then # adds to rows of earlier runs
-    cat "$rows" >>"$ACCURACY_ROWS"
-    cp "$ACCURACY_ROWS" "$rows"
-fi
 
 awk '
 function off(p, m) { return p > m ? p / m - 1 : 1 - p / m }
-function note(e) { errors[++n] = e }
+function note(e, f) { errors[++n] = e; fastest[n] = f }
+function sort(v, n, i, j, e) {
+    for (i = 2; i <= n; i++) { e = v[i]; for (j = i - 1; j && v[j] > e; j--) v[j + 1] = v[j]; v[j + 1] = e }
+}
 function ms(v) { return sprintf(v < 1 ? "%.3f" : v < 100 ? "%.2f" : "%.0f", v) }
 {
-    if (!($1 in first)) { first[$1] = 1; order[++models] = $1 }
-    if (!($1 in mb) || $5 < mb[$1]) { mb[$1] = $5; pb[$1] = $3 }
+    if (!($1 in pb)) { order[++models] = $1; pb[$1] = $3; mb[$1] = $5; fb[$1] = $7 }
     key = $1 " " $2
-    if ((key in sum) && sum[key] < $5 + $6) next # of several runs the quietest counts
-    sum[key] = $5 + $6
-    p[key] = $4 / $3 - 1; m[key] = $6 / $5 - 1; pa[key] = $4; ma[key] = $6; have[key] = 1
-    noise[key] = $7 == "no"
+    p[key] = $4 / $3 - 1; m[key] = $6 / $5 - 1; pa[key] = $4; ma[key] = $6; fa[key] = $8; have[key] = 1
+    noise[key] = $9 == "no"
 }
 END {
     print "| model | variant | projected ms | measured ms | ratio | projected change | measured change | sign |"
@@ -66,7 +77,7 @@ END {
     for (i = 1; i <= models; i++) {
         name = order[i]
         printf "| %s | as it is | %s | %s | %.2f | | | |\n", name, ms(pb[name]), ms(mb[name]), pb[name] / mb[name]
-        note(off(pb[name], mb[name]))
+        note(off(pb[name], mb[name]), off(pb[name], fb[name]))
         split("fold-bn fp16", passes, " ")
         for (k = 1; k <= 2; k++) {
             key = name " " passes[k]
@@ -79,12 +90,13 @@ END {
             change = noise[key] ? "no difference" : sprintf("%+.1f %%", 100 * m[key])
             printf "| | %s | %s | %s | %.2f | %+.1f %% | %s | %s |\n", passes[k], ms(pa[key]), ms(ma[key]),
                 pa[key] / ma[key], 100 * p[key], change, verdict
-            note(off(pa[key], ma[key]))
+            note(off(pa[key], ma[key]), off(pa[key], fa[key]))
         }
     }
-    for (i = 2; i <= n; i++) { e = errors[i]; for (j = i - 1; j && errors[j] > e; j--) errors[j + 1] = errors[j]; errors[j + 1] = e }
+    sort(errors, n); sort(fastest, n)
     printf "\nError of the projection over %d models and variants: median %.0f %%, 75th percentile %.0f %%, 90th %.0f %%, largest %.0f %%.\n",
         n, 100 * errors[int((n + 1) / 2)], 100 * errors[int(n * .75 + .5)], 100 * errors[int(n * .9 + .5)], 100 * errors[n]
+    printf "Against the fastest runs in place of the medians: median %.0f %%.\n", 100 * fastest[int((n + 1) / 2)]
     printf "Sign of the change: right, or both within 3 %%, in %d of %d; wrong in %d; a change projected where none was measured in %d.\n",
         signs - wrong - none, signs, wrong, none
 }' "$rows"
