@@ -74,9 +74,9 @@ static void seconds_imagined(const oxp_device *const *devices, size_t n, run r, 
         if (!oxp_node_at(r.a->model, i)->live || r.a->nodes[i].times == 0)
             continue;
         bool product = types.products && stores_weights(r.a, i);
-        oxp_latency_each(r.a, i, devices, n,
-                         reached(r.a, i, types.precision) ? types.precision : OXP_UNDEFINED,
-                         half ? &half[i] : NULL, r.scale, l);
+        oxp_dtype in = reached(r.a, i, types.precision) ? types.precision : OXP_UNDEFINED;
+        oxp_latency_each(r.a, i, devices, n, in, half && in == OXP_UNDEFINED ? &half[i] : NULL,
+                         r.scale, l);
         if (product)
             oxp_latency_each(r.a, i, devices, n, narrow, NULL, r.scale, low);
         for (size_t k = 0; k < n; k++)
