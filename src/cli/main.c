@@ -104,6 +104,14 @@ static int run_command(const oxp_command *c, int argc, char **argv) {
     return code;
 }
 
+/* What was asked for is on standard output, or it is said that it is not. */
+static int end_of_help(void) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "onnxpert: standard output: %s\n", strerror(errno));
+    return oxp_exit_code(OXP_E_IO);
+}
+
 int main(int argc, char **argv) {
 #ifdef M_MMAP_THRESHOLD
     /* The large blocks of an arena go back to the system as soon as it is freed; by default glibc
@@ -121,20 +129,22 @@ int main(int argc, char **argv) {
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         const oxp_command *c = argc > 2 ? find_command(argv[2]) : NULL;
+        if (argc > 2 && !c)
+            return run_command(NULL, argc - 1, argv + 1);
         if (c)
             oxp_cli_help(c, stdout);
         else
             print_usage(stdout);
-        return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
+        return end_of_help();
     }
     if (!strcmp(argv[1], "--version")) {
         puts("onnxpert " OXP_VERSION);
-        return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
+        return end_of_help();
     }
     const oxp_command *c = find_command(argv[1]);
     if (c && wants_help(argc, argv)) {
         oxp_cli_help(c, stdout);
-        return fflush(stdout) == 0 ? 0 : oxp_exit_code(OXP_E_IO);
+        return end_of_help();
     }
     return run_command(c, argc, argv);
 }

@@ -4,6 +4,7 @@
 #
 # A case is a paragraph; lines that start with # are comments:
 #   $ ARGUMENTS         run as `onnxpert ARGUMENTS` by bash, in the top folder; $work is a fresh folder
+#   refuse RULE...      the next command's system calls fail as tests/support/refuse.c says
 #   ! COMMAND           run before, by bash
 #   exit N              wanted exit code (default 0)
 #   out TEXT            standard output must hold TEXT       (!out: must not)
@@ -15,18 +16,24 @@
 set -u
 program=$(realpath "$1") file=$2
 passed=0 failed=0
-onnxpert() { "$program" "$@"; }
+refusing=$(dirname "$program")/tests/refuse
+onnxpert() {
+    # shellcheck disable=SC2086
+    if [ -n "$rules" ]; then "$refusing" $rules -- "$program" "$@"; else "$program" "$@"; fi
+}
 export -f onnxpert
-export program
+export program refusing
 
 check_case() { # reads the case's lines from standard input
     local want=0 ran=0 code=0 line problem=""
-    work=$(mktemp -d)
-    export work
+    work=$(mktemp -d) rules=""
+    export work rules
     while IFS= read -r line; do
-        local rest=${line#* }
+        local rest=${line#"${line%% *}"}
+        rest=${rest# }
         case $line in
-        '$ '*) bash -c "onnxpert $rest" >"$work/.out" 2>"$work/.err" </dev/null; code=$? ran=1 shown=$rest ;;
+        '$' | '$ '*) bash -c "onnxpert $rest" >"$work/.out" 2>"$work/.err" </dev/null; code=$? ran=1 shown=$rest ;;
+        'refuse '*) rules=$rest ;;
         '! '*) bash -c "$rest" || problem+="  setup failed: $rest"$'\n' ;;
         'exit '*) want=$rest ;;
         'out '*) grep -qF -- "$(eval echo "\"${rest//\"/\\\"}\"")" "$work/.out" || problem+="  stdout lacks: $rest"$'\n' ;;
