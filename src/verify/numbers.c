@@ -159,6 +159,14 @@ static const char *nothing_to_compare(const oxp_output_check *c) {
                        : "NaN or infinite throughout, before and after: nothing to compare";
 }
 
+/* Strings, sequences and maps are not compared: a model that has nothing else is not verified. */
+static bool all_without_numbers(const oxp_output_check *checks, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (checks[i].compared || checks[i].problem)
+            return false;
+    return true;
+}
+
 static void collect(const oxp_verify_job *j, const shared *r, oxp_check *check) {
     oxp_output_check *checks = OXP_NEWS(j->arena, r->n_outputs + 1, oxp_output_check);
     check->done = check->ok = true;
@@ -175,6 +183,12 @@ static void collect(const oxp_verify_job *j, const shared *r, oxp_check *check) 
         checks[i].mean_abs /= (double)oxp_case_count(&j->cases);
         checks[i].ok = !checks[i].problem && checks[i].relative <= j->v->tolerance;
         check->ok = check->ok && checks[i].ok;
+    }
+    bool none = all_without_numbers(checks, r->n_outputs);
+    for (size_t i = 0; none && i < r->n_outputs; i++) {
+        checks[i].nothing = true;
+        checks[i].problem = "no tensor of numbers: nothing to compare";
+        check->ok = checks[i].ok = false;
     }
     check->outputs = checks;
     check->n_outputs = r->n_outputs;

@@ -13,6 +13,8 @@ export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 printf '0\n1\n7\n1\n' >"$work/class7"
 unset VIRTUAL_ENV CONDA_PREFIX
+given_ort=${ONNXPERT_ORT:-}
+unset ONNXPERT_ORT
 
 # expect NAME EXIT TEXT ARGUMENTS...: exit code and a text in what it prints
 expect() {
@@ -81,17 +83,99 @@ check_build() { # NAME LIBRARY
     unset ONNXPERT_ORT
 }
 
+# What does not depend on the build.
+check_one() { # LIBRARY
+    local f sites
+    export ONNXPERT_ORT=$1
+    local same="verify $data/plain.onnx $data/plain.onnx --runs 0"
+    # Outputs, inputs and their kinds.
+    expect "no numbers" 4 "y .*no tensor of numbers: nothing to compare" verify $data/words.onnx \
+        $data/words.onnx --runs 0
+    expect "empty output" 0 "ok, but it is empty" verify $data/empty.onnx $data/empty.onnx --runs 0
+    expect "every role" 0 "call_ids_out .*ok" verify $data/roles.onnx $data/roles.onnx --runs 0
+    expect "underflow" 4 "'b': underflow: 8 of 8 values became 0" verify $data/shrink.onnx \
+        $data/shrunk.onnx --runs 0
+    expect "output missing" 4 "^ +z .*is missing" verify $data/two_outputs.onnx $data/one_output.onnx --runs 0
+    expect "output of another type" 4 "y .*float32 became int64" verify $data/one_output.onnx \
+        $data/int_output.onnx --runs 0
+    expect "inner shapes that clash" 4 "ShapeInferenceError\\] Incompatible" verify $data/plain.onnx $data/bad_shape.onnx --runs 0
+    expect "input of another type" 3 "int_input.onnx: input 'x' is int64, in .*one_output.onnx it is float32" \
+        verify $data/one_output.onnx $data/int_input.onnx --runs 0
+    expect "another number of inputs" 3 "has 2 inputs, .*one_output.onnx has 1" verify $data/one_output.onnx \
+        $data/two_inputs.onnx --runs 0
+    # Reports for programs.
+    expect "json" 0 '"ratio_high": ' verify $data/plain.onnx $data/plain.onnx --runs 2 --format json
+    expect "json of one that fails" 4 '"what": "' verify $data/plain.onnx $data/broken.onnx --runs 0 --format json
+    expect "json of labels" 0 '"accuracy": 0.75' $same --inputs $data/inputs --labels $data/labels.txt --format json
+    expect "json of optimize" 0 '"verified": \{' optimize $data/plain.onnx -o "$work/new.onnx" \
+        --passes eliminate-dead --verify --runs 0 --format json
+    expect "json of half precision" 4 '"half_emulated": \{' verify $data/grow.onnx $data/grow_fp16.onnx --runs 0 \
+        --format json
+    expect "info" 0 "CPUExecutionProvider|does not tell" verify --runtime-info
+    # Options.
+    expect "optimization level" 0 "basic|Verified" verify $data/plain.onnx $data/plain.onnx --runs 2 --opt-level basic
+    expect "no optimization" 0 "Verified" verify $data/plain.onnx $data/plain.onnx --runs 2 --opt-level none --threads 1
+    expect "a given tolerance" 0 "relative tolerance 10" verify $data/plain.onnx $data/broken.onnx --runs 0 --tolerance 10
+    expect "lossy" 0 "relative tolerance 0.02" $same --lossy
+    expect "sets and seed" 0 "Verified: 5 input sets" $same --sets 5 --seed 3
+    expect "provider cpu" 0 "Verified" $same --provider cpu
+    expect "unknown provider" 5 "has no 'magic'|magic" $same --provider magic
+    expect "absent provider" 5 "onnxpert: .*(cuda|Cuda)" $same --provider cuda
+    # Labels.
+    for f in "0,no labels" "cat,line 1 is no class number: 'cat'" "-1,line 1 is no class number" \
+        "1 2,line 1 is no class number" "99999999999,line 1 is no class number"; do
+        printf '# classes\n%s\n' "${f%%,*}" | sed 's/^0$/#/; 1d' >"$work/labels"
+        expect "labels: ${f%%,*}" 3 "${f#*,}" $same --inputs $data/inputs --labels "$work/labels"
+    done
+    printf '0\n1\n1\n0\n' >"$work/two"
+    printf '0\n0\n0\n0\n' >"$work/none"
+    expect "labels of a sigmoid" 0 "4 labelled samples, output 'y', two classes" verify $data/binary.onnx \
+        $data/binary.onnx --runs 0 --inputs $data/inputs --labels "$work/two"
+    expect "labels of one logit" 0 "specificity" verify $data/logits.onnx $data/logits.onnx --runs 0 \
+        --inputs $data/inputs --labels "$work/two"
+    expect "no positive sample" 0 "sensitivity +- +-" verify $data/binary.onnx $data/binary.onnx --runs 0 \
+        --inputs $data/inputs --labels "$work/none"
+    expect "labels beyond a sigmoid" 3 "line 3 is class 2, output 'y' has 1 score a sample: classes 0 to 1" \
+        verify $data/binary.onnx $data/binary.onnx --runs 0 --inputs $data/inputs --labels $data/labels.txt
+    expect "labels of classes" 0 "output 'y', 3 classes" verify $data/classes.onnx $data/classes.onnx --runs 0 \
+        --inputs $data/inputs --labels $data/labels.txt
+    for f in words cube; do
+        expect "labels without scores: $f" 3 "labels" verify $data/$f.onnx $data/$f.onnx --runs 0 \
+            --inputs $data/inputs --labels "$work/two"
+    done
+    # Where the library is found without being named.
+    unset ONNXPERT_ORT
+    sites=lib/python3.9/site-packages/onnxruntime/capi
+    mkdir -p "$work/env/$sites" "$work/env/bin" "$work/empty"
+    ln -s "$1" "$work/env/$sites/libonnxruntime.so.1.99.0"
+    printf '#!/bin/sh\n' >"$work/env/bin/python3"
+    chmod +x "$work/env/bin/python3"
+    VIRTUAL_ENV=$work/env PATH=/usr/bin:/bin expect "of a virtual environment" 0 "env/lib/python3.9" verify --runtime-info
+    CONDA_PREFIX=$work/env PATH=/usr/bin:/bin expect "of conda" 0 "env/lib/python3.9" verify --runtime-info
+    PATH=relative:$work/empty:$work/env/bin:/usr/bin:/bin expect "beside python3" 0 "env/bin/../lib" verify --runtime-info
+    VIRTUAL_ENV=$work/empty PATH=$work/env/bin:/usr/bin:/bin expect "not in an empty one" 0 "env/bin/../lib" \
+        verify --runtime-info
+    mkdir -p "$work/project/node_modules/onnxruntime-node/bin/napi-v6/linux/$arch" "$work/project/a/b"
+    ln -s "$1" "$work/project/node_modules/onnxruntime-node/bin/napi-v6/linux/$arch/libonnxruntime.so.1"
+    program=$(realpath "$program")
+    (cd "$work/project/a/b" && PATH=/usr/bin:/bin expect "of npm, above" 0 "project/node_modules" \
+        verify --runtime-info && [ $failed = 0 ]) || failed=$((failed + 1))
+}
+
 found=0
 while read -r name library; do
+    if [ "$name" = ONNXPERT_ORT ] && [ -z "$library" ]; then continue; fi
     if [ ! -r "$library" ]; then
         echo "SKIPPED: no build from $name"
         continue
     fi
     found=$((found + 1))
     check_build "$name" "$library"
+    [ $found = 1 ] && check_one "$library"
 done <<END
 npm $(ls "$folder"/node_modules/onnxruntime-node/bin/napi-v*/linux/$arch/libonnxruntime.so.1 2>/dev/null | head -1)
 PyPI $(ls "$folder"/wheel/onnxruntime/capi/libonnxruntime.so* 2>/dev/null | head -1)
+ONNXPERT_ORT ${given_ort:-}
 Maven $folder/jar/ai/onnxruntime/native/linux-$jar/libonnxruntime.so
 END
 echo "$passed passed, $failed failed, with $found builds of ONNX Runtime"
