@@ -1,6 +1,6 @@
 #!/bin/bash
 # The functions of rules: what each gives on fixtures/models/mnist8 for a T4, in one file of rules.
-# usage: check_functions.sh ONNXPERT
+# usage: check_rule_functions.sh ONNXPERT
 # Lines of the table: what the rule is on | expression | text wanted.  On an operator: of its first node.
 set -u
 program=$1 model=fixtures/models/mnist8/model.onnx
