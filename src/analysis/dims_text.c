@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/dims_impl.h"
+#include "base/digits.h"
 
 /* ---- printing ---- */
 
@@ -59,6 +60,11 @@ static const char *term_text(const oxp_dims *p, const mono *m, oxp_arena *arena)
     return size == 1 ? s : oxp_sprintf(arena, "%s*%llu", s, (unsigned long long)size);
 }
 
+static const char *number_text(oxp_dim a, oxp_arena *arena) {
+    char digits[OXP_DIGITS_MAX];
+    return oxp_memdup0(arena, digits, oxp_digits_i64(digits, a));
+}
+
 /* Positive terms first, each group by name, the constant last. */
 static const char *sum_text(const oxp_dims *p, const mono *t, uint32_t n_terms, oxp_arena *arena) {
     const char *s = "";
@@ -81,7 +87,7 @@ static const char *sum_text(const oxp_dims *p, const mono *t, uint32_t n_terms, 
 static const char *text_of(const oxp_dims *p, oxp_dim a, oxp_arena *arena) {
     const expr *e = oxp_dims_expr(p, a);
     if (e == NULL)
-        return oxp_dim_is_literal(a) ? oxp_sprintf(arena, "%lld", (long long)a) : "?";
+        return oxp_dim_is_literal(a) ? number_text(a, arena) : "?";
     return sum_text(p, e->t, e->n, arena);
 }
 

@@ -8,6 +8,7 @@
 
 #include "analysis/memory.h"
 #include "analysis/weights.h"
+#include "base/digits.h"
 #include "base/safe_math.h"
 #include "base/utf8.h"
 #include "base/xml_memory.h"
@@ -36,6 +37,10 @@ static void put_text(xmlNodePtr e, const char *name, const char *text) {
     char clean[TEXT_MAX];
     size_t n = 0, len = strnlen(text, 4 * TEXT_MAX);
     for (size_t i = 0; i < len && n + 8 < sizeof clean;) {
+        if (text[i] >= ' ' && text[i] <= '~') {
+            clean[n++] = text[i++];
+            continue;
+        }
         size_t k = oxp_utf8_printable(text + i, len - i);
         if (k)
             memcpy(clean + n, text + i, k);
@@ -49,16 +54,16 @@ static void put_text(xmlNodePtr e, const char *name, const char *text) {
 }
 
 static void put_u64(xmlNodePtr e, const char *name, uint64_t v) {
-    char text[32];
+    char text[OXP_DIGITS_MAX];
     if (v == UINT64_MAX)
         return; /* unknown: the attribute is absent */
-    snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    oxp_digits_u64(text, v);
     xmlNewProp(e, BAD_CAST name, BAD_CAST text);
 }
 
 static void put_i64(xmlNodePtr e, const char *name, int64_t v) {
-    char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)v);
+    char text[OXP_DIGITS_MAX];
+    oxp_digits_i64(text, v);
     xmlNewProp(e, BAD_CAST name, BAD_CAST text);
 }
 
@@ -85,11 +90,19 @@ static void put_dims(const oxp_facts *f, xmlNodePtr e, const char *name, const o
     size_t n = 0;
     *text = 0;
     for (int i = 0; i < t->rank && i < LIST_MAX; i++) {
-        const char *d = oxp_dim_text(oxp_model_dims(f->a->model), t->dims[i], f->scratch);
-        int k = snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", d);
-        if (k < 0 || (size_t)k >= sizeof text - n)
+        char digits[OXP_DIGITS_MAX];
+        const char *d = digits;
+        if (oxp_dim_is_literal(t->dims[i]) && t->dims[i] >= 0)
+            oxp_digits_i64(digits, t->dims[i]);
+        else
+            d = oxp_dim_text(oxp_model_dims(f->a->model), t->dims[i], f->scratch);
+        size_t k = strlen(d) + (i > 0);
+        if (k >= sizeof text - n)
             return;
-        n += (size_t)k;
+        if (i)
+            text[n] = ' ';
+        memcpy(text + n + (i > 0), d, k + 1 - (i > 0));
+        n += k;
     }
     put_text(e, name, text);
 }

@@ -25,11 +25,20 @@ static bool varies(const oxp_analysis *a, const char *name, oxp_arena *arena) {
     return false;
 }
 
+static bool has_tokens(const oxp_analysis *a, const bool *sequence, int64_t tokens) {
+    bool same = true;
+    for (size_t i = 0; i < a->n_assumed; i++)
+        same = same && (!sequence[i] || a->assumed[i].value == tokens);
+    return same;
+}
+
 /* All sizes as they are, but `tokens` tokens. */
 static const oxp_analysis *at_tokens(const oxp_analysis *a, const oxp_analyze_opts *base,
                                      const bool *sequence, int64_t tokens, oxp_arena *arena) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     size_t told = oxp_diag_count(ctx), n = 0;
+    if (has_tokens(a, sequence, tokens))
+        return a;
     oxp_binding *b = OXP_NEWS(arena, a->n_assumed + base->n_bindings + 1, oxp_binding);
     for (size_t i = 0; i < a->n_assumed; i++)
         b[n++] = (oxp_binding){.name = a->assumed[i].name,

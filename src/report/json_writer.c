@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/utf8.h"
 #include "onnxpert/report.h"
 
@@ -121,16 +122,20 @@ void oxp_json_string(oxp_json *j, const char *key, const char *v) {
 }
 
 void oxp_json_int(oxp_json *j, const char *key, int64_t v) {
+    char text[OXP_DIGITS_MAX];
     lead(j, key);
-    oxp_printf(j->out, "%lld", (long long)v);
+    oxp_write(j->out, text, oxp_digits_i64(text, v));
 }
 
 void oxp_json_uint(oxp_json *j, const char *key, uint64_t v) {
+    char text[OXP_DIGITS_MAX];
     lead(j, key);
     if (v == UINT64_MAX)
         oxp_puts(j->out, "null");
+    else if (v > INT64_MAX)
+        oxp_printf(j->out, "\"%llu\"", (unsigned long long)v);
     else
-        oxp_printf(j->out, v > INT64_MAX ? "\"%llu\"" : "%llu", (unsigned long long)v);
+        oxp_write(j->out, text, oxp_digits_u64(text, v));
 }
 
 void oxp_json_double(oxp_json *j, const char *key, double v) {

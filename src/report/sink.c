@@ -63,9 +63,13 @@ void oxp_printf(oxp_sink *o, const char *fmt, ...) {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    reserve(o, 64); /* most pieces are short: they are formatted once */
+    size_t room = o->cap - o->len;
+    int n = vsnprintf(o->text + o->len, room, fmt, ap);
     va_end(ap);
-    if (n > 0) {
+    if (n > 0 && (size_t)n < room) {
+        o->len += (size_t)n;
+    } else if (n > 0) {
         reserve(o, (size_t)n);
         vsnprintf(o->text + o->len, (size_t)n + 1, fmt, again);
         o->len += (size_t)n;
