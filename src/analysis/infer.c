@@ -6,6 +6,7 @@
 
 #include "analysis/infer_impl.h"
 #include "base/safe_math.h"
+#include "ops/schema.h"
 
 /* ---- equalities ---- */
 
@@ -235,6 +236,14 @@ static int64_t opset_of(oxp_engine *e, const oxp_node *n) {
     return e->opset;
 }
 
+static const oxp_schema *schema_of(oxp_engine *e, const oxp_node *n, int64_t opset) {
+    uintptr_t hash = (uintptr_t)n->op >> 4;
+    looked_up *s = &e->schemas[(hash ^ hash >> 6) % INFER_SCHEMAS];
+    if (s->op != n->op || s->domain != n->domain || s->opset != opset)
+        *s = (looked_up){n->op, n->domain, opset, oxp_schema_find(n->domain, n->op, opset)};
+    return s->schema;
+}
+
 static void default_cost(const oxp_call *c, uint32_t flags, oxp_cost *cost) {
     uint64_t n = 0;
     for (uint32_t i = 0; i < c->n_out; i++) {
@@ -304,8 +313,15 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     }
     e->budget--;
     oxp_mark mark = oxp_arena_mark(e->scratch);
-    const oxp_fact **in = oxp_alloc(e->scratch, n->n_in + 1u, sizeof *in);
-    oxp_fact *out = oxp_alloc(e->scratch, n->n_out + 1u, sizeof *out);
+    enum { FEW = 4 }; /* most nodes' inputs and outputs: not worth an allocation */
+    const oxp_fact *few_in[FEW], **in = few_in;
+    oxp_fact few_out[FEW], *out = few_out;
+    if (n->n_in > FEW)
+        in = oxp_alloc(e->scratch, n->n_in, sizeof *in);
+    if (n->n_out > FEW)
+        out = oxp_alloc(e->scratch, n->n_out, sizeof *out);
+    else
+        memset(few_out, 0, n->n_out * sizeof *out);
     for (uint32_t i = 0; i < n->n_in; i++)
         in[i] = n->in[i] == OXP_NONE ? NULL : &e->facts[n->in[i]];
     oxp_call c = {.engine = e,
@@ -320,6 +336,7 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
                   .n_out = n->n_out,
                   .in = in,
                   .out = out};
+    c.schema = schema_of(e, n, c.opset);
     oxp_infer_attrs(e, n, &c.attrs, &c.n_attrs);
     oxp_cost saved = e->inner, cost = {0};
     e->inner = (oxp_cost){.known = true};

@@ -8,6 +8,7 @@
 enum {
     INFER_MAX_DEPTH = 60, /* nesting of subgraphs and function calls */
     INFER_MAX_EQUALITIES = 256,
+    INFER_SCHEMAS = 64,           /* schemas at hand */
     INFER_MAX_MEMO = 1 << 14,     /* remembered function calls */
     INFER_MAX_ELEMS = 2 * 1000000 /* propagated elements of a walk, all together */
 };
@@ -18,6 +19,14 @@ typedef struct frame {
     const oxp_attr *attrs;
     uint32_t n_attrs;
 } frame;
+
+/* The schema of an operator as last looked up: names of a model are interned, so that pointers do
+ * for comparing them as long as the walk takes. */
+typedef struct looked_up {
+    const char *op, *domain;
+    int64_t opset;
+    const struct oxp_schema *schema;
+} looked_up;
 
 /* One remembered call of a local function. */
 typedef struct memo {
@@ -60,6 +69,7 @@ struct oxp_engine {
     oxp_id opset_graph; /* the last look-up of an opset */
     const char *opset_domain;
     int64_t opset;
+    looked_up schemas[INFER_SCHEMAS];
 };
 
 /* Nodes of a graph in an order in which producers come first; *n of them (infer_order.c). */

@@ -34,8 +34,12 @@ const uint8_t *oxp_reader_view(oxp_reader *r, uint64_t off, size_t n) {
 }
 
 /* Decodes a varint from [p, p + n): bytes used, 0 when it does not end within n or 10 bytes. */
-static unsigned varint(const uint8_t *p, size_t n, uint64_t *v) {
+static inline unsigned varint(const uint8_t *p, size_t n, uint64_t *v) {
     uint64_t r = 0;
+    if (n && p[0] < 0x80) { /* nearly every tag, and most lengths */
+        *v = p[0];
+        return 1;
+    }
     for (unsigned i = 0; i < n && i < VARINT_MAX; i++) {
         r |= (uint64_t)(p[i] & 0x7f)
              << (7 * i); /* the 10th byte's upper bits drop, as in protobuf */
@@ -48,9 +52,12 @@ static unsigned varint(const uint8_t *p, size_t n, uint64_t *v) {
 }
 
 /* A varint at `off`, below `end`; 0 when malformed. */
-static unsigned read_varint(oxp_reader *r, uint64_t off, uint64_t end, uint64_t *v) {
+static inline unsigned read_varint(oxp_reader *r, uint64_t off, uint64_t end, uint64_t *v) {
     size_t n = end - off < VARINT_MAX ? (size_t)(end - off) : VARINT_MAX;
-    return n ? varint(oxp_reader_view(r, off, n), n, v) : 0;
+    if (!n)
+        return 0;
+    bool held = off >= r->at && off - r->at <= r->held && r->held - (size_t)(off - r->at) >= n;
+    return varint(held ? r->win + (off - r->at) : oxp_reader_view(r, off, n), n, v);
 }
 
 static uint64_t little_endian(const uint8_t *p, unsigned n) {
@@ -137,7 +144,7 @@ static void copy_out(oxp_reader *r, uint64_t off, uint8_t *out, size_t n) {
         oxp_source_read(r->src, off, out, n);
 }
 
-/* Walks the runs of kept fields: sums their lengths, or copies them when `out` is given. */
+/* Walks the runs of kept fields: sums their lengths, and copies them when `out` is given. */
 static size_t gather(oxp_reader *r, oxp_span span, uint32_t keep, uint8_t *out) {
     uint64_t end = span.off + span.len, run = span.off;
     size_t total = 0;
@@ -161,9 +168,12 @@ static size_t gather(oxp_reader *r, oxp_span span, uint32_t keep, uint8_t *out) 
 
 const uint8_t *oxp_wire_prune(oxp_reader *r, oxp_arena *arena, oxp_span span, uint32_t keep,
                               size_t *len) {
+    if (span.len <= FIRST_READ) { /* once: what is left out takes no more than a page for a while */
+        uint8_t *all = oxp_alloc(arena, (size_t)span.len + 1, 1);
+        *len = gather(r, span, keep, all);
+        return all;
+    }
     *len = gather(r, span, keep, NULL);
-    if (*len == span.len && span.len <= FIRST_READ)
-        return oxp_reader_view(r, span.off, *len);
     uint8_t *out = oxp_alloc(arena, *len + 1, 1);
     gather(r, span, keep, out);
     return out;

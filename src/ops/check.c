@@ -93,9 +93,7 @@ void oxp_op_check_outputs(oxp_call *c) {
     const oxp_node *n = c->node;
     if (holds_tensor(c))
         return;
-    const oxp_schema *s = n->domain[0] || c->opset <= OXP_OPSET_NEWEST
-                              ? oxp_schema_find(n->domain, n->op, c->opset)
-                              : NULL;
+    const oxp_schema *s = n->domain[0] || c->opset <= OXP_OPSET_NEWEST ? c->schema : NULL;
     for (uint32_t i = 0; s && !s->deprecated && i < c->n_out; i++) {
         oxp_type *t = &c->out[i].type;
         const oxp_schema_param *p = oxp_schema_output(s, i);
@@ -113,7 +111,7 @@ bool oxp_op_check(oxp_call *c) {
     const oxp_node *n = c->node;
     if (!n->domain[0] && c->opset > OXP_OPSET_NEWEST)
         return true;
-    const oxp_schema *s = oxp_schema_find(n->domain, n->op, c->opset);
+    const oxp_schema *s = c->schema;
     int64_t first = s || n->domain[0] ? 0 : oxp_schema_first_version(n->domain, n->op);
     if (first > c->opset && c->opset > 0)
         oxp_op_warn(c, "the operator is of opset %lld, the model imports %lld", (long long)first,
@@ -134,13 +132,11 @@ static oxp_dtype type_of_variable(const oxp_call *c, const oxp_schema *s, const 
 }
 
 void oxp_op_fill_types(oxp_call *c) {
-    const oxp_node *n = c->node;
-    const oxp_schema *s = NULL;
+    const oxp_schema *s = c->schema;
     for (uint32_t i = 0; i < c->n_out; i++) {
         oxp_type *t = &c->out[i].type;
         if (t->elem != OXP_UNDEFINED || (t->kind != OXP_KIND_UNKNOWN && t->kind != OXP_KIND_TENSOR))
             continue;
-        s = s ? s : oxp_schema_find(n->domain, n->op, c->opset);
         const oxp_schema_param *p = s ? oxp_schema_output(s, i) : NULL;
         const oxp_schema_types *may = p ? &oxp_schema_typesets[p->types] : NULL;
         if (!may || !may->tensor || may->sequence || may->optional || may->optional_seq || may->map)

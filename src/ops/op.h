@@ -71,7 +71,8 @@ typedef struct oxp_call {
     const oxp_node *node;
     const oxp_attr *attrs; /* the node's, with function attribute references resolved */
     uint32_t n_attrs;
-    int64_t opset; /* version of the node's domain in force */
+    int64_t opset;                   /* version of the node's domain in force */
+    const struct oxp_schema *schema; /* of the operator in that opset; NULL: in no table */
     uint32_t n_in, n_out;
     const oxp_fact *const *in; /* NULL for omitted inputs */
     oxp_fact *out;             /* n_out of them, zeroed: unknown */
