@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -41,19 +42,88 @@ static void *from_reserve(size_t size) {
     return p + HEAD;
 }
 
+/* ---- the worker's pool: lists of freed blocks by size, in front of malloc ----
+ *
+ * A rule makes and frees the same few dozen small blocks for every node; malloc and free took a
+ * quarter of the worker's time.  One thread only; what the pool was given it keeps. */
+enum { POOL_BYTES = 16 << 20, POOL_LARGEST = 256, POOL_CLASSES = POOL_LARGEST / HEAD + 1 };
+
+static struct {
+    unsigned char *at;
+    size_t used;
+    void *freed[POOL_CLASSES]; /* each points to the next */
+} pool;
+
+static bool is_pooled(const void *p) {
+    uintptr_t at = (uintptr_t)p, from = (uintptr_t)pool.at;
+    return pool.at && at >= from && at - from < POOL_BYTES;
+}
+
+/* NULL: not a size for the pool, or it is used up. */
+static void *from_pool(size_t size) {
+    size_t class = size ? (size + HEAD - 1) / HEAD : 1, bytes = (class + 1) * HEAD;
+    if (!pool.at || size > POOL_LARGEST)
+        return NULL;
+    void *p = pool.freed[class];
+    if (p) {
+        memcpy(&pool.freed[class], p, sizeof p);
+        return p;
+    }
+    if (bytes > POOL_BYTES - pool.used)
+        return NULL;
+    unsigned char *block = pool.at + pool.used;
+    memcpy(block, &class, sizeof class);
+    pool.used += bytes;
+    return block + HEAD;
+}
+
+static size_t pooled_class(const void *p) {
+    size_t class;
+    memcpy(&class, (const unsigned char *)p - HEAD, sizeof class);
+    return class;
+}
+
+void oxp_xml_pool(void) {
+#ifndef OXP_ARENA_DEBUG /* sanitizers are to see each block by itself */
+    void *p = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    pool.at = p == MAP_FAILED ? NULL : p;
+#endif
+}
+
 static void xml_free(void *p) {
-    if (!is_reserved(p))
+    if (is_pooled(p)) {
+        size_t class = pooled_class(p);
+        memcpy(p, &pool.freed[class], sizeof p);
+        pool.freed[class] = p;
+    } else if (!is_reserved(p)) {
         free(p);
+    }
 }
 
 static void *xml_malloc(size_t size) {
-    void *p = oxp_fault_hit() ? NULL : malloc(size);
+    if (oxp_fault_hit())
+        return from_reserve(size);
+    void *p = from_pool(size);
+    if (!p)
+        p = malloc(size);
     return p ? p : from_reserve(size);
 }
 
 static void *xml_realloc(void *old, size_t size) {
     size_t had = 0;
     void *p = NULL;
+    if (is_pooled(old)) {
+        had = pooled_class(old) * HEAD;
+        if (size <= had)
+            return old;
+        p = xml_malloc(size);
+        if (p) {
+            memcpy(p, old, had);
+            xml_free(old);
+        }
+        return p;
+    }
     if (!is_reserved(old)) {
         p = oxp_fault_hit() ? NULL : realloc(old, size);
         if (p)

@@ -15,6 +15,8 @@ bool oxp_xml_starved(void);
 void oxp_xml_forget(void);
 /* Raises OXP_E_NOMEM if it was. */
 void oxp_xml_check(oxp_ctx *ctx);
+/* In a process of its own with one thread: small blocks come from a pool from now on. */
+void oxp_xml_pool(void);
 /* In a process of its own: ends it with this code instead. */
 void oxp_xml_exit_when_starved(int code);
 

@@ -435,6 +435,7 @@ _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_
     setrlimit(RLIMIT_CPU, &cpu); /* should the parent die without a word */
     xmlSetStructuredErrorFunc(NULL, quiet);
     oxp_xml_exit_when_starved(OXP_WORKER_STARVED);
+    oxp_xml_pool();
     oxp_sandbox_reader();
     oxp_status s = oxp_try(w.ctx, work, &w);
     oxp_leave(s == OXP_OK ? 0 : s == OXP_E_NOMEM ? OXP_WORKER_STARVED : 1);
