@@ -343,21 +343,36 @@ uint64_t oxp_scaled(uint64_t v, double factor) {
     return v == UINT64_MAX || x >= 18446744073709549568.0 ? UINT64_MAX : (uint64_t)(x + 0.5);
 }
 
+/* Quantizers leave what normalizations and softmax put out in floating point, unless a convolution
+ * takes the normalization in. */
+static bool stays_float(const oxp_analysis *a, oxp_id value) {
+    oxp_id producer = oxp_value_at(a->model, value)->producer;
+    const oxp_node *n = producer == OXP_NONE ? NULL : oxp_node_at(a->model, producer);
+    uint32_t flags = n != NULL && n->def != NULL ? n->def->flags : 0;
+    return (flags & OXP_OP_NORM) && !(flags & OXP_OP_RUNNING_STATS);
+}
+
 /* What is left of the activations' bytes when floats take `precision`: they have the type that most
- * of them have, which need not be that of the weights in the file. */
+ * of them have, which need not be that of the weights in the file; of integers what quantizers
+ * leave alone keeps its bytes. */
 static double narrowed(const oxp_analysis *a, oxp_dtype precision) {
-    double bytes[OXP_DTYPE_COUNT] = {0};
+    double bytes[OXP_DTYPE_COUNT] = {0}, kept[OXP_DTYPE_COUNT] = {0};
     int most = OXP_UNDEFINED;
     for (oxp_id i = 0; i < oxp_value_count(a->model); i++) {
         const oxp_value_info *v = &a->values[i];
         if (!v->activation || v->bytes == UINT64_MAX || !oxp_dtype_is_float(v->type.elem))
             continue;
         bytes[v->type.elem] += (double)v->bytes;
+        if (!oxp_dtype_is_float(precision) && stays_float(a, i))
+            kept[v->type.elem] += (double)v->bytes;
         if (bytes[v->type.elem] > bytes[most])
             most = v->type.elem;
     }
     unsigned bits = oxp_dtype_bits((oxp_dtype)most), to = oxp_dtype_bits(precision);
-    return most != OXP_UNDEFINED && bits > to ? (double)to / bits : 1;
+    if (most == OXP_UNDEFINED || bits <= to)
+        return 1;
+    double narrow = bytes[most] - kept[most];
+    return (narrow * to / bits + kept[most]) / bytes[most];
 }
 
 uint64_t oxp_peak_in(const oxp_analysis *a, oxp_dtype precision) {
