@@ -74,7 +74,11 @@ static oxp_target parse(oxp_arena *arena, const char *where, const char *text) {
     if (at && at < eq) {
         char *stop;
         t.batch = strtoll(at + 1, &stop, 10);
-        if (t.kind != OXP_TARGET_LATENCY || stop != eq || t.batch < 1 || t.batch > 1000000)
+        if (t.kind == OXP_TARGET_LATENCY && (stop != eq || t.batch < 1 || t.batch > 1000000))
+            oxp_raise(ctx, OXP_E_USAGE,
+                      "%starget \"%s\": a batch from 1 to 1000000 is wanted, such as latency@8=5ms",
+                      where, text);
+        if (t.kind != OXP_TARGET_LATENCY)
             oxp_raise(ctx, OXP_E_USAGE,
                       "%starget \"%s\": only latency takes a batch, such as latency@8=5ms", where,
                       text);

@@ -56,6 +56,8 @@ static int run(oxp_cli *cli) {
         oxp_raise(cli->ctx, s, "%s: %s", cli->args[0],
                   oxp_strdup(cli->arena, oxp_error_text(cli->ctx)));
     o.rules = rules;
+    if (cli->fail_on && !strcmp(cli->fail_on, "targets") && !o.n_targets && !o.n_target_files)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--fail-on targets: there is no --target to miss");
     oxp_cli_check_report(cli, "roadmap", cli->output, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     o.bindings = oxp_cli_bindings_of(cli, m, &o.n_bindings);
