@@ -34,11 +34,11 @@ static void *from_reserve(size_t size) {
     if (exit_code)
         oxp_leave(exit_code);
     mine.touched = true;
-    if (size > mine.size || (size + 2 * HEAD - 1) / HEAD * HEAD > mine.size - mine.used)
+    if (size > mine.size || (size + (size_t)2 * HEAD - 1) / HEAD * HEAD > mine.size - mine.used)
         return NULL;
     unsigned char *p = mine.at + mine.used;
     memcpy(p, &size, sizeof size);
-    mine.used += (size + 2 * HEAD - 1) / HEAD * HEAD;
+    mine.used += (size + (size_t)2 * HEAD - 1) / HEAD * HEAD;
     return p + HEAD;
 }
 

@@ -78,6 +78,7 @@ static _Noreturn void be_child(several *s, size_t i, const int out[2], const int
 static void start(several *s) {
     size_t i = s->started;
     int out[2], err[2] = {-1, -1};
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): oxp_workers gives at least 1 */
     child *c = &s->running[i % s->window];
     if (pipe(out) != 0 || pipe(err) != 0)
         oxp_raise(s->cli->ctx, OXP_E_IO, "%s: cannot make a pipe: %s", s->cli->args[i],
@@ -154,6 +155,7 @@ static void read_child(several *s, child *c) {
 
 /* The exit code of model i, after its report has been copied. */
 static int finish(several *s, size_t i) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): oxp_workers gives at least 1 */
     child *c = &s->running[i % s->window];
     int status;
     read_child(s, c);

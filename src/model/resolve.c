@@ -96,6 +96,8 @@ static void collect_lists(resolver *r, oxp_id graph) {
             oxp_id id = in[g->n_inputs++] = define_input(r, graph, p->symbol);
             r->m->values[id].declared = p->type;
         } else if (p->kind == OXP_REC_OUTPUT) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): counted before it was allocated
+             */
             out[g->n_outputs++] = p->symbol;
         }
     }
@@ -116,6 +118,7 @@ static void define_inits(resolver *r, oxp_id graph) {
             fail_graph(r, graph, p->symbol, "is the name of two initializers");
         v->tensor = p->tensor;
         v->overridable = v->is_input && r->m->ir_version >= 4;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): counted before it was allocated */
         inits[n++] = id;
     }
 }
@@ -124,6 +127,7 @@ static void define_outputs(resolver *r, oxp_id graph) {
     for (oxp_id n = r->m->graphs[graph].first; n != OXP_NONE; n = r->m->nodes[n].next) {
         oxp_id *out = (oxp_id *)r->m->nodes[n].out;
         for (uint32_t i = 0; i < r->m->nodes[n].n_out; i++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n_outputs elements */
             uint32_t symbol = out[i];
             out[i] = OXP_NONE;
             if (symbol == r->l->empty)
@@ -176,6 +180,7 @@ static void resolve_outputs(resolver *r, oxp_id graph) {
     oxp_graph *g = &r->m->graphs[graph];
     oxp_id *out = (oxp_id *)g->outputs;
     for (uint32_t i = 0; i < g->n_outputs; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n_outputs elements */
         uint32_t symbol = out[i];
         oxp_id id = symbol == r->l->empty ? OXP_NONE : r->bound[symbol];
         if (id == OXP_NONE)

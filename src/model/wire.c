@@ -384,6 +384,7 @@ const char *oxp_wire_magic(const uint8_t *p, size_t n) {
         if (n >= (size_t)known[i].at + known[i].len &&
             !memcmp(p + known[i].at, known[i].bytes, known[i].len))
             return known[i].what;
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): eight opcodes, no text */
     if (n >= 3 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5 && memchr("\x95}](cXKq", p[2], 8))
         return "a Python pickle";
     if (n >= 10 && p[8] == '{' && p[9] == '"')

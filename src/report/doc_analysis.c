@@ -295,7 +295,7 @@ static void architecture(oxp_doc *d, const oxp_card *c) {
     b = oxp_doc_block(d, OXP_TABLE, 3);
     b->header = repeat_header;
     b->align = repeat_align;
-    for (size_t i = 0; i < o->n_repeats && i < 2 * ROWS_MAX; i++)
+    for (size_t i = 0; i < o->n_repeats && i < (size_t)2 * ROWS_MAX; i++)
         oxp_doc_row(d,
                     (const char *[]){oxp_block_type_name(o->repeats[i].type), o->repeats[i].detail,
                                      oxp_thousands(a, o->repeats[i].count)});

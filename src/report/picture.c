@@ -300,7 +300,7 @@ static size_t best_period(const builder *b, size_t at, size_t *times) {
             covered = n * period;
             *times = n;
         }
-        if (covered > PERIOD_MAX * 4)
+        if (covered > (size_t)PERIOD_MAX * 4)
             break; /* long enough: keeps a chain of equal parts linear */
     }
     return best;

@@ -390,6 +390,7 @@ static void do_load(void *p) {
         list.n = oxp_profile_apply(l->arena, l->opts->profile, list.items, list.n);
     for (size_t i = 0; i < list.n; i++)
         if (!listed(list.items[i]->id, l->opts->disable, l->opts->n_disable))
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n above 0 has items */
             list.items[kept++] = list.items[i];
     oxp_rules *set = OXP_NEW(l->arena, oxp_rules);
     set->items = list.items;

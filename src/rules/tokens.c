@@ -309,10 +309,10 @@ bool oxp_expr_names_attributes(const char *expr) {
             p = strchr(p + 1, *p);
             if (!p)
                 return false;
-        } else if (*p == '@' && !name_length(p + 1))
+        } else if ((*p == '@' && !name_length(p + 1)) || !strncmp(p, "attribute", 9) ||
+                   !strncmp(p, "node()", 6)) {
             return false;
-        else if (!strncmp(p, "attribute", 9) || !strncmp(p, "node()", 6))
-            return false;
+        }
     }
     return true;
 }

@@ -276,6 +276,7 @@ static const char *value_list(oxp_arena *arena, const oxp_rule_result *r) {
 
 static const char *id_list(oxp_arena *arena, const oxp_rule_result *r) {
     char *text = oxp_alloc(arena, r->n_nodes * 11 + 16, 1);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the memory is zero */
     size_t n = (size_t)(memcpy(text, "nodes=", 6), 6);
     for (size_t i = 0; i < r->n_nodes; i++) {
         char digits[12];

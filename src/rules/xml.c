@@ -249,7 +249,7 @@ xmlDocPtr oxp_xml_parse(oxp_arena *arena, const char *name, const char *bytes, s
     if (!size)
         oxp_raise(ctx, OXP_E_RULE, "%s: the file is empty", name);
     const char *text = to_utf8(arena, name, bytes, &size);
-    if (size > 2 * OXP_XML_BYTES_MAX)
+    if (size > (size_t)2 * OXP_XML_BYTES_MAX)
         oxp_raise(ctx, OXP_E_LIMIT, "%s: more than 8 MB", name);
     scan_markup(ctx, name, text, size);
     oxp_xml_begin(ctx, size);

@@ -360,6 +360,7 @@ static int run(oxp_cli *cli) {
         forget(&from, &opts);
     if (cli->automatic)
         n = oxp_cli_auto(cli, m, &names, &c);
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): either way names are set, or n is 0 */
     check_half_options(cli, names, n);
     oxp_recorder rec;
     if (n > (cli->automatic ? 0 : 1) && oxp_node_count(m) <= STEPS_NODES)

@@ -49,6 +49,7 @@ static bool same_elems(const oxp_fact *a, const oxp_fact *b) {
     for (uint32_t i = 0; i < a->n_elems; i++) {
         const oxp_elem *x = &a->elems[i], *y = &b->elems[i];
         if (!x->known || !y->known || x->i != y->i || x->exact != y->exact || x->den != y->den ||
+            /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the bits: NaN is itself */
             memcmp(&x->f, &y->f, sizeof x->f) != 0)
             return false;
     }
@@ -436,6 +437,7 @@ static bool slice_of(oxp_call *c, const oxp_fact *f, int64_t axis, oxp_fact *r, 
     int at = oxp_axis(c, axis, rank);
     if (at < 0)
         return false;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a rank above 0 has dims */
     *length = oxp_unify(c, *length, f->type.dims[at], "length of the scanned inputs");
     oxp_dim *d = OXP_NEWS(c->arena, (size_t)rank, oxp_dim);
     for (int k = 0; k < rank; k++)

@@ -93,6 +93,7 @@ static const char *right_side(oxp_call *c, const equation *q) {
     char *out = OXP_NEWS(c->scratch, LABELS + 4, char);
     size_t n = 0;
     if (q->has_dots) {
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the memory is zero */
         memcpy(out, "...", 3);
         n = 3;
     }

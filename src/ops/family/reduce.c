@@ -121,6 +121,7 @@ static void reduce_elems(oxp_call *c, const axes *a, oxp_eval2 fn, folding how) 
     }
     oxp_dtype t = x->type.elem;
     oxp_elem per =
+        /* NOLINTNEXTLINE(bugprone-integer-division): n is a multiple of m */
         oxp_dtype_is_float(t) ? oxp_elem_float((double)(n / m), t) : oxp_elem_int((oxp_dim)(n / m));
     for (uint64_t i = 0; i < m && how == FOLD_MEAN; i++)
         e[i] = oxp_eval_div(c->dims, e[i], per, t);

@@ -50,6 +50,7 @@ static oxp_dim scaled(oxp_call *c, oxp_dim x, double scale) {
 static oxp_dim scaled_by(oxp_call *c, oxp_dim x, const request *q, int i) {
     if (q->attr_scales)
         return scaled(c, x, (double)q->attr_scales[i]);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a request has scales of either kind */
     oxp_elem e = q->scales[i];
     if (!e.known)
         return OXP_DIM_UNKNOWN;

@@ -119,10 +119,17 @@ static void y_mark(plot *p, double y, const char *text) {
     oxp_puts(p->o, "</text>");
 }
 
+enum { MARKS_MAX = 32 };
+
 static void marks(plot *p, const scale *s, oxp_unit unit, int count,
                   void (*mark)(plot *, double, const char *)) {
     double step = s->log ? ceil((s->hi - s->lo) / 7) : nice_step(s->hi - s->lo, count);
-    for (double t = ceil(s->lo / step - 1e-9) * step; t <= s->hi + step * 1e-9; t += step) {
+    double first = ceil(s->lo / step - 1e-9);
+    /* Counted: where the range is narrow beside its numbers, adding a step changes nothing. */
+    for (int k = 0; k <= MARKS_MAX; k++) {
+        double t = (first + k) * step;
+        if (!(t <= s->hi + step * 1e-9))
+            break;
         double v = s->log ? pow(10, t) : fabs(t) < step / 2 ? 0 : t;
         mark(p, place(s, v), mark_text(p->a, v, unit));
     }
