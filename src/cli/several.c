@@ -78,7 +78,6 @@ static _Noreturn void be_child(several *s, size_t i, const int out[2], const int
 static void start(several *s) {
     size_t i = s->started;
     int out[2], err[2] = {-1, -1};
-    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): oxp_workers gives at least 1 */
     child *c = &s->running[i % s->window];
     if (pipe(out) != 0 || pipe(err) != 0)
         oxp_raise(s->cli->ctx, OXP_E_IO, "%s: cannot make a pipe: %s", s->cli->args[i],

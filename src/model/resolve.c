@@ -96,8 +96,7 @@ static void collect_lists(resolver *r, oxp_id graph) {
             oxp_id id = in[g->n_inputs++] = define_input(r, graph, p->symbol);
             r->m->values[id].declared = p->type;
         } else if (p->kind == OXP_REC_OUTPUT) {
-            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): counted before it was allocated
-             */
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): counted before */
             out[g->n_outputs++] = p->symbol;
         }
     }
@@ -127,7 +126,6 @@ static void define_outputs(resolver *r, oxp_id graph) {
     for (oxp_id n = r->m->graphs[graph].first; n != OXP_NONE; n = r->m->nodes[n].next) {
         oxp_id *out = (oxp_id *)r->m->nodes[n].out;
         for (uint32_t i = 0; i < r->m->nodes[n].n_out; i++) {
-            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n_outputs elements */
             uint32_t symbol = out[i];
             out[i] = OXP_NONE;
             if (symbol == r->l->empty)
