@@ -8,9 +8,7 @@
 #ifdef OXP_FAULTS
 bool oxp_fault_hit(void); /* true exactly once: at the n-th call */
 #else
-static inline bool oxp_fault_hit(void) {
-    return false;
-}
+#define oxp_fault_hit() false
 #endif
 
 #endif
