@@ -222,7 +222,6 @@ static void measure_fused(const oxp_scan *s, const oxp_node *n, attention *t) {
         t->heads = positive(oxp_size(s, q, 1));
         t->head_dim = positive(oxp_size(s, q, 3));
         t->kv_heads = positive(oxp_size(s, k, 1));
-        width = t->heads * t->head_dim;
     } else if (t->heads > 0 && width > 0) {
         t->head_dim = width / t->heads;
     }

@@ -123,7 +123,7 @@ static bool channels_fit(oxp_fold *l, oxp_id node, const oxp_affine *f, int axis
 
 static bool conv_scaling(oxp_fold *l, oxp_id node, const oxp_node *n, const oxp_affine *f,
                          bool output, oxp_scaling *s) {
-    conv c;
+    conv c = {0};
     if (!conv_of(l, n, &c) || !channels_fit(l, node, f, 1, output ? c.out : c.in))
         return false;
     if (f->n == 1)
@@ -398,7 +398,7 @@ bool oxp_fold_absorb_output(oxp_fold *l, const oxp_fold_target *t) {
         spread(l, &f, (size_t)dims[1]);
         return retool(l, t->node, f.s, f.n);
     }
-    conv c;
+    conv c = {0};
     if (!conv_of(l, &n, &c))
         return false;
     spread(l, &f, (size_t)c.out);
@@ -481,7 +481,7 @@ static uint64_t behind(int rank, const int64_t *dims, int axis) {
 
 static bool absorb_conv_input(oxp_fold *l, const oxp_fold_target *t, const oxp_node *n,
                               const oxp_scaling *scaling) {
-    conv c;
+    conv c = {0};
     if (!conv_of(l, n, &c))
         return false;
     if (!oxp_affine_has_shift(&t->f))
