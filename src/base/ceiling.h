@@ -1,6 +1,6 @@
 /* ceiling.h - how much memory a context may take when its owner set no ceiling: 256 MiB, 12 bytes
- * for each byte of the models that were opened in it and 36 for each byte of those that are rewritten
- * (a copy, and what the passes keep of it). */
+ * for each byte of the models that were opened in it and 36 for each byte of those that are
+ * rewritten (a copy, and what the passes keep of it). */
 #ifndef OXP_BASE_CEILING_H
 #define OXP_BASE_CEILING_H
 
