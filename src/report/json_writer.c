@@ -29,14 +29,41 @@ void oxp_json_compact(oxp_json *j) {
     j->compact = true;
 }
 
+static bool is_plain(unsigned c) {
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Nearly all strings are short and plain: `lead`, the string in quotes and `tail` in one piece.
+ * False: it is not of that kind, nothing was written. */
+static bool write_short(oxp_sink *o, const char *lead, size_t n_lead, const char *s,
+                        const char *tail) {
+    enum { SHORT = 128 };
+    char piece[DEPTH_MAX + 8 + SHORT], *p = piece + n_lead;
+    const char *end = p + SHORT;
+    memcpy(piece, lead, n_lead);
+    for (*p++ = '"'; is_plain((unsigned char)*s); s++) {
+        if (p == end)
+            return false;
+        *p++ = *s;
+    }
+    if (*s)
+        return false;
+    for (*p++ = '"'; *tail; tail++)
+        *p++ = *tail;
+    oxp_write(o, piece, (size_t)(p - piece));
+    return true;
+}
+
 /* A string with everything escaped that JSON demands, and what could fool a terminal; bytes that
  * are no UTF-8 become U+FFFD. */
 static void write_string(oxp_sink *o, const char *s) {
+    if (write_short(o, "", 0, s, ""))
+        return;
     size_t len = strlen(s), plain = 0; /* bytes before i that go out as they are */
     oxp_write(o, "\"", 1);
     for (size_t i = 0, n; i < len; i += n) {
         unsigned c = (unsigned char)s[i];
-        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+        if (is_plain(c)) {
             n = 1;
             plain++;
             continue;
@@ -73,15 +100,25 @@ static void new_line(oxp_json *j) {
 }
 
 static void lead(oxp_json *j, const char *key) {
+    const char *colon = j->compact ? ":" : ": ";
+    char text[DEPTH_MAX + 8];
+    size_t n = 0;
     if (j->depth) {
         if (!j->empty[j->depth])
-            oxp_write(j->out, ",", 1);
-        new_line(j);
+            text[n++] = ',';
+        if (!j->compact) {
+            text[n++] = '\n';
+            memset(text + n, ' ', (size_t)j->depth);
+            n += (size_t)j->depth;
+        }
     }
     j->empty[j->depth] = false;
+    if (key && write_short(j->out, text, n, key, colon))
+        return;
+    oxp_write(j->out, text, n);
     if (key) {
         write_string(j->out, key);
-        oxp_puts(j->out, j->compact ? ":" : ": ");
+        oxp_puts(j->out, colon);
     }
 }
 

@@ -49,9 +49,11 @@ static void reserve(oxp_sink *o, size_t more) {
 }
 
 void oxp_write(oxp_sink *o, const void *p, size_t n) {
-    reserve(o, n);
-    if (n)
-        memcpy(o->text + o->len, p, n);
+    if (!n)
+        return;
+    if (o->cap - o->len <= n || o->len >= DRAINED)
+        reserve(o, n);
+    memcpy(o->text + o->len, p, n);
     o->len += n;
 }
 
