@@ -8,6 +8,8 @@
 #include "support/case_file.h"
 #include "support/wire_builder.h"
 
+enum { MACROS = 64 };
+
 typedef struct reader {
     const char *const *words;
     int (*run)(const case_text *c);
@@ -15,6 +17,8 @@ typedef struct reader {
     wb model;
     char *lines[128];
     size_t n_lines;
+    char *macros[MACROS]; /* "name text" */
+    size_t n_macros;
     int problems, cases;
 } reader;
 
@@ -46,10 +50,36 @@ static bool is_want(const reader *r, const char *line) {
     return false;
 }
 
+/* The text with $name replaced; macros may use those before them. */
+static char *expand(const reader *r, const char *text) {
+    wb b = {0};
+    for (const char *p = text; *p;) {
+        size_t n = *p == '$' ? 1 + strspn(p + 1, "abcdefghijklmnopqrstuvwxyz_0123456789") : 0,
+               i = 0;
+        while (n && i < r->n_macros &&
+               (strcspn(r->macros[i], " ") != n - 1 || strncmp(r->macros[i], p + 1, n - 1) != 0))
+            i++;
+        if (!n) {
+            wb_raw(&b, p++, 1);
+            continue;
+        }
+        if (i == r->n_macros)
+            bad(r, p);
+        wb_raw(&b, r->macros[i] + n, strlen(r->macros[i] + n)); /* behind "name " */
+        p += n;
+    }
+    wb_raw(&b, "", 1);
+    return (char *)b.p;
+}
+
 static void take_line(reader *r, const char *text) {
-    if (r->n_lines == sizeof r->lines / sizeof *r->lines)
+    if (r->n_lines == sizeof r->lines / sizeof *r->lines || r->n_macros == MACROS)
         bad(r, "too many lines");
-    char *line = r->lines[r->n_lines++] = strdup(text), *rest = line;
+    if (strncmp(text, "= ", 2) == 0) {
+        r->macros[r->n_macros++] = expand(r, text + 2);
+        return;
+    }
+    char *line = r->lines[r->n_lines++] = expand(r, text), *rest = line;
     if (strncmp(line, "case ", 5) == 0) {
         if (r->c.name)
             bad(r, line);
@@ -85,6 +115,8 @@ static void read_file(reader *r, const char *path) {
             take_line(r, line);
     }
     finish(r);
+    while (r->n_macros)
+        free(r->macros[--r->n_macros]);
     free(line);
     fclose(f);
 }

@@ -13,6 +13,7 @@
  *   data NAME TENSOR      afterwards an initializer or Constant has these elements
  *   type NAME TEXT        as in tests/ops, of the model afterwards
  *   fails TEXT            the passes end with this error
+ * ONNXPERT_CASE_FOLDER keeps the models before and after, for a runtime to compare.
  * The result is saved and read again, must have no error that the model had not, and must be the
  * same file when it is saved again. */
 #include <setjmp.h>
@@ -235,6 +236,9 @@ static void check_saved(run *r, size_t errors_before) {
     char out[256], again[256];
     snprintf(out, sizeof out, "%s/case_out.onnx", scratch_folder());
     snprintf(again, sizeof again, "%s/case_again.onnx", scratch_folder());
+    const char *keep = getenv("ONNXPERT_CASE_FOLDER"); /* where the rewritten models are wanted */
+    if (keep)
+        snprintf(out, sizeof out, "%s/%s.after.onnx", keep, r->c->name);
     if (oxp_save(r->m, out, &o, &saved) != OXP_OK) {
         problem(r, "saving", "a file", oxp_error_text(r->ctx));
         return;
@@ -254,6 +258,17 @@ static void check_saved(run *r, size_t errors_before) {
     oxp_ctx_free(ctx);
 }
 
+static void keep_model(const char *name, const wb *bytes) {
+    const char *folder = getenv("ONNXPERT_CASE_FOLDER");
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s.before.onnx", folder ? folder : "", name);
+    FILE *f = folder ? fopen(path, "wb") : NULL;
+    if (!f)
+        return;
+    fwrite(bytes->p, 1, bytes->n, f);
+    fclose(f);
+}
+
 static int run_case(const case_text *c) {
     run r = {.c = c, .ctx = oxp_ctx_new(0)};
     oxp_analyze_opts o = OXP_ANALYZE_OPTS_INIT;
@@ -262,6 +277,7 @@ static int run_case(const case_text *c) {
     r.arena = oxp_arena_new(r.ctx);
     wb bytes = mt_model(c->model, c->opset);
     const char *path = wb_save(&bytes, "case.onnx");
+    keep_model(c->name, &bytes);
     wb_free(&bytes);
     if (oxp_open(&r.m, r.ctx, path) != OXP_OK || oxp_analyze(&a, r.m, &o, r.arena) != OXP_OK) {
         problem(&r, "model", "one that can be read", oxp_error_text(r.ctx));
