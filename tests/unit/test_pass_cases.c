@@ -166,14 +166,17 @@ static size_t count_of(const case_text *c, const char *word) {
 /* Is there a refusal (or remark) with the text? */
 static void check_said(run *r, const char *what, const char *text) {
     bool skip = strcmp(what, "skip") == 0;
+    const char *last = "nothing said";
     for (size_t k = 0; k < r->n_results; k++) {
         const oxp_pass_result *p = &r->results[k];
         const oxp_skip *said = skip ? p->skipped : p->notes;
         for (size_t i = 0; i < (skip ? p->n_skipped : p->n_notes); i++)
             if (strstr(said[i].reason, text))
                 return;
+            else
+                last = said[i].reason;
     }
-    problem(r, what, text, "not said");
+    problem(r, what, text, last);
 }
 
 static void check_skip_count(run *r) {
@@ -191,6 +194,8 @@ static void check_skip_count(run *r) {
 }
 
 static void check_wants(run *r, const oxp_model *m, const oxp_analysis *a) {
+    if (!count_of(r->c, "ops"))
+        problem(r, "operators", "a line that names them", operators(r, m));
     for (size_t i = 0; i < r->c->n; i++) {
         const case_want *w = &r->c->wants[i];
         if (strcmp(w->word, "ops") == 0 && strcmp(w->rest, operators(r, m)) != 0)

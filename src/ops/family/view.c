@@ -1,5 +1,7 @@
 /* view.c - operators whose output is the input's bytes under another shape or type: Reshape and its
  * kin, Identity, Cast; and Shape and Size, which look at the shape alone. */
+#include <string.h>
+
 #include "ops/eval.h"
 #include "ops/util.h"
 
@@ -295,18 +297,19 @@ static void cast_to(oxp_call *c, oxp_dtype to) {
     oxp_set_elems(c, 0, r, x->n_elems);
 }
 
+/* Opsets below 6 name the type as TensorProto.DataType does. */
+static int64_t type_in_words(const char *name) {
+    static const char *const words[] = {"FLOAT",  "UINT8",  "INT8",   "UINT16",    "INT16",
+                                        "INT32",  "INT64",  "STRING", "BOOL",      "FLOAT16",
+                                        "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128"};
+    for (size_t i = 0; i < OXP_COUNT(words); i++)
+        if (strcmp(name, words[i]) == 0)
+            return (int64_t)i + 1;
+    return 0;
+}
+
 static void infer_cast(oxp_call *c) {
-    static const char *const old[] = {"FLOAT", "DOUBLE", "INT32", "INT64", "BOOL"};
-    static const oxp_dtype types[] = {OXP_FLOAT, OXP_DOUBLE, OXP_INT32, OXP_INT64, OXP_BOOL};
-    int64_t to = oxp_call_int(c, "to", 0);
-    const char *name = oxp_call_string(c, "to", ""); /* opset < 6 names the type */
-    for (size_t i = 0; i < OXP_COUNT(old); i++) {
-        const char *a = name, *b = old[i];
-        while (*a && *a == *b)
-            a++, b++;
-        if (!*a && !*b)
-            to = types[i];
-    }
+    int64_t to = oxp_call_int(c, "to", type_in_words(oxp_call_string(c, "to", "")));
     if (to <= 0 || to >= OXP_DTYPE_COUNT) {
         oxp_op_error(c, "attribute 'to' names no type");
         return;
