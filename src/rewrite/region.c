@@ -99,7 +99,10 @@ int oxp_weight_dims(oxp_run *run, const oxp_node *n, int64_t *dims, oxp_dtype *t
     if (w == OXP_NONE)
         return 0;
     oxp_id tensor = oxp_value_at(m, w)->tensor;
-    const oxp_type *t = tensor == OXP_NONE ? &oxp_run_analysis(run)->values[w].type : NULL;
+    const oxp_value_info *info = tensor == OXP_NONE ? &oxp_run_analysis(run)->values[w] : NULL;
+    const oxp_type *t = info ? &info->type : NULL;
+    if (info && !info->constant) /* the product of two activations has no weight */
+        return 0;
     int rank = t ? t->rank : oxp_tensor_at(m, tensor)->rank;
     if ((t && t->kind != OXP_KIND_TENSOR) || rank < 2 || rank > 6)
         return 0;

@@ -177,7 +177,15 @@ static int run_case(const case_text *c) {
     wb_free(&bytes);
     o.bindings = b;
     o.n_bindings = read_bindings(&w, b, 16);
-    if (oxp_open(&w.m, w.ctx, path) != OXP_OK || oxp_analyze(&w.a, w.m, &o, w.arena) != OXP_OK)
+    const char *refused = NULL;
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->wants[i].word, "refused") == 0)
+            refused = c->wants[i].rest;
+    if (refused) {
+        if (oxp_open(&w.m, w.ctx, path) == OXP_OK || !strstr(oxp_error_text(w.ctx), refused))
+            problem(&w, "opening", refused, oxp_error_text(w.ctx));
+    } else if (oxp_open(&w.m, w.ctx, path) != OXP_OK ||
+               oxp_analyze(&w.a, w.m, &o, w.arena) != OXP_OK)
         problem(&w, "model", "an analysis", oxp_error_text(w.ctx));
     else {
         check_wants(&w);
@@ -189,8 +197,8 @@ static int run_case(const case_text *c) {
 }
 
 static void cases_hold(void **state) {
-    static const char *const words[] = {"type",   "bind",    "macs",  "flops",   "ints", "moved",
-                                        "params", "unknown", "error", "warning", NULL};
+    static const char *const words[] = {"type",   "bind",    "macs",  "flops",   "ints",    "moved",
+                                        "params", "unknown", "error", "warning", "refused", NULL};
     (void)state;
     assert_int_equal(case_files("tests/ops/*.cases", words, run_case), 0);
 }
