@@ -170,16 +170,40 @@ static bool bounded(oxp_range r) {
     return r.lo <= r.hi && isfinite(r.lo) && isfinite(r.hi);
 }
 
-/* Elements that a reduction adds up: input elements per output element; 0 unknown. */
+enum { RANK_SEEN = 16 };
+
+/* Elements that a reduction adds up: input elements per output element; 0 unknown.  Free dimensions
+ * that the output has, too, cancel out. */
 double oxp_precision_depth(const oxp_precision *p, oxp_id id) {
     const oxp_node *n = oxp_node_at(p->m, id);
-    uint64_t in, out;
-    if (!n->n_in || !n->n_out || n->in[0] == OXP_NONE || n->out[0] == OXP_NONE ||
-        !oxp_elements_literal(&p->inferred->facts[n->in[0]], &in) ||
-        !oxp_elements_literal(&p->inferred->facts[n->out[0]], &out) || !out) {
+    double in = 1, out = 1;
+    bool matched[RANK_SEEN] = {false};
+    if (!n->n_in || !n->n_out || n->in[0] == OXP_NONE || n->out[0] == OXP_NONE)
         return 0;
+    const oxp_fact *x = &p->inferred->facts[n->in[0]], *y = &p->inferred->facts[n->out[0]];
+    int rank = oxp_rank(x), kept = oxp_rank(y);
+    if (rank < 0 || kept < 0 || kept > RANK_SEEN)
+        return 0;
+    for (int i = 0; i < rank; i++) {
+        int k = 0;
+        if (oxp_dim_is_literal(x->type.dims[i])) {
+            in *= (double)x->type.dims[i];
+            continue;
+        }
+        while (k < kept && (matched[k] || y->type.dims[k] != x->type.dims[i]))
+            k++;
+        if (k == kept)
+            return 0;
+        matched[k] = true;
     }
-    return (double)in / (double)out;
+    for (int k = 0; k < kept; k++) {
+        if (matched[k])
+            continue;
+        if (!oxp_dim_is_literal(y->type.dims[k]))
+            return 0;
+        out *= (double)y->type.dims[k];
+    }
+    return out > 0 ? in / out : 0;
 }
 
 /* Products with weights: ordinary weights keep the size of what they see. */
