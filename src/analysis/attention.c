@@ -16,9 +16,17 @@ static bool in_scope(const oxp_scan *s, const oxp_node *n) {
     return n->live && s->in_main[n->graph];
 }
 
+/* The second operand of a product: quantized ones have a scale and a zero point in between. */
+static oxp_id second_operand(const oxp_scan *s, const oxp_node *n) {
+    for (uint32_t i = 1; i < n->n_in && i < 5; i++)
+        if (oxp_is_data(s, n->in[i]))
+            return n->in[i];
+    return OXP_NONE;
+}
+
 static bool is_product(const oxp_scan *s, const oxp_node *n) {
     return n != NULL && (oxp_flags(n) & OXP_OP_MATMUL) && n->n_in >= 2 &&
-           oxp_is_data(s, n->in[0]) && oxp_is_data(s, n->in[1]) &&
+           oxp_is_data(s, n->in[0]) && second_operand(s, n) != OXP_NONE &&
            oxp_value_rank(s, oxp_out(n, 0)) >= 3;
 }
 
@@ -47,7 +55,22 @@ static const oxp_node *toward_scores(const oxp_scan *s, oxp_id value, int depth,
     return found;
 }
 
+/* The value behind a QuantizeLinear and a DequantizeLinear that are its only readers. */
+static oxp_id past_quantization(const oxp_scan *s, oxp_id value) {
+    for (int hop = 0; hop < 4 && value != OXP_NONE; hop++) {
+        oxp_id u = oxp_value_at(s->m, value)->first_use;
+        if (u == OXP_NONE || oxp_use_at(s->m, u)->next != OXP_NONE)
+            break;
+        const oxp_node *n = oxp_node_at(s->m, oxp_use_at(s->m, u)->node);
+        if (oxp_letter_of(s, n) != OXP_L_QUANT)
+            break;
+        value = oxp_out(n, 0);
+    }
+    return value;
+}
+
 static const oxp_node *toward_context(const oxp_scan *s, oxp_id value, int depth) {
+    value = past_quantization(s, value);
     if (value == OXP_NONE)
         return NULL;
     oxp_id u = oxp_value_at(s->m, value)->first_use;
@@ -100,8 +123,8 @@ static path follow(const oxp_scan *s, oxp_id value) {
         oxp_id next = oxp_main_input(s, n);
         if (l == OXP_L_EXPAND && next != OXP_NONE && count(s, next) > 0)
             p.repeat *= count(s, oxp_out(n, 0)) / count(s, next);
-        if ((l == OXP_L_CONCAT || l == OXP_L_SCATTER) && n->n_in > 1) {
-            for (uint32_t i = 0; i < n->n_in && i < 3; i++) {
+        if ((l == OXP_L_CONCAT || l == OXP_L_SCATTER) && oxp_data_inputs(s, n) > 1) {
+            for (uint32_t i = 0; i < n->n_in && i < 6; i++) {
                 if (n->in[i] == OXP_NONE)
                     continue;
                 if (s->marks[n->in[i]] & OXP_MARK_INPUT)
@@ -151,7 +174,7 @@ static void measure_heads(const oxp_scan *s, attention *t) {
     }
     int64_t outer = oxp_value_rank(s, out) >= 5 ? oxp_size(s, out, -4) : 1;
     t->heads = oxp_size(s, out, -3) > 0 ? oxp_size(s, out, -3) : 0;
-    if (outer > 0 && oxp_size(s, oxp_in(t->scores, 1), -3) == 1)
+    if (outer > 0 && oxp_size(s, second_operand(s, t->scores), -3) == 1)
         t->heads *= outer; /* [batch, kv heads, group, query, key] */
     bool square = oxp_size(s, out, -1) == oxp_size(s, out, -2);
     if (t->heads * last == width || is_einsum(t->scores) || is_einsum(t->context))
@@ -187,7 +210,7 @@ static bool same_stream(const oxp_scan *s, oxp_id q, oxp_id k) {
 }
 
 static void measure(const oxp_scan *s, attention *t) {
-    oxp_id q = oxp_in(t->scores, 0), k = oxp_in(t->scores, 1), out = oxp_out(t->scores, 0);
+    oxp_id q = oxp_in(t->scores, 0), k = second_operand(s, t->scores), out = oxp_out(t->scores, 0);
     int rank = oxp_value_rank(s, out);
     t->head_dim = positive(oxp_size(s, q, -1));
     measure_heads(s, t);
@@ -266,7 +289,7 @@ static void note(oxp_scan *s, const attention *t, const oxp_node *const *nodes, 
         int64_t seen = t->scores != NULL ? oxp_size(s, oxp_out(t->scores, 0), -1) : 0;
         o->attended = seen > o->attended ? seen : o->attended;
         o->kv.in_graph = o->kv.in_graph || t->cached;
-        oxp_id k = t->scores != NULL ? oxp_in(t->scores, 1) : oxp_in(nodes[0], 0);
+        oxp_id k = t->scores != NULL ? second_operand(s, t->scores) : oxp_in(nodes[0], 0);
         o->kv.dtype = k != OXP_NONE ? s->a->values[k].type.elem : OXP_UNDEFINED;
     }
 }

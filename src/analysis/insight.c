@@ -50,15 +50,19 @@ static void mark_outputs(oxp_scan *s, const oxp_node *n) {
     uint32_t f = oxp_flags(n);
     oxp_letter l = oxp_letter_of(s, n);
     uint8_t all = 0, both = OXP_MARK_POSITION;
-    uint32_t n_in = l == OXP_L_GATHER && n->n_in > 1 ? 1 : n->n_in;
-    bool spreads = f & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_MOVE | OXP_OP_VIEW);
+    bool first_only = (l == OXP_L_GATHER || l == OXP_L_QUANT) && n->n_in > 1;
+    uint32_t n_in = first_only ? 1 : n->n_in;
+    bool spreads =
+        (f & (OXP_OP_ELEMENTWISE | OXP_OP_UNARY | OXP_OP_MOVE | OXP_OP_VIEW)) || l == OXP_L_QUANT;
     for (uint32_t i = 0; i < n_in && spreads; i++) {
         uint8_t m = input_marks(s, n, i);
         all |= m;
         both &= m;
     }
-    bool single = (f & OXP_OP_VIEW) || l == OXP_L_CAST || l == OXP_L_SLICE || l == OXP_L_GATHER ||
-                  (l == OXP_L_CONCAT && n->n_in == 1);
+    bool single =
+        (f & OXP_OP_VIEW) || l == OXP_L_CAST || l == OXP_L_SLICE || l == OXP_L_GATHER ||
+        l == OXP_L_QUANT ||
+        (l == OXP_L_CONCAT && (n->n_in == 1 || (f & OXP_OP_QUANT)) && oxp_data_inputs(s, n) == 1);
     if (!single)
         all &= (uint8_t)~OXP_MARK_INPUT;
     if (l == OXP_L_RANGE)

@@ -39,6 +39,7 @@ static const struct {
     {"GlobalAveragePool", OXP_L_MEAN},
     {"MatMul", OXP_L_MATMUL},
     {"Concat", OXP_L_CONCAT},
+    {"QLinearConcat", OXP_L_CONCAT},
     {"Where", OXP_L_WHERE},
     {"Cast", OXP_L_CAST},
     {"CastLike", OXP_L_CAST},
@@ -199,8 +200,10 @@ const oxp_node *oxp_only_reader(const oxp_scan *s, oxp_id value) {
 bool oxp_is_layer(const oxp_scan *s, const oxp_node *n) {
     if (!(oxp_flags(n) & (OXP_OP_CONV | OXP_OP_MATMUL | OXP_OP_RECURRENT)))
         return false;
+    bool quantized = oxp_flags(n) & OXP_OP_QUANT; /* scales and zero points are no weights */
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (n->in[i] != OXP_NONE && !oxp_is_data(s, n->in[i]) &&
+            (!quantized || oxp_value_rank(s, n->in[i]) >= 2) &&
             (oxp_weight_of(s->m, s->a->values, n, i) != OXP_NONE ||
              s->a->values[n->in[i]].constant))
             return true;
