@@ -61,15 +61,67 @@ static void remove_folder(void *arg) {
     rmdir(folder);
 }
 
+/* Waits for the end of the process that made the folder, however it ends: the pipe is then closed.
+ * A byte in it says that the folder is gone already. */
+static _Noreturn void clean_up_after(int from, const char *folder) {
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    char told;
+    ssize_t n;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        signal(ends[i], SIG_IGN); /* meant for the whole group, like Ctrl-C */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
+        dup2(null, fd); /* nobody waits for the end of our output because of us */
+    do {
+        n = read(from, &told, 1);
+    } while (n < 0 && errno == EINTR);
+    if (n == 0)
+        remove_folder((void *)(uintptr_t)folder);
+    _exit(0);
+}
+
+/* A process that removes the folder when a signal ends ours, SIGKILL included.  Without one (no
+ * process, no pipe) only that is lost. */
+static void start_cleaner(oxp_temporary *t) {
+    int ends[2];
+    if (pipe(ends) != 0)
+        return;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    t->cleaner = fork();
+    if (t->cleaner == 0) {
+        close(ends[1]);
+        clean_up_after(ends[0], t->path);
+    }
+    close(ends[0]);
+    if (t->cleaner > 0)
+        t->alive = ends[1];
+    else
+        close(ends[1]);
+}
+
+static void remove_temporary(void *arg) {
+    oxp_temporary *t = arg;
+    remove_folder((void *)(uintptr_t)t->path);
+    if (t->cleaner <= 0)
+        return;
+    int status;
+    if (write(t->alive, "", 1) != 1) /* it is gone: nothing left to tell */
+        kill(t->cleaner, SIGKILL);
+    close(t->alive);
+    waitpid(t->cleaner, &status, 0);
+}
+
 oxp_temporary *oxp_temporary_new(oxp_arena *arena) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     const char *base = getenv("TMPDIR");
-    char *path = oxp_sprintf(arena, "%s/onnxpert-XXXXXX", base && *base ? base : "/tmp");
+    char *path = oxp_sprintf(arena, "%s/onnxpert-XXXXXX", base && *base ? base : P_tmpdir);
     oxp_temporary *t = OXP_NEW(arena, oxp_temporary);
     if (!mkdtemp(path))
         oxp_raise(ctx, OXP_E_IO, "%s: %s", path, strerror(errno));
     t->path = path;
-    t->token = oxp_defer(ctx, remove_folder, path);
+    start_cleaner(t);
+    t->token = oxp_defer(ctx, remove_temporary, t);
     return t;
 }
 

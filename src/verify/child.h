@@ -3,6 +3,8 @@
 #ifndef OXP_VERIFY_CHILD_H
 #define OXP_VERIFY_CHILD_H
 
+#include <sys/types.h>
+
 #include "onnxpert/status.h"
 
 typedef enum oxp_child_end {
@@ -37,10 +39,13 @@ oxp_shared *oxp_shared_new(oxp_arena *arena, size_t bytes);
 void oxp_shared_free(oxp_arena *arena, oxp_shared *s);
 
 /* A folder of our own among the temporary files; removed with the files in it when the current
- * oxp_try is left by a raise, and by oxp_temporary_remove.  Raises OXP_E_IO. */
+ * oxp_try is left by a raise, by oxp_temporary_remove, and when a signal ends the process: a small
+ * process of its own waits for that.  Raises OXP_E_IO. */
 typedef struct oxp_temporary {
     const char *path;
     size_t token;
+    pid_t cleaner; /* 0 and less: there is none */
+    int alive;     /* pipe that is closed when we are gone */
 } oxp_temporary;
 oxp_temporary *oxp_temporary_new(oxp_arena *arena);
 void oxp_temporary_remove(oxp_arena *arena, oxp_temporary *t);

@@ -41,6 +41,29 @@ FAKE_ORT=crash expect "crash" 5 "crashed while loading" verify $data/plain.onnx 
 FAKE_ORT=hang expect "hang" 5 "took longer than 1 s" verify $data/plain.onnx $data/plain.onnx \
     --ort "$fake" --time-limit 1
 
+# However it is ended while the runtime works, its folder goes with it (a process of its own sees to
+# that, a moment later).
+for signal in TERM INT HUP KILL; do
+    (trap - INT; FAKE_ORT=hang exec "$program" verify $data/plain.onnx $data/plain.onnx --ort "$fake") \
+        >/dev/null 2>&1 &
+    for ((i = 0; i < 500; i++)); do
+        [ -n "$(ls "$TMPDIR")" ] && break
+        sleep 0.02
+    done
+    [ -n "$(ls "$TMPDIR")" ] || { echo "FAILED: SIG$signal: no folder to remove"; failed=$((failed + 1)); }
+    kill -$signal $!
+    wait $! 2>/dev/null
+    for ((i = 0; i < 500; i++)); do
+        [ -z "$(ls "$TMPDIR")" ] && break
+        sleep 0.02
+    done
+    if [ -z "$(ls "$TMPDIR")" ]; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED: SIG$signal leaves $(ls "$TMPDIR")"
+        rm -rf "${TMPDIR:?}"/*
+    fi
+done
+
 check_build() { # NAME LIBRARY
     expect "$1: info" 0 "^version +1\." verify --runtime-info --ort "$2"
     export ONNXPERT_ORT=$2
