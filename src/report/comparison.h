@@ -10,11 +10,19 @@ struct oxp_verification; /* src/verify/verify.h */
 
 /* What the comparison keeps of an analysis, so that model and analysis can go: memory stays that of
  * one model at a time. */
+typedef struct oxp_face {
+    const char *name, *text; /* "float32 [N, 64, 56, 56]" */
+    bool outside;            /* input or output of the graph */
+} oxp_face;
+
 typedef struct oxp_side {
     oxp_totals totals;
+    const oxp_face *faces;         /* of inputs, outputs and activations of the main graph */
+    size_t n_faces, n_activations; /* there may be more activations than faces are kept of */
     const oxp_op_total *by_op;
     size_t n_by_op;
     double latency; /* seconds on the device; NaN: none was named */
+    oxp_arena *arena;
 } oxp_side;
 
 /* A copy of what is needed, in `arena`. */
@@ -52,6 +60,10 @@ typedef struct oxp_comparison {
     unsigned attempts; /* rewrites that were checked */
 } oxp_comparison;
 
+/* Activations and shapes (doc_tensors.c). */
+void oxp_side_tensors(const oxp_analysis *a, oxp_side *s, oxp_arena *arena);
+void oxp_doc_add_tensors(oxp_doc *d, const oxp_comparison *c);
+void oxp_emit_tensors(oxp_json *j, const oxp_comparison *c);
 /* The sections and keys on plan and steps (doc_steps.c). */
 void oxp_doc_add_steps(oxp_doc *d, const oxp_comparison *c);
 void oxp_emit_steps(oxp_json *j, const oxp_comparison *c);

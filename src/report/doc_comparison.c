@@ -93,6 +93,8 @@ static void summary_table(page *p) {
         metric(p, "integer operations", oxp_human_count, offsetof(oxp_totals, int_ops), true);
     metric(p, "peak activations", oxp_human_bytes, offsetof(oxp_totals, peak_activation_bytes),
            true);
+    metric(p, "all activations", oxp_human_bytes, offsetof(oxp_totals, total_activation_bytes),
+           true);
     metric(p, "bytes moved in a run", oxp_human_bytes, offsetof(oxp_totals, bytes_moved), true);
     latency_row(p);
     if (p->c->after) {
@@ -249,6 +251,7 @@ oxp_doc *oxp_doc_comparison(const void *source, oxp_arena *arena) {
     oxp_doc_add_steps(p.d, c);
     passes(&p);
     operators(&p);
+    oxp_doc_add_tensors(p.d, c);
     if (c->saved) {
         oxp_doc_heading(p.d, 1, "Written");
         oxp_doc_block(p.d, OXP_LIST, 1);

@@ -41,6 +41,15 @@ static void emit_side(const oxp_comparison *c, oxp_json *j, const char *key, con
     }
     oxp_json_object(j, key);
     oxp_emit_totals(j, &a->totals);
+    oxp_json_array(j, "by_op");
+    for (size_t i = 0; i < a->n_by_op; i++) {
+        oxp_json_object(j, NULL);
+        oxp_json_string(j, "op_type", a->by_op[i].op);
+        oxp_json_string(j, "domain", a->by_op[i].domain);
+        oxp_json_uint(j, "count", a->by_op[i].count);
+        oxp_json_end(j);
+    }
+    oxp_json_end(j);
     if (c->device)
         oxp_json_double(j, "latency_ms", 1e3 * a->latency);
     oxp_json_end(j);
@@ -59,6 +68,7 @@ static void emit(const void *source, oxp_json *j) {
     emit_side(c, j, "before", c->before);
     emit_side(c, j, "after", c->after);
     emit_side(c, j, "projected", c->projected);
+    oxp_emit_tensors(j, c);
     oxp_emit_verification(j, "verified", c->verified);
     oxp_json_array(j, "left_out");
     for (size_t i = 0; i < c->n_left_out; i++) {
@@ -79,6 +89,7 @@ static void emit(const void *source, oxp_json *j) {
 const oxp_side *oxp_side_of(const oxp_analysis *a, const oxp_device *device, oxp_arena *arena) {
     oxp_side *s = OXP_NEW(arena, oxp_side);
     s->totals = a->totals;
+    s->arena = arena;
     s->n_by_op = a->n_by_op;
     oxp_op_total *ops = OXP_NEWS(arena, a->n_by_op + 1, oxp_op_total);
     for (size_t i = 0; i < a->n_by_op; i++) {
@@ -87,6 +98,7 @@ const oxp_side *oxp_side_of(const oxp_analysis *a, const oxp_device *device, oxp
         ops[i].domain = oxp_strdup(arena, a->by_op[i].domain);
     }
     s->by_op = ops;
+    oxp_side_tensors(a, s, arena);
     s->latency = device ? oxp_latency(a, device, OXP_UNDEFINED, NULL, NULL) : NAN;
     return s;
 }
