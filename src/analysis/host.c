@@ -249,20 +249,20 @@ static void measure(oxp_device *d, oxp_arena *arena, unsigned n) {
 
 void oxp_device_host_constants(oxp_device *d) {
     static const double efficiency[OXP_CLASS_COUNT] = {
-        [OXP_CLASS_CONV] = 0.91,      [OXP_CLASS_DEPTHWISE] = 0.91, [OXP_CLASS_MATMUL] = 0.84,
-        [OXP_CLASS_RECURRENT] = 0.24, [OXP_CLASS_NORM] = 0.063,     [OXP_CLASS_SIMPLE] = 0.063,
-        [OXP_CLASS_MOVE] = 0.063};
-    static const double start[OXP_CLASS_COUNT] = {[OXP_CLASS_CONV] = 1.9e-6,
-                                                  [OXP_CLASS_DEPTHWISE] = 1.9e-6,
-                                                  [OXP_CLASS_MATMUL] = 0.62e-6,
-                                                  [OXP_CLASS_RECURRENT] = 18e-6};
+        [OXP_CLASS_CONV] = 0.91,      [OXP_CLASS_DEPTHWISE] = 0.91, [OXP_CLASS_MATMUL] = 0.88,
+        [OXP_CLASS_RECURRENT] = 0.42, [OXP_CLASS_NORM] = 0.028,     [OXP_CLASS_SIMPLE] = 0.028,
+        [OXP_CLASS_MOVE] = 0.028};
+    static const double start[OXP_CLASS_COUNT] = {[OXP_CLASS_CONV] = 2.4e-6,
+                                                  [OXP_CLASS_DEPTHWISE] = 2.4e-6,
+                                                  [OXP_CLASS_MATMUL] = 2e-6,
+                                                  [OXP_CLASS_RECURRENT] = 13e-6};
     d->kind = OXP_DEVICE_CPU;
-    d->launch = 0.36e-6;
-    d->per_output = 94;
+    d->launch = 0.25e-6;
+    d->per_output = 50;
     memcpy(d->start, start, sizeof start);
     memcpy(d->efficiency, efficiency, sizeof efficiency);
-    d->bandwidth_efficiency = 0.22;
-    d->cached_share = 0.33;
+    d->bandwidth_efficiency = 0.4;
+    d->cached_share = 0.5;
 }
 
 const oxp_device *oxp_device_host(oxp_arena *arena) {

@@ -38,11 +38,11 @@ measure() { # NAME MODEL TRUTH RUNS
             "$build/tests/latency_terms" "$work/after.onnx" "${sizes[@]}" >"$keep/$name-$pass.after"
         fi
         # name pass projected-before projected-after, medians before and after, fastest before and
-        # after, difference?
+        # after, the interval of the ratio of the medians
         echo "$name $pass $(value "$work/json" before_ms 3) $(value "$work/json" after_ms 3)" \
             "$(value "$work/json" before_ms) $(value "$work/json" after_ms)" \
             "$(value "$work/json" fastest_before_ms) $(value "$work/json" fastest_after_ms)" \
-            "$(sed -n 's/.*"verdict": *"\(no\|faster\|slower\).*/\1/p' "$work/json" | head -1)" >>"$rows"
+            "$(value "$work/json" ratio_low) $(value "$work/json" ratio_high)" >>"$rows"
     done
 }
 
@@ -69,7 +69,7 @@ function ms(v) { return sprintf(v < 1 ? "%.3f" : v < 100 ? "%.2f" : "%.0f", v) }
     if (!($1 in pb)) { order[++models] = $1; pb[$1] = $3; mb[$1] = $5; fb[$1] = $7 }
     key = $1 " " $2
     p[key] = $4 / $3 - 1; m[key] = $6 / $5 - 1; pa[key] = $4; ma[key] = $6; fa[key] = $8; have[key] = 1
-    noise[key] = $9 == "no"
+    noise[key] = $9 <= 1 && $10 >= 1
 }
 END {
     print "| model | variant | projected ms | measured ms | ratio | projected change | measured change | sign |"
@@ -99,4 +99,4 @@ END {
     printf "Against the fastest runs in place of the medians: median %.0f %%.\n", 100 * fastest[int((n + 1) / 2)]
     printf "Sign of the change: right, or both within 3 %%, in %d of %d; wrong in %d; a change projected where none was measured in %d.\n",
         signs - wrong - none, signs, wrong, none
-}' "$rows"
+}' "$rows" | tee ${keep:+"$keep/table.md"}

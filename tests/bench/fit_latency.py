@@ -3,13 +3,14 @@
 that they were not fitted to.
 
     tests/bench/accuracy.sh BUILD_FOLDER   with ACCURACY_KEEP=FOLDER   (measures, keeps its reports)
-    tests/bench/fit_latency.py FOLDER [--current]
+    tests/bench/fit_latency.py FOLDER... [--current] [--verbose]
 
 FOLDER holds host.json (`devices host --format json`) and, for each model and pass, the report of
 `verify` and what the latency is made of before and after (tests/support/latency_terms.c).  The
 formula is that of src/analysis/latency.c, which the script checks.  Constants belong to classes of
 operators; nothing depends on a model's name.  --current: the constants of the program, no fit.
-Needs numpy."""
+Of several folders the quieter measurement of each pair counts, and
+the faster profile of the host.  Needs numpy."""
 import json
 import os
 import re
@@ -21,12 +22,14 @@ CLASSES = ["conv", "depthwise", "matmul", "recurrent", "norm", "simple", "move"]
 BOOKKEEPING = 1e-6
 # Of the program (src/analysis/host.c); the fit starts here.
 CURRENT = {
-    "launch": 0.36e-6, "start_conv": 1.9e-6, "start_matmul": 0.62e-6, "start_recurrent": 18e-6,
-    "efficiency_conv": 0.91, "efficiency_matmul": 0.84, "efficiency_recurrent": 0.24,
-    "efficiency_simple": 0.063, "per_output": 94.0, "cached_share": 0.33, "memory_share": 0.22,
+    "launch": 0.25e-6, "start_conv": 2.4e-6, "start_matmul": 2e-6, "start_recurrent": 13e-6,
+    "efficiency_conv": 0.91, "efficiency_matmul": 0.88, "efficiency_recurrent": 0.42,
+    "efficiency_simple": 0.028, "per_output": 50.0, "cached_share": 0.5, "memory_share": 0.4,
 }
-LIMITS = {"efficiency_conv": 1.0, "efficiency_matmul": 1.0, "efficiency_recurrent": 1.0,
-          "efficiency_simple": 1.0, "cached_share": 1.0, "memory_share": 1.0}
+# No kernel is faster than the machine.  The shares of a copy's rate are held where kernels that do
+# little else are found: these models alone would not tell them from the efficiency of simple nodes.
+LIMITS = {"efficiency_conv": (0, 1), "efficiency_matmul": (0, 1), "efficiency_recurrent": (0, 1),
+          "efficiency_simple": (0, 1), "cached_share": (0, 0.5), "memory_share": (0.4, 1)}
 CACHE_A_THREAD = 8 << 20
 
 
@@ -74,23 +77,28 @@ class Terms:
         return np.bincount(self.of, body + launch, self.n)
 
 
-def load(folder):
-    """Variants (name, pass, terms before, after, measured before, after, verdict) and the host."""
-    h = json.load(open(f"{folder}/host.json"))
-    host = {"peak": h["peak"], "peak_int8": h["peak_int8"], "copy": h["copy"],
-            "copy_cached": h["copy_cached"], "cache": h["threads"] * CACHE_A_THREAD}
-    pairs = []
-    for name in sorted(os.listdir(folder)):
-        found = re.fullmatch(r"(.*)-(fold-bn|fp16)\.json", name)
-        if not found:
-            continue
-        on = json.load(open(f"{folder}/{name}"))["latency"]["runtime_optimization_on"]
-        stem = f"{folder}/{name[:-5]}"
-        pairs.append({"model": found[1], "pass": found[2], "files": [f"{stem}.before", f"{stem}.after"],
-                      "measured": [on["before_ms"] / 1e3, on["after_ms"] / 1e3],
-                      "fastest": [on["fastest_before_ms"] / 1e3, on["fastest_after_ms"] / 1e3],
-                      "verdict": on["verdict"]})
-    return pairs, host
+def load(folders):
+    """Variants (name, pass, files of terms, medians, verdict) and the host."""
+    host, pairs = {}, {}
+    for folder in folders:
+        h = json.load(open(f"{folder}/host.json"))
+        for key in ("peak", "peak_int8", "copy", "copy_cached"):
+            host[key] = max(host.get(key, 0), h[key])
+        host["cache"] = h["threads"] * CACHE_A_THREAD
+        for name in sorted(os.listdir(folder)):
+            found = re.fullmatch(r"(.*)-(fold-bn|fp16)\.json", name)
+            if not found:
+                continue
+            on = json.load(open(f"{folder}/{name}"))["latency"]["runtime_optimization_on"]
+            stem = f"{folder}/{name[:-5]}"
+            pair = {"model": found[1], "pass": found[2],
+                    "files": [f"{stem}.before", f"{stem}.after"],
+                    "measured": [on["before_ms"] / 1e3, on["after_ms"] / 1e3],
+                    "open": on["ratio_low"] <= 1 <= on["ratio_high"]}
+            key = (pair["model"], pair["pass"])
+            if key not in pairs or sum(pair["measured"]) < sum(pairs[key]["measured"]):
+                pairs[key] = pair
+    return [pairs[k] for k in sorted(pairs)], host
 
 
 def residuals(pairs, terms, c, host):
@@ -117,7 +125,8 @@ def fit(pairs, host):
         for key in c:
             for factor in (np.exp(step), np.exp(-step)):
                 trial = dict(c)
-                trial[key] = min(trial[key] * factor, LIMITS.get(key, np.inf))
+                low, high = LIMITS.get(key, (0, np.inf))
+                trial[key] = min(max(trial[key] * factor, low), high)
                 value = loss(pairs, terms, trial, host)
                 if value < best - 1e-9:
                     c, best, improved = trial, value, True
@@ -143,15 +152,17 @@ def signs(title, pairs, change):
     for p, e in zip(pairs, change):
         measured = p["measured"][1] / p["measured"][0] - 1
         projected = (1 + measured) * np.exp(e) - 1
-        if abs(projected) < 0.03 and abs(measured) < 0.03:
+        if abs(projected) < 0.03 and (abs(measured) < 0.03 or p["open"]):
             small += 1
-        elif projected * measured > 0:
+        elif projected * measured > 0 and not p["open"]:
             right += 1
         else:
             wrong += 1
             bad.append(f"{p['model']} {p['pass']}: {100 * projected:+.1f} % projected, "
-                       f"{100 * measured:+.1f} % measured ({p['verdict']})")
-    print(f"{title}: sign right in {right}, both within 3 % in {small}, neither in {wrong} of {len(pairs)}")
+                       f"{100 * measured:+.1f} % measured"
+                       f"{' (the interval holds 0)' if p['open'] else ''}")
+    print(f"{title}: sign right in {right}, both within 3 % or nothing "
+          f"measured in {small}, neither in {wrong} of {len(pairs)}")
     for line in bad:
         print("   ", line)
 
@@ -180,8 +191,7 @@ def check_formula(terms):
 
 
 def main():
-    folder = sys.argv[1]
-    pairs, host = load(folder)
+    pairs, host = load([a for a in sys.argv[1:] if not a.startswith("--")])
     terms = Terms([f for p in pairs for f in p["files"]])
     check_formula(terms)
     level, change = residuals(pairs, terms, CURRENT, host)
