@@ -9,7 +9,7 @@
 #include "report/parts.h"
 
 /* Of more tensors than this the rest is not compared, and the report says so. */
-enum { FACES_MOST = 16384, LISTED = 20 };
+enum { FACES_MOST = 16384, LISTED = 10 };
 
 static const char *face_text(const oxp_model *m, const oxp_type *t, oxp_arena *arena) {
     const char *type = oxp_type_text(NULL, t, arena), *shape = "";
