@@ -35,9 +35,10 @@ static void reserve(oxp_sink *o, size_t more) {
         oxp_raise(oxp_arena_ctx(o->arena), OXP_E_LIMIT, "the report is too long");
     if (++need <= o->cap)
         return;
-    size_t cap = o->cap ? o->cap : 4096;
-    while (cap < need)
-        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    enum { FIRST = 4096, LARGE = 1 << 20 };
+    size_t cap = o->cap ? o->cap : FIRST;
+    while (cap < need) /* what is not filled is never touched, what is copied is touched twice */
+        cap = cap > SIZE_MAX / 4 ? need : cap < LARGE ? 4 * cap : 2 * cap;
     oxp_arena *fresh = oxp_arena_new(oxp_arena_ctx(o->arena));
     char *text = oxp_alloc(fresh, cap, 1);
     if (o->len)
