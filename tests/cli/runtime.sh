@@ -144,6 +144,14 @@ check_one() { # LIBRARY
     expect "provider cpu" 0 "Verified" $same --provider cpu
     expect "unknown provider" 5 "has no 'magic'|magic" $same --provider magic
     expect "absent provider" 5 "onnxpert: .*(cuda|Cuda)" $same --provider cuda
+    # Ranges measured for float16.
+    local mnist=fixtures/models/mnist8
+    local half="optimize $mnist/model.onnx -o $work/half.onnx --passes fp16"
+    expect "calibrated" 0 "ranges of 13 values were measured on 1 set of inputs" $half --calibrate $mnist
+    expect "calibrated, other inputs" 3 "calibrate: .*is not that of input 'Input3'" $half --calibrate $data/inputs
+    expect "calibrated, no inputs" 3 "fixtures/rules: no input_0.npy or input_0.pb" $half --calibrate fixtures/rules
+    expect "calibrated, no runtime" 5 "calibrate: libm.so.6: is not ONNX Runtime" $half --calibrate $mnist \
+        --ort libm.so.6
     # Labels.
     for f in "0,no labels" "cat,line 1 is no class number: 'cat'" "-1,line 1 is no class number" \
         "1 2,line 1 is no class number" "99999999999,line 1 is no class number"; do
