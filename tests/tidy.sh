@@ -1,5 +1,5 @@
 #!/bin/bash
-# clang-tidy with .clang-tidy's checks: no warning is left; what is wrong about a line stands above it.
+# clang-tidy with the checks of .clang-tidy; what it is wrong about is said above the line (NOLINT).
 # usage: tidy.sh BUILD [FILE...]        BUILD has compile_commands.json; without FILE all of src/ and passes/
 set -u
 build=$1
