@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,6 +44,9 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
     static char path[40];
     if (fd < 0)
         fd = memfd_create("fuzz", MFD_CLOEXEC);
+    int next =
+        dup(STDERR_FILENO); /* what leaks files would fail for that reason only, and find nothing */
+    FUZZ_CHECK(next >= 0 && next < 64 && close(next) == 0);
     FUZZ_CHECK(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return path;
@@ -86,7 +88,6 @@ static inline oxp_ctx *fuzz_ctx(void) {
 static inline void fuzz_failed(oxp_ctx *ctx) {
     FUZZ_CHECK(oxp_error_text(ctx)[0] != 0);
     FUZZ_CHECK(oxp_error_status(ctx) != OXP_E_INTERNAL);
-    FUZZ_CHECK(!strstr(oxp_error_text(ctx), "Too many open files"));
 }
 
 #endif

@@ -140,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!folder[0])
         set_up();
     write_model(data, size);
+    fuzz_file(data, size); /* counts open files */
     oxp_model *m;
     oxp_ctx *ctx = fuzz_ctx();
     bool failed = oxp_open(&m, ctx, model) != OXP_OK;
