@@ -250,7 +250,12 @@ static oxp_dim final_dim(turns *t, uint32_t i, const oxp_fact *initial, int k) {
     oxp_dim growth = oxp_dim_sub(p, out->dims[k], in->dims[k]);
     if (oxp_dim_is_unknown(growth) || oxp_dim_is_opaque(p, growth))
         return OXP_DIM_UNKNOWN;
-    return oxp_dim_add(p, initial->type.dims[k], oxp_dim_mul(p, t->trips, growth));
+    oxp_dim last = oxp_dim_add(p, initial->type.dims[k], oxp_dim_mul(p, t->trips, growth));
+    if (!oxp_dim_is_literal(last) || oxp_dim_is_unknown(last) || last >= 0)
+        return last;
+    oxp_op_error(t->c, "dimension %d of a carried value would be %lld after %lld turns", k,
+                 (long long)last, (long long)t->trips);
+    return OXP_DIM_UNKNOWN;
 }
 
 static oxp_fact final_carried(turns *t, uint32_t i, const oxp_fact *initial) {
@@ -272,6 +277,10 @@ static oxp_fact final_carried(turns *t, uint32_t i, const oxp_fact *initial) {
         d[k] = final_dim(t, i, first, k);
         if (oxp_dim_is_unknown(d[k]))
             d[k] = oxp_dim_fresh(t->c->dims);
+    }
+    if (!oxp_countable(r.type.rank, d)) {
+        r.type.rank = -1;
+        d = NULL;
     }
     r.type.dims = d;
     return r;
