@@ -393,6 +393,16 @@ static void set_formal(oxp_engine *e, oxp_id value, const oxp_fact *f) {
         to->type.elem = declared->elem;
 }
 
+/* A runtime does not load a body whose input is declared with another type than it is given. */
+static void check_formal(oxp_call *c, oxp_id value, const oxp_fact *f) {
+    const oxp_value *v = oxp_value_at(c->model, value);
+    const oxp_type *d = v->declared;
+    if (f != NULL && d != NULL && d->kind == OXP_KIND_TENSOR && f->type.kind == OXP_KIND_TENSOR &&
+        d->elem != OXP_UNDEFINED && f->type.elem != OXP_UNDEFINED && d->elem != f->type.elem)
+        oxp_op_error(c, "%.120s of its body is declared %s, it is given %s", v->name,
+                     oxp_dtype_name(d->elem), oxp_dtype_name(f->type.elem));
+}
+
 void oxp_infer_subgraph(oxp_call *c, oxp_id graph, const oxp_fact *const *in, uint32_t n_in,
                         oxp_fact *out, uint32_t n_out, uint64_t times, oxp_cost *total) {
     oxp_engine *e = c->engine;
@@ -411,8 +421,10 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id graph, const oxp_fact *const *in, ui
         e->times = oxp_sat_mul(e->times, times);
     e->depth++;
     for (uint32_t i = 0; i < g->n_inputs; i++)
-        if (g->inputs[i] != OXP_NONE)
+        if (g->inputs[i] != OXP_NONE) {
+            check_formal(c, g->inputs[i], i < n_in ? in[i] : NULL);
             set_formal(e, g->inputs[i], i < n_in ? in[i] : NULL);
+        }
     oxp_infer_walk(e, graph, total);
     for (uint32_t i = 0; i < n_out && i < g->n_outputs; i++)
         if (g->outputs[i] != OXP_NONE)

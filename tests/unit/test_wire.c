@@ -163,6 +163,11 @@ static void test_packed(void **state) {
     g = wb_relu_graph();
     wb_msg(&g, GRAPH_INITIALIZER, w);
     refuse(wb_model(g), "inside a varint");
+    w = wb_tensor("w", 7, "1"); /* eleven bytes that end, and are no varint all the same */
+    wb_bytes(&w, TENSOR_INT64_DATA, "\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x01", 11);
+    g = wb_relu_graph();
+    wb_msg(&g, GRAPH_INITIALIZER, w);
+    refuse(wb_model(g), "inside a varint");
     w = wb_tensor("w", 7, "");
     wb_bytes(&w, TENSOR_DIMS, "\x01\x01\x01", 3); /* packed although declared otherwise */
     g = wb_relu_graph();
