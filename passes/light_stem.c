@@ -68,7 +68,7 @@ static bool look_at(stem *s, const char **why) {
             return false;
     *why = "its padding is not that of a kernel in the middle";
     s->explicit_pads = !strcmp(oxp_attr_string(n, "auto_pad", "NOTSET"), "NOTSET");
-    if (s->explicit_pads && s->n_pads != (size_t)(2 * spatial))
+    if (s->explicit_pads && s->n_pads != (size_t)2 * (size_t)spatial)
         return false;
     for (size_t i = 0; s->explicit_pads && i < s->n_pads && i < 8; i++) {
         s->pads[i] = pads[i] - (s->w->dims[2 + i % (size_t)spatial] - SIDE) / 2;

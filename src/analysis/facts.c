@@ -35,7 +35,7 @@ oxp_facts *oxp_facts_new(const oxp_analysis *a, const oxp_device *d, oxp_arena *
 /* XML takes no control characters and no bad UTF-8: they are shown as "?". */
 static void put_text(xmlNodePtr e, const char *name, const char *text) {
     char clean[TEXT_MAX];
-    size_t n = 0, len = strnlen(text, 4 * TEXT_MAX);
+    size_t n = 0, len = strnlen(text, (size_t)4 * TEXT_MAX);
     for (size_t i = 0; i < len && n + 8 < sizeof clean;) {
         if (text[i] >= ' ' && text[i] <= '~') {
             clean[n++] = text[i++];

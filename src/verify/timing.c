@@ -141,8 +141,8 @@ static uint64_t next_random(uint64_t *state) { /* xorshift64 (Marsaglia 2003) */
 /* 95 % interval of the ratio of the medians. */
 static void ratio_interval(const shared *r, oxp_timing *t, oxp_arena *arena) {
     double *ratios = OXP_NEWS(arena, RESAMPLES, double);
-    double *x = OXP_NEWS(arena, ROUNDS * RUNS_MAX, double);
-    double *y = OXP_NEWS(arena, ROUNDS * RUNS_MAX, double);
+    double *x = OXP_NEWS(arena, (size_t)ROUNDS * RUNS_MAX, double);
+    double *y = OXP_NEWS(arena, (size_t)ROUNDS * RUNS_MAX, double);
     uint64_t state = 88172645463325252u;
     for (int sample = 0; sample < RESAMPLES; sample++) {
         size_t n = 0;
@@ -184,7 +184,7 @@ static void time_mode(oxp_verify_job *j, const oxp_files *f, oxp_ort_level level
     oxp_child_end end = oxp_child_run(oxp_arena_ctx(j->arena), time_both, &w, &r->note, &j->limits);
     t->problem = oxp_blame(j, end, &r->note, f);
     if (!t->problem) {
-        double *all = OXP_NEWS(arena, ROUNDS * RUNS_MAX, double);
+        double *all = OXP_NEWS(arena, (size_t)ROUNDS * RUNS_MAX, double);
         t->runs = (unsigned)pool(r, 0, all);
         t->before = median(all, t->runs);
         t->best_before = all[0]; /* sorted by now */

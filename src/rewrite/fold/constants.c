@@ -249,7 +249,8 @@ static bool dequantized(oxp_fold *l, const oxp_node *n, oxp_const *c, const oxp_
     if (axis < 0)
         axis += c->rank;
     size_t inner = 1;
-    bool by_axis = scale->rank == 1 && (scale->n > 1 || (axis < c->rank && c->dims[axis] == 1));
+    bool by_axis =
+        scale->rank == 1 && (scale->n > 1 || (axis >= 0 && axis < c->rank && c->dims[axis] == 1));
     if (by_axis) {
         if (axis < 0 || axis >= c->rank || (uint64_t)c->dims[axis] != scale->n)
             return oxp_fold_fail(l, "a DequantizeLinear has a scale that fits no axis");
