@@ -127,6 +127,15 @@ static uint64_t traffic(const oxp_value_info *values, const oxp_node *n) {
     return oxp_sat_add(in, out);
 }
 
+static bool moves_beyond_counting(const oxp_value_info *values, const oxp_node *n) {
+    for (uint32_t i = 0; i < n->n_in + n->n_out; i++) {
+        oxp_id v = i < n->n_in ? n->in[i] : n->out[i - n->n_in];
+        if (v != OXP_NONE && oxp_is_beyond_counting(&values[v]))
+            return true;
+    }
+    return false;
+}
+
 static void fill_nodes(const oxp_model *m, const oxp_inferred *inferred,
                        const oxp_value_info *values, const bool *in_main, oxp_node_info *nodes,
                        oxp_totals *t) {
@@ -151,7 +160,7 @@ static void fill_nodes(const oxp_model *m, const oxp_inferred *inferred,
         t->flops = oxp_sat_add(t->flops, o->flops);
         t->int_ops = oxp_sat_add(t->int_ops, o->int_ops);
         t->moved = oxp_sat_add(t->moved, o->moved);
-        if (o->bytes_moved != UINT64_MAX)
+        if (o->bytes_moved != UINT64_MAX || moves_beyond_counting(values, node))
             t->bytes_moved = oxp_sat_add(t->bytes_moved, o->bytes_moved);
         if (!o->known)
             t->unknown_nodes++;

@@ -160,6 +160,8 @@ typedef struct tail {
     const oxp_node *layer; /* NULL: something that is no head */
     bool split;            /* the layer's columns are parted */
     bool scores;           /* bias, softmax, sigmoid or the like: not just a projection */
+    bool softmax, sigmoid; /* behind the layer */
+    bool other;            /* a function that makes no scores: tanh, relu, exp */
 } tail;
 
 /* The last layer in front of an output, through bias, softmax and what moves nothing around; not
@@ -181,6 +183,11 @@ static tail last_layer(const oxp_scan *s, oxp_id value) {
         if (!passes || oxp_data_inputs(s, n) > 1)
             return t;
         t.split = t.split || l == OXP_L_SLICE;
+        t.softmax = t.softmax || l == OXP_L_SOFTMAX;
+        t.sigmoid = t.sigmoid || l == OXP_L_SIGMOID;
+        t.other = t.other || (!t.softmax && !t.sigmoid &&
+                              (oxp_flags(n) & (OXP_OP_UNARY | OXP_OP_ACTIVATION)) &&
+                              l != OXP_L_CAST && !(oxp_flags(n) & OXP_OP_VIEW));
         t.scores = t.scores || l == OXP_L_SOFTMAX || l == OXP_L_SIGMOID || l == OXP_L_ADD;
         value = oxp_main_input(s, n);
     }
@@ -213,6 +220,18 @@ static void detection_classes(oxp_scan *s, const oxp_found *head, oxp_id out) {
         s->out->classes = (uint64_t)(oxp_size(s, out, 1) - 4);
 }
 
+/* Scores of an image or a text: softmax says so; sigmoids (unless the values are as many as the
+ * input's, which are a reconstruction) and bare values of a number that no feature has may be. */
+static bool classifies(const oxp_scan *s, const oxp_graph *g, const tail *t, int64_t width) {
+    oxp_id in = g->n_inputs > 0 ? g->inputs[0] : OXP_NONE;
+    if (t->other || width < 2)
+        return false;
+    if (t->softmax)
+        return true;
+    return (is_image(s, in) || has_token_table(s, 0)) && width % 32 != 0 &&
+           !(t->sigmoid && oxp_size(s, in, -1) == width);
+}
+
 /* Of a matrix product at the end. */
 static void task_of_scores(oxp_scan *s, const oxp_graph *g, const tail *tails) {
     oxp_insight *o = s->out;
@@ -238,10 +257,17 @@ static void task_of_scores(oxp_scan *s, const oxp_graph *g, const tail *tails) {
         o->task = OXP_TASK_TOKENS;
         o->classes = (uint64_t)width;
     } else if (rank == 2 && g->n_outputs == 1 && !t->split && oxp_size(s, out, 1) == width &&
-               width > 1 && classes) {
+               (classes || t->softmax) && classifies(s, g, t, width)) {
         o->task = OXP_TASK_CLASSIFY;
+        o->task_likely = !t->softmax;
         o->classes = (uint64_t)width;
     }
+}
+
+/* [N, C], or a map of one pixel */
+static bool is_flat(const oxp_scan *s, oxp_id v) {
+    int rank = oxp_value_rank(s, v);
+    return rank == 2 || (rank == 4 && oxp_size(s, v, 2) == 1 && oxp_size(s, v, 3) == 1);
 }
 
 static void find_task(oxp_scan *s) {
@@ -266,6 +292,11 @@ static void find_task(oxp_scan *s) {
         if (oxp_value_rank(s, out) == 4 && is_image(s, in) && same_size(s, in, out, 2) &&
             same_size(s, in, out, 3))
             o->task = OXP_TASK_DENSE;
+        else if (tails[0].softmax && !tails[0].other && oxp_size(s, out, 1) > 1 &&
+                 is_flat(s, out)) {
+            o->task = OXP_TASK_CLASSIFY;
+            o->classes = (uint64_t)oxp_size(s, out, 1);
+        }
         return;
     }
     task_of_scores(s, g, tails);

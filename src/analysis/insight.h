@@ -95,6 +95,7 @@ typedef struct oxp_insight {
      * a way from an input to the first output passes at least (depthwise ones not counted). */
     size_t weight_layers, bare_layers, shortest_path;
     oxp_task task;
+    bool task_likely; /* nothing behind the last layer shows that its values are scores */
     uint64_t classes; /* 0: the graph does not show it */
     const oxp_risk *risks;
     size_t n_risks;

@@ -233,6 +233,17 @@ static bool fold_constants(const liveness *l, oxp_memory *r, span *spans) {
     return found > 0;
 }
 
+bool oxp_is_beyond_counting(const oxp_value_info *v) {
+    const oxp_type *t = &v->type;
+    if (v->bytes != UINT64_MAX || t->kind != OXP_KIND_TENSOR || t->rank < 0 ||
+        oxp_dtype_bits(t->elem) == 0)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (!oxp_dim_is_literal(t->dims[i]))
+            return false;
+    return true;
+}
+
 oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_node_info *nodes,
                          oxp_arena *arena) {
     oxp_memory r = {.peak_node = OXP_NONE};
@@ -243,7 +254,7 @@ oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_n
     for (size_t i = 0; i < n_values; i++) {
         if (l.spans[i].born == UINT32_MAX)
             continue;
-        if (values[i].bytes == UINT64_MAX)
+        if (values[i].bytes == UINT64_MAX && !oxp_is_beyond_counting(&values[i]))
             r.partial = true;
         else
             r.total = oxp_sat_add(r.total, values[i].bytes);

@@ -23,6 +23,10 @@ oxp_memory oxp_memory_of(const oxp_model *m, const oxp_value_info *values, oxp_n
 size_t oxp_memory_alive(const oxp_model *m, const oxp_value_info *values, oxp_id at, oxp_id *out,
                         size_t max, oxp_arena *arena);
 
+/* Does the value take more bytes than 64 bits can count?  (Its bytes are UINT64_MAX then, as those
+ * of a value of unknown size are; but sums with it are beyond counting, not 'at least'.) */
+bool oxp_is_beyond_counting(const oxp_value_info *v);
+
 /* Is this the node of a constant (no inputs, one fixed tensor)?  Its output is a weight. */
 bool oxp_is_constant_node(const oxp_node *n);
 

@@ -193,6 +193,50 @@ static void shape_risks(oxp_scan *s, risk_list *l) {
                     : "See the diagnostics; totals are 'at least'.");
 }
 
+/* Does the node only add and scale what it is given?  False where that is not sure: other domains'
+ * operators may hold an activation, integers saturate. */
+static bool is_linear(const oxp_scan *s, const oxp_node *n) {
+    oxp_id out = oxp_out(n, 0);
+    if (out == OXP_NONE || *n->domain || (oxp_flags(n) & (OXP_OP_RECURRENT | OXP_OP_QUANT)) ||
+        oxp_dtype_is_integer(s->a->values[out].type.elem))
+        return false;
+    if (oxp_is_layer(s, n) || (oxp_flags(n) & (OXP_OP_VIEW | OXP_OP_RUNNING_STATS)))
+        return true;
+    switch (oxp_letter_of(s, n)) {
+    case OXP_L_ADD:
+    case OXP_L_SUB:
+    case OXP_L_NEG:
+    case OXP_L_MEAN:
+    case OXP_L_CONCAT:
+    case OXP_L_CAST:
+    case OXP_L_TRANSPOSE:
+    case OXP_L_SLICE:
+    case OXP_L_PAD:
+    case OXP_L_EXPAND:
+        return true;
+    case OXP_L_MUL:
+        return oxp_data_inputs(s, n) < 2;
+    case OXP_L_DIV:
+        return oxp_data_inputs(s, n) < 2 && !oxp_is_data(s, oxp_in(n, 1));
+    default:
+        return false;
+    }
+}
+
+/* Layers, and nothing that is not linear between the inputs and the outputs. */
+static bool all_linear(const oxp_scan *s) {
+    size_t n = oxp_node_count(s->m);
+    for (oxp_id i = 0; i < n; i++) {
+        const oxp_node *node = oxp_node_at(s->m, i);
+        bool data = false;
+        for (uint32_t k = 0; k < node->n_out; k++)
+            data = data || (node->out[k] != OXP_NONE && oxp_is_data(s, node->out[k]));
+        if (node->live && s->in_main[node->graph] && data && !is_linear(s, node))
+            return false;
+    }
+    return true;
+}
+
 static void training_risks(oxp_scan *s, risk_list *l) {
     const oxp_insight *o = s->out;
     const oxp_id *nodes;
@@ -214,10 +258,7 @@ static void training_risks(oxp_scan *s, risk_list *l) {
                         "or folded.",
                         layers, bare),
             "Harmless for inference; training it further may be unstable.");
-    if (layers >= 3 && o->activations == 0 && o->recurrent == 0 &&
-        o->counts[OXP_BLOCK_SILU] + o->counts[OXP_BLOCK_GELU] + o->counts[OXP_BLOCK_HARD_SWISH] +
-                o->counts[OXP_BLOCK_ATTENTION] ==
-            0)
+    if (layers >= 3 && o->activations == 0 && all_linear(s))
         add(l, "no-activation", "medium",
             oxp_sprintf(s->arena, "%zu layers and no nonlinearity between them.", layers),
             "Layers without an activation between them are one linear layer.");

@@ -9,8 +9,9 @@ void oxp_doc_summary(oxp_doc *d, const oxp_card *c);
 void oxp_doc_blocks(oxp_doc *d, const oxp_card *c); /* the graph by blocks and their costs */
 void oxp_doc_nodes(oxp_doc *d, const oxp_card *c, bool page);
 
-const char *oxp_plural(uint64_t n);                                      /* "" for 1, else "s" */
-const char *oxp_at_least(const oxp_totals *t);                           /* "at least " or "" */
+const char *oxp_plural(uint64_t n); /* "" for 1, else "s" */
+/* "at least " where totals are partial and this one is known, else "". */
+const char *oxp_at_least(const oxp_totals *t, uint64_t total);
 const char *oxp_params_text(oxp_arena *a, uint64_t n);                   /* "5,998", "11.7 M" */
 const char *oxp_share_text(oxp_arena *a, uint64_t part, uint64_t whole); /* "12 %", "< 0.1 %" */
 /* "yes", "no", "unknown"; a lower bound cannot say yes. */

@@ -168,7 +168,7 @@ const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
     c->insight = oxp_insight_of(a, arena);
     c->in_main = oxp_graphs_of_main(a->model, arena);
     c->memory = oxp_memory_needed(a, OXP_UNDEFINED);
-    c->memory_at_least = open_sizes(a);
+    c->memory_at_least = c->memory != UINT64_MAX && open_sizes(a);
     c->machine = oxp_machine_of(arena);
     compare_devices(c);
     c->sweep = oxp_sweep_batch(a, opts, c->device, OXP_UNDEFINED, batches, n_batches, arena);

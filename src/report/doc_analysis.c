@@ -100,16 +100,17 @@ static void complexity(oxp_doc *d, const oxp_card *c) {
     }
     oxp_doc_fact(d, "Weights", "%s", oxp_human_bytes(a, t->weight_bytes));
     oxp_doc_fact(d, "File", "%s", oxp_human_bytes(a, t->file_bytes));
-    oxp_doc_fact(d, "FLOPs", "%s%s", oxp_at_least(t), oxp_thousands(a, t->flops));
-    oxp_doc_fact(d, "Multiply-adds", "%s%s", oxp_at_least(t), oxp_thousands(a, t->macs));
+    oxp_doc_fact(d, "FLOPs", "%s%s", oxp_at_least(t, t->flops), oxp_thousands(a, t->flops));
+    oxp_doc_fact(d, "Multiply-adds", "%s%s", oxp_at_least(t, t->macs), oxp_thousands(a, t->macs));
     if (t->int_ops > 0)
         oxp_doc_fact(d, "Integer operations", "%s", oxp_thousands(a, t->int_ops));
     oxp_doc_fact(d, "Elements moved", "%s", oxp_thousands(a, t->moved));
     oxp_doc_fact(d, "Memory traffic", "%s", oxp_human_bytes(a, t->bytes_moved));
-    if (t->bytes_moved > 0)
+    if (t->bytes_moved > 0 && t->bytes_moved != UINT64_MAX && t->flops != UINT64_MAX &&
+        t->int_ops != UINT64_MAX)
         oxp_doc_fact(d, "Arithmetic intensity", "%.3g FLOPs a byte",
                      ((double)t->flops + (double)t->int_ops) / (double)t->bytes_moved);
-    oxp_doc_fact(d, "Peak activations", "%s%s", oxp_at_least(t),
+    oxp_doc_fact(d, "Peak activations", "%s%s", oxp_at_least(t, t->peak_activation_bytes),
                  oxp_human_bytes(a, t->peak_activation_bytes));
     oxp_doc_fact(d, "Peak when views share memory", "%s",
                  oxp_human_bytes(a, t->peak_with_views_bytes));
@@ -225,7 +226,8 @@ static void memory(oxp_doc *d, const oxp_card *c) {
     const oxp_analysis *x = c->a;
     oxp_doc_heading(d, 1, "Memory");
     if (x->peak_node != OXP_NONE)
-        oxp_doc_para(d, "The peak of %s%s is at node %s.", oxp_at_least(&x->totals),
+        oxp_doc_para(d, "The peak of %s%s is at node %s.",
+                     oxp_at_least(&x->totals, x->totals.peak_activation_bytes),
                      oxp_human_bytes(a, x->totals.peak_activation_bytes),
                      oxp_node_label(x->model, x->peak_node, a));
     memory_chart(d, c);
@@ -275,7 +277,7 @@ static void architecture(oxp_doc *d, const oxp_card *c) {
         oxp_doc_fact(d, "Hidden size", "%llu", (unsigned long long)o->hidden);
     const char *task = oxp_task_name(o->task);
     if (task != NULL)
-        oxp_doc_fact(d, "Task, by the output", "%s", task);
+        oxp_doc_fact(d, "Task, by the output", "%s%s", task, o->task_likely ? ", likely" : "");
     if (o->classes > 0)
         oxp_doc_fact(d, "Classes", "%llu", (unsigned long long)o->classes);
     if (o->n_blocks == 0)

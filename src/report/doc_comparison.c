@@ -46,14 +46,14 @@ static void metric(page *p, const char *name, const char *(*human)(oxp_arena *, 
     for (int i = 0; i < 3; i++)
         if (sides[i]) {
             memcpy(&v[i], (const char *)&sides[i]->totals + offset, sizeof v[i]);
-            const char *bound = open ? oxp_at_least(&sides[i]->totals) : "";
-            cells[i + 1] =
-                oxp_sprintf(p->a, "%s%s", v[i] == UINT64_MAX ? "" : bound, human(p->a, v[i]));
+            const char *bound = open ? oxp_at_least(&sides[i]->totals, v[i]) : "";
+            cells[i + 1] = oxp_sprintf(p->a, "%s%s", bound, human(p->a, v[i]));
         }
     const oxp_side *now = c->after ? c->after : c->projected;
     if (now) {
         uint64_t n = c->after ? v[2] : v[1];
-        bool bound = open && (*oxp_at_least(&c->before->totals) || *oxp_at_least(&now->totals));
+        bool bound =
+            open && (*oxp_at_least(&c->before->totals, v[0]) || *oxp_at_least(&now->totals, n));
         cells[4] = change(p->a, v[0], bound && n != v[0] ? UINT64_MAX : n);
     }
     oxp_doc_row(p->d, cells);

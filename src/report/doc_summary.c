@@ -4,11 +4,21 @@
 
 #include "report/analysis_doc.h"
 
-static const char *family_name(const char *f) {
-    static const char *const names[][2] = {
-        {"cnn", "a convolutional network"},  {"transformer", "a transformer"},
-        {"rnn", "a recurrent network"},      {"hybrid", "a hybrid of convolutions and attention"},
-        {"mlp", "a multi-layer perceptron"}, {"tree", "a tree ensemble"}};
+static const char *family_name(const oxp_insight *o) {
+    const char *f = o->family;
+    static const char *const names[][2] = {{"cnn", "a convolutional network"},
+                                           {"transformer", "a transformer"},
+                                           {"rnn", "a recurrent network"},
+                                           {"mlp", "a multi-layer perceptron"},
+                                           {"tree", "a tree ensemble"}};
+    if (!strcmp(f, "hybrid")) {
+        bool attention = o->counts[OXP_BLOCK_ATTENTION] > 0;
+        if (attention && o->recurrent > 0)
+            return o->convolutions > 0 ? "a hybrid of convolutions, recurrent layers and attention"
+                                       : "a hybrid of recurrent layers and attention";
+        return attention ? "a hybrid of convolutions and attention"
+                         : "a hybrid of convolutions and recurrent layers";
+    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i][0], f) == 0)
             return names[i][1];
@@ -68,6 +78,11 @@ static const char *task_sentence(const oxp_card *c, oxp_arena *a) {
     const char *task = oxp_task_name(o->task);
     if (task == NULL)
         return "";
+    if (o->classes > 0 && o->task_likely)
+        return oxp_sprintf(a,
+                           " Judging by its output, the task is likely %s with %llu class%s: "
+                           "nothing behind the last layer shows that its values are scores.",
+                           task, (unsigned long long)o->classes, o->classes == 1 ? "" : "es");
     if (o->classes > 0)
         return oxp_sprintf(a, " Judging by its output, the task is %s with %llu class%s.", task,
                            (unsigned long long)o->classes, o->classes == 1 ? "" : "es");
@@ -78,7 +93,7 @@ static const char *task_sentence(const oxp_card *c, oxp_arena *a) {
 static const char *work_text(const oxp_card *c, oxp_arena *a) {
     const oxp_totals *t = &c->a->totals;
     bool integer = t->flops < t->int_ops && t->int_ops != UINT64_MAX;
-    return oxp_sprintf(a, "%s%s", oxp_at_least(t),
+    return oxp_sprintf(a, "%s%s", oxp_at_least(t, integer ? t->int_ops : t->flops),
                        integer
                            ? oxp_sprintf(a, "%s integer operations", oxp_human_count(a, t->int_ops))
                            : oxp_human_unit(a, t->flops, "FLOPs"));
@@ -107,7 +122,7 @@ static void verdict(oxp_doc *d, const oxp_card *c) {
     oxp_doc_fact(d, "Parameters", "%s", oxp_params_text(a, t->params));
     oxp_doc_fact(d, "Work of a run", "%s", work_text(c, a));
     oxp_doc_fact(d, "Weights", "%s", oxp_human_bytes(a, t->weight_bytes));
-    oxp_doc_fact(d, "Peak of activations", "%s%s", oxp_at_least(t),
+    oxp_doc_fact(d, "Peak of activations", "%s%s", oxp_at_least(t, t->peak_activation_bytes),
                  oxp_human_bytes(a, t->peak_activation_bytes));
     oxp_doc_fact(d, oxp_sprintf(a, "On %s", c->device->name), "%s%s", latency_text(c, a),
                  bound_text(c, a));
@@ -135,7 +150,7 @@ static void describe(oxp_doc *d, const oxp_card *c) {
         params = oxp_sprintf(a, "%s parameter%s (%s, mostly %s)", oxp_params_text(a, t->params),
                              oxp_plural(t->params), oxp_human_bytes(a, t->weight_bytes),
                              precision_of(t));
-    oxp_doc_para(d, "%s is %s of %s node%s with %s.%s%s", c->name, family_name(c->insight->family),
+    oxp_doc_para(d, "%s is %s of %s node%s with %s.%s%s", c->name, family_name(c->insight),
                  oxp_thousands(a, t->nodes), oxp_plural(t->nodes), params, structure_sentence(c, a),
                  task_sentence(c, a));
 }
@@ -156,10 +171,10 @@ static void costs(oxp_doc *d, const oxp_card *c) {
     const char *run =
         t->flops == UINT64_MAX
             ? "How many FLOPs one run takes is unknown"
-            : oxp_sprintf(a, "One run takes %s%s (%s multiply-adds)", oxp_at_least(t),
+            : oxp_sprintf(a, "One run takes %s%s (%s multiply-adds)", oxp_at_least(t, t->flops),
                           oxp_human_unit(a, t->flops, "FLOPs"), oxp_human_count(a, t->macs));
     oxp_doc_para(d, "%s%s%s. The peak of activations is %s%s%s.", run, integer, work,
-                 t->peak_activation_bytes == UINT64_MAX ? "" : oxp_at_least(t),
+                 oxp_at_least(t, t->peak_activation_bytes),
                  oxp_human_bytes(a, t->peak_activation_bytes), memory);
     const char *example = c->device_asked ? "" : " (taken as an example)";
     if (c->latency.seconds > 0 && c->memory != UINT64_MAX && c->memory > c->device->memory)

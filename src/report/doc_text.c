@@ -7,8 +7,8 @@ const char *oxp_plural(uint64_t n) {
     return n == 1 ? "" : "s";
 }
 
-const char *oxp_at_least(const oxp_totals *t) {
-    return t->unknown_nodes > 0 || t->partial ? "at least " : "";
+const char *oxp_at_least(const oxp_totals *t, uint64_t total) {
+    return total == UINT64_MAX ? "" : t->unknown_nodes > 0 || t->partial ? "at least " : "";
 }
 
 const char *oxp_share_text(oxp_arena *a, uint64_t part, uint64_t whole) {

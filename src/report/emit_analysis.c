@@ -221,6 +221,7 @@ static void emit_architecture(const oxp_card *c, oxp_json *j) {
     emit_count(j, "hidden", o->hidden);
     oxp_json_bool(j, "causal", o->causal);
     oxp_json_string(j, "task", oxp_task_name(o->task));
+    oxp_json_bool(j, "task_likely", o->task_likely);
     emit_count(j, "classes", o->classes);
     oxp_json_object(j, "block_counts");
     for (int t = 0; t < OXP_BLOCK_TYPE_COUNT; t++) {
