@@ -135,9 +135,9 @@ static void find_cache(oxp_scan *s) {
     kv->kv_heads = s->out->kv_heads;
     kv->head_dim = s->out->head_dim;
     unsigned bits = oxp_dtype_bits(kv->dtype);
-    uint64_t elements = oxp_sat_mul(oxp_sat_mul(2 * kv->layers, kv->kv_heads), kv->head_dim);
-    kv->bytes_per_token =
-        elements > 0 && bits > 0 ? oxp_dtype_bytes(kv->dtype, elements) : UINT64_MAX;
+    kv->bytes_per_token = kv->elements > 0 && kv->elements != UINT64_MAX && bits > 0
+                              ? oxp_dtype_bytes(kv->dtype, kv->elements)
+                              : UINT64_MAX;
     for (size_t i = 0; i < s->n_blocks; i++) {
         const oxp_found *b = &s->blocks[i];
         if (b->type == OXP_BLOCK_EMBEDDING && b->c && b->a > 0 &&

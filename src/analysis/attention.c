@@ -1,6 +1,7 @@
 /* attention.c - attention, as one operator or decomposed: softmax between two matrix products whose
  * operands are both activations. */
 #include "analysis/patterns.h"
+#include "base/safe_math.h"
 
 #include <string.h>
 
@@ -258,6 +259,18 @@ static void measure_fused(const oxp_scan *s, const oxp_node *n, attention *t) {
                                   (s->marks[n->in[i]] & OXP_MARK_INPUT));
 }
 
+/* What is stated of all layers: 0 as soon as one of them differs, or is not known. */
+static void same_in_all(int64_t v, uint64_t *stated, uint64_t layer) {
+    *stated = v > 0 && (layer == 1 || *stated == (uint64_t)v) ? (uint64_t)v : 0;
+}
+
+static void range(int64_t v, uint64_t *least, uint64_t *most) {
+    if (v > 0 && (*least == 0 || (uint64_t)v < *least))
+        *least = (uint64_t)v;
+    if (v > 0 && (uint64_t)v > *most)
+        *most = (uint64_t)v;
+}
+
 static void note(oxp_scan *s, const attention *t, const oxp_node *const *nodes, size_t n,
                  bool decomposed) {
     oxp_insight *o = s->out;
@@ -278,14 +291,20 @@ static void note(oxp_scan *s, const attention *t, const oxp_node *const *nodes, 
         return;
     }
     o->layers++;
-    o->heads = t->heads > 0 && o->heads == 0 ? (uint64_t)t->heads : o->heads;
-    o->kv_heads = t->kv_heads > 0 && o->kv_heads == 0 ? (uint64_t)t->kv_heads : o->kv_heads;
-    o->head_dim = t->head_dim > 0 && o->head_dim == 0 ? (uint64_t)t->head_dim : o->head_dim;
-    o->hidden = t->hidden > 0 && o->hidden == 0 ? (uint64_t)t->hidden : o->hidden;
+    same_in_all(t->heads, &o->heads, o->layers);
+    same_in_all(t->kv_heads, &o->kv_heads, o->layers);
+    same_in_all(t->head_dim, &o->head_dim, o->layers);
+    same_in_all(t->hidden, &o->hidden, o->layers);
+    range(t->heads, &o->heads_least, &o->heads_most);
+    range(t->hidden, &o->hidden_least, &o->hidden_most);
     o->causal = o->causal || t->causal || t->cached;
     if (t->causal || t->cached) {
         o->decoder = true;
         o->kv.layers++;
+        o->kv.elements = t->kv_heads > 0 && t->head_dim > 0
+                             ? oxp_sat_add(o->kv.elements, oxp_sat_mul(2 * (uint64_t)t->kv_heads,
+                                                                       (uint64_t)t->head_dim))
+                             : UINT64_MAX;
         int64_t seen = t->scores != NULL ? oxp_size(s, oxp_out(t->scores, 0), -1) : 0;
         o->attended = seen > o->attended ? seen : o->attended;
         o->kv.in_graph = o->kv.in_graph || t->cached;

@@ -279,7 +279,8 @@ static const oxp_node *reader_of(const oxp_scan *s, oxp_id value) {
 
 static void embedding(oxp_scan *s, const oxp_node *n) {
     oxp_id t = oxp_weight_of(s->m, s->a->values, n, 0), index = oxp_in(n, 1);
-    if (t == OXP_NONE || index == OXP_NONE || oxp_tensor_at(s->m, t)->rank != 2)
+    if (t == OXP_NONE || index == OXP_NONE || oxp_tensor_at(s->m, t)->rank != 2 ||
+        oxp_tensor_at(s->m, t)->dims[1] < 2) /* single values: the leaves of compiled trees */
         return;
     const oxp_tensor *table = oxp_tensor_at(s->m, t);
     bool position = s->marks[index] & OXP_MARK_POSITION;

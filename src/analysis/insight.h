@@ -52,6 +52,7 @@ typedef struct oxp_repeat { /* the same block several times */
 typedef struct oxp_kv_cache {
     bool in_graph; /* the graph takes the past's keys and values and gives the new ones */
     uint64_t layers, kv_heads, head_dim;
+    uint64_t elements; /* of all layers, for one token; UINT64_MAX: unknown */
     oxp_dtype dtype;
     uint64_t bytes_per_token;
     uint64_t context;        /* tokens; 0: unknown */
@@ -84,8 +85,9 @@ typedef struct oxp_insight {
     size_t counts[OXP_BLOCK_TYPE_COUNT];
     const oxp_repeat *repeats;
     size_t n_repeats;
-    /* transformers; 0 = unknown */
+    /* transformers; 0 = unknown, or not the same in all layers */
     uint64_t layers, cross_layers, heads, kv_heads, head_dim, hidden;
+    uint64_t heads_least, heads_most, hidden_least, hidden_most; /* over the layers */
     int64_t attended; /* keys that the longest causal attention looks at; 0: unknown */
     bool causal;
     bool decoder;

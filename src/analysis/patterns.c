@@ -15,6 +15,7 @@ static const struct {
     oxp_letter letter;
 } alphabet[] = {
     {"Add", OXP_L_ADD},
+    {"Sum", OXP_L_ADD},
     {"Sub", OXP_L_SUB},
     {"Mul", OXP_L_MUL},
     {"Div", OXP_L_DIV},
@@ -101,6 +102,8 @@ const uint8_t *oxp_letters_of(const oxp_model *m, oxp_arena *arena) {
         /* x * sigmoid(alpha x): the SiLU when alpha is 1 */
         if (strcmp(node->op, "QuickGelu") == 0 && oxp_attr_float(node, "alpha", 1.702f) == 1.0f)
             letter = OXP_L_SILU;
+        if (letter == OXP_L_ADD && node->n_in != 2) /* a Sum of one or of many */
+            letter = OXP_L_OTHER;
         letters[i] = (uint8_t)letter;
     }
     return letters;

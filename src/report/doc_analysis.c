@@ -268,9 +268,12 @@ static void architecture(oxp_doc *d, const oxp_card *c) {
                      o->causal ? ", causal" : "");
     if (o->cross_layers > 0)
         oxp_doc_fact(d, "Cross-attention layers", "%llu", (unsigned long long)o->cross_layers);
-    if (o->heads > 0)
+    if (o->heads > 0 && o->head_dim > 0)
         oxp_doc_fact(d, "Heads", "%llu of size %llu", (unsigned long long)o->heads,
                      (unsigned long long)o->head_dim);
+    else if (o->heads_most > o->heads_least)
+        oxp_doc_fact(d, "Heads", "%llu to %llu", (unsigned long long)o->heads_least,
+                     (unsigned long long)o->heads_most);
     if (o->kv_heads > 0 && o->kv_heads != o->heads)
         oxp_doc_fact(d, "Key/value heads", "%llu", (unsigned long long)o->kv_heads);
     if (o->hidden > 0)

@@ -45,9 +45,25 @@ static const char *assumed_text(const oxp_card *c, bool bound, oxp_arena *a) {
     return s;
 }
 
+/* "BEFORE3 to 24AFTER", "BEFORE3AFTER", or nothing when it is unknown. */
+static const char *range(oxp_arena *a, const char *before, uint64_t least, uint64_t most,
+                         const char *after) {
+    if (most == 0)
+        return "";
+    return least == most ? oxp_sprintf(a, "%s%llu%s", before, (unsigned long long)most, after)
+                         : oxp_sprintf(a, "%s%llu to %llu%s", before, (unsigned long long)least,
+                                       (unsigned long long)most, after);
+}
+
 static const char *structure_sentence(const oxp_card *c, oxp_arena *a) {
     const oxp_insight *o = c->insight;
-    if (o->layers > 0 && o->heads > 0 && o->kv_heads != o->heads)
+    if (o->layers > 0 && (o->heads == 0 || o->head_dim == 0 || o->hidden == 0))
+        return oxp_sprintf(a, " It has %llu attention layer%s%s%s.", (unsigned long long)o->layers,
+                           oxp_plural(o->layers),
+                           range(a, " of width ", o->hidden_least, o->hidden_most, ""),
+                           range(a, " with ", o->heads_least, o->heads_most,
+                                 o->heads_most == 1 ? " head" : " heads"));
+    if (o->layers > 0 && o->heads > 0 && o->kv_heads > 0 && o->kv_heads != o->heads)
         return oxp_sprintf(a,
                            " It has %llu attention layers of width %llu with %llu heads over %llu "
                            "key/value heads of size %llu.",
@@ -56,11 +72,11 @@ static const char *structure_sentence(const oxp_card *c, oxp_arena *a) {
                            (unsigned long long)o->head_dim);
     if (o->layers > 0 && o->heads > 0)
         return oxp_sprintf(a,
-                           " It has %llu attention layer%s of width %llu with %llu heads of size "
+                           " It has %llu attention layer%s of width %llu with %llu head%s of size "
                            "%llu.",
                            (unsigned long long)o->layers, oxp_plural(o->layers),
                            (unsigned long long)o->hidden, (unsigned long long)o->heads,
-                           (unsigned long long)o->head_dim);
+                           oxp_plural(o->heads), (unsigned long long)o->head_dim);
     if (o->counts[OXP_BLOCK_INVERTED_RESIDUAL] > 0)
         return oxp_sprintf(a, " It is built of %zu inverted residual blocks.",
                            o->counts[OXP_BLOCK_INVERTED_RESIDUAL]);

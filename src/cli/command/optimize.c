@@ -12,7 +12,7 @@
 #include "verify/heal.h"
 
 /* Larger models are not analysed after each pass. */
-enum { STEPS_NODES = 200000 };
+enum { STEPS_NODES = 100000 };
 
 #define AT(field) offsetof(oxp_cli, field)
 
@@ -193,6 +193,20 @@ static void forget(source *from, oxp_pass_opts *opts) {
     from->analysis = opts->given = NULL;
 }
 
+typedef struct given {
+    source *from;
+    oxp_pass_opts *opts;
+} given;
+
+/* Behind the first pass that changes something the source's analysis serves nobody. */
+static void forget_outdated(void *arg, oxp_model *m, size_t index, const oxp_pass_result *result) {
+    given *g = arg;
+    (void)m;
+    (void)index;
+    if (result->changed && g->from->arena)
+        forget(g->from, g->opts);
+}
+
 /* Writes drafts beside the target and runs them against the source, so that a wrong rewrite never
  * takes the target's place (which may be the source itself); leaves out what fails. */
 static oxp_model *rewrite_verified(oxp_cli *cli, const oxp_model *m, const char *const *names,
@@ -242,13 +256,19 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
         if (!c->verified->ok)
             return;
     } else {
+        given g = {from, opts};
+        if (!opts->after) {
+            opts->after = forget_outdated;
+            opts->after_arg = &g;
+        }
         if (!c->projected) /* no copy was made, for which there would be room now */
             oxp_ctx_add_file(cli->ctx, 3 * oxp_model_file_bytes(m));
         oxp_status s = oxp_run_passes(m, names, n, opts, &c->passes, &c->n_passes);
         if (s != OXP_OK)
             oxp_reraise(cli->ctx, s);
     }
-    forget(from, opts);
+    if (from->arena)
+        forget(from, opts);
     if (!c->projected)
         c->projected = side_of(cli, m, opts, c->device);
     oxp_saved *saved = OXP_NEW(cli->arena, oxp_saved);
