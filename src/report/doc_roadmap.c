@@ -32,6 +32,10 @@ const char *oxp_page_rate(oxp_arena *a, double v) {
 const char *oxp_page_spread(oxp_arena *a, oxp_spread s) {
     if (!(s.high / s.low >= 1.1)) /* NaN included */
         return "";
+    if (s.high <= 1) /* beside "more" or "less" in the other direction */
+        return oxp_sprintf(a, "%.3gx to %.3gx", 1 / s.high, 1 / s.low);
+    if (s.low < 1)
+        return oxp_sprintf(a, "%.3gx worse to %.3gx better", 1 / s.low, s.high);
     return oxp_sprintf(a, "%.3gx to %.3gx", s.low, s.high);
 }
 
@@ -263,8 +267,9 @@ static void profile(oxp_page *p) {
                      (long long)r->batch, oxp_human_bytes(p->a, m->memory), r->device->name,
                      oxp_human_bytes(p->a, r->device->memory));
     if (r->analysis->totals.unknown_nodes)
-        oxp_doc_para(p->d, "The cost of %llu nodes is unknown: totals are 'at least'.",
-                     (unsigned long long)r->analysis->totals.unknown_nodes);
+        oxp_doc_para(p->d, "The cost of %llu node%s is unknown: totals are 'at least'.",
+                     (unsigned long long)r->analysis->totals.unknown_nodes,
+                     r->analysis->totals.unknown_nodes == 1 ? "" : "s");
     if (r->analysis->totals.partial)
         oxp_doc_para(p->d, "The model contradicts itself: figures are 'at least'.");
 }

@@ -214,6 +214,23 @@ static const oxp_item *leader(const oxp_page *p) {
     return best;
 }
 
+/* The item of the highest priority is not always that of the largest gain: effort counts, too. */
+static const char *praise(const oxp_page *p, const oxp_item *first) {
+    bool most = true, of_its_kind = true;
+    for (size_t k = 0; k < p->r->n_phases; k++)
+        for (size_t i = 0; i < p->r->phases[k].n_items; i++) {
+            const oxp_item *it = &p->r->phases[k].items[i];
+            bool more = it->effect == OXP_EFFECT_GAIN && it->gain > first->gain;
+            most = most && !more;
+            of_its_kind =
+                of_its_kind && !(more && oxp_page_retrains(it) == oxp_page_retrains(first));
+        }
+    return most                       ? "The single biggest win"
+           : !of_its_kind             ? "The first thing to do"
+           : oxp_page_retrains(first) ? "The single biggest win in the architecture"
+                                      : "The single biggest win without training";
+}
+
 void oxp_page_bottlenecks(oxp_page *p) {
     const oxp_analysis *an = p->r->analysis;
     oxp_doc_heading(p->d, 1, "Bottlenecks");
@@ -223,7 +240,7 @@ void oxp_page_bottlenecks(oxp_page *p) {
     latency_line(p);
     const oxp_item *first = leader(p);
     if (first && !strcmp(first->impact, "high"))
-        oxp_doc_para(p->d, "The single biggest win: %s. %s", first->rule->title,
+        oxp_doc_para(p->d, "%s: %s. %s", praise(p, first), first->rule->title,
                      first->result->message);
     oxp_doc_block(p->d, OXP_BARS, 2);
     for (size_t i = 0; i < an->n_by_op && i < 5 && an->by_op[i].flops; i++) {
@@ -282,7 +299,7 @@ static void techniques(oxp_page *p, bool retraining, const char *what) {
     const oxp_item *first = best_of(p, retraining, NULL);
     const oxp_item *second = first ? best_of(p, retraining, first) : NULL;
     if (!first) {
-        oxp_doc_para(p->d, "No %s with a projected gain was found.", what);
+        oxp_doc_para(p->d, "No %s that gains 5 %% on %s was found.", what, oxp_page_weights(p));
         return;
     }
     if (second)

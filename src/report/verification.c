@@ -197,7 +197,8 @@ static void output_rows(oxp_doc *d, const oxp_check *check) {
         const char *cells[] = {c->name,
                                c->compared ? oxp_sprintf(a, "%.3g", c->max_abs) : "-",
                                c->compared ? oxp_sprintf(a, "%.3g", c->relative) : "-",
-                               c->compared ? oxp_sprintf(a, "%.7f", c->cosine) : "-",
+                               c->compared && !isnan(c->cosine) ? oxp_sprintf(a, "%.7f", c->cosine)
+                                                                : "-",
                                !c->argmax_checked ? "-"
                                : c->argmax_agrees ? "same"
                                                   : "differs",
@@ -255,7 +256,7 @@ static void check_section(oxp_doc *d, const char *title, const oxp_check *c, boo
     oxp_doc_para(
         d, "%s: %s%s", title,
         c->ok             ? "the numbers agree"
-        : only_nothing(c) ? "NOTHING IS KNOWN of outputs without a finite number"
+        : only_nothing(c) ? "NOTHING IS KNOWN of outputs without finite numbers"
                           : "THE NUMBERS DIFFER",
         table || !c->ok || !at
             ? "."

@@ -7,6 +7,29 @@
 #include "onnxpert/pass.h"
 #include "rules/roadmap_impl.h"
 
+/* A word of a command that is there to be pasted: names come from the model, and a shell would act
+ * upon what they hold. */
+static const char *shell_word(oxp_arena *arena, const char *text) {
+    if (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "-_=,.:+/@%")])
+        return text;
+    char *out = OXP_NEWS(arena, 4 * strlen(text) + 3, char), *at = out;
+    *at++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'') { /* ends the word, gives one, begins it again */
+            memcpy(at, "'\\'", 3);
+            at += 3;
+        }
+        *at++ = *text;
+    }
+    *at = '\'';
+    return out;
+}
+
+static const char *dim_word(oxp_arena *arena, const char *name, const char *value) {
+    return shell_word(arena, oxp_sprintf(arena, "%s=%s", name, value));
+}
+
 /* " --dim N=1" for what nobody bound: the batch, at what was assumed.  A length or an image size is
  * not guessed: it is left to the user (*open), unless there is nothing else to bind. */
 static const char *open_dims(const oxp_advice *a, bool any, const char **open) {
@@ -18,10 +41,12 @@ static const char *open_dims(const oxp_advice *a, bool any, const char **open) {
         if (d->bound)
             continue;
         if (oxp_is_batch_name(an, d->name, a->arena)) {
-            batch = oxp_sprintf(a->arena, "%s --dim %s=%lld", batch, d->name, (long long)d->value);
+            batch = oxp_sprintf(
+                a->arena, "%s --dim %s", batch,
+                dim_word(a->arena, d->name, oxp_sprintf(a->arena, "%lld", (long long)d->value)));
             continue;
         }
-        wanted = oxp_sprintf(a->arena, "%s --dim %s=SIZE", wanted, d->name);
+        wanted = oxp_sprintf(a->arena, "%s --dim %s", wanted, dim_word(a->arena, d->name, "SIZE"));
         *open = oxp_sprintf(a->arena, "%s%s%s", *open, **open ? ", " : "", d->name);
     }
     return any || *batch ? batch : wanted;
@@ -31,12 +56,14 @@ static const char *command_of(const oxp_advice *a, const oxp_rule *r, const char
     *open = "";
     if (!r->fix)
         return NULL;
-    const char *path = oxp_model_path(a->m);
+    const char *path = shell_word(a->arena, oxp_model_path(a->m));
     const char *dims = "";
     for (size_t i = 0; i < a->base.n_bindings; i++)
         if (a->base.bindings[i].rank < 0)
-            dims = oxp_sprintf(a->arena, "%s --dim %s=%lld", dims, a->base.bindings[i].name,
-                               (long long)a->base.bindings[i].value);
+            dims = oxp_sprintf(
+                a->arena, "%s --dim %s", dims,
+                dim_word(a->arena, a->base.bindings[i].name,
+                         oxp_sprintf(a->arena, "%lld", (long long)a->base.bindings[i].value)));
     bool all = r->fix_options && !strcmp(r->fix_options, "{dims}");
     if (all)
         dims = oxp_sprintf(a->arena, "%s%s", dims, open_dims(a, *dims != 0, open));

@@ -265,7 +265,7 @@ static bool is_damaged(const oxp_verify_job *j, const seen *s) {
 static const char *describe(oxp_arena *a, const seen *s) {
     unsigned long long n = s->count;
     if (s->other_shape)
-        return "its shape differs";
+        return "its type or shape differs";
     if (s->n_inf)
         return oxp_sprintf(a,
                            "overflow: %llu of %llu values became infinite (largest before: %.3g)",

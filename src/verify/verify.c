@@ -177,8 +177,8 @@ static void ask(void *arg) {
     strncpy(q->out->providers, list, sizeof q->out->providers - 1);
 }
 
-oxp_runtime_info oxp_runtime_ask(oxp_arena *arena, const char *library) {
-    static const oxp_limits limits = {60, 0};
+oxp_runtime_info oxp_runtime_ask(oxp_arena *arena, const char *library, double seconds) {
+    const oxp_limits limits = {seconds > 0 ? seconds : 60, 0};
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     oxp_shared *s = oxp_shared_new(arena, sizeof(told));
     question q = {arena, oxp_ort_candidates(arena, library), s->at};

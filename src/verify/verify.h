@@ -120,11 +120,12 @@ const oxp_verification *oxp_verify(oxp_arena *arena, const oxp_model *before,
 oxp_report oxp_report_verification(oxp_arena *arena, const oxp_verification *v, const char *before,
                                    const char *after);
 
-/* What a runtime offers; asked in a child process.  Raises OXP_E_RUNTIME. */
+/* What a runtime offers; asked in a child process, which has this many seconds (0: 60).  Raises
+ * OXP_E_RUNTIME. */
 typedef struct oxp_runtime_info {
     const char *path, *version;
     const char *providers; /* with commas; "": it is too old to tell */
 } oxp_runtime_info;
-oxp_runtime_info oxp_runtime_ask(oxp_arena *arena, const char *library);
+oxp_runtime_info oxp_runtime_ask(oxp_arena *arena, const char *library, double seconds);
 
 #endif

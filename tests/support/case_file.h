@@ -18,9 +18,9 @@ typedef struct case_text {
 } case_text;
 
 /* Runs all cases of the files that match: lines starting with one of the words (a NULL ends them)
- * are wants, other lines the model.  Lines starting with # are comments; "= name text" lets $name stand
- * for the text in the lines below.  ONNXPERT_CASE runs those
- * whose name holds it.  Returns the sum of what `run` returned, or -1 when there was no case. */
+ * are wants, other lines the model.  Lines starting with # are comments; "= name text" lets $name
+ * stand for the text in the lines below.  ONNXPERT_CASE runs those whose name holds it.  Returns
+ * the sum of what `run` returned, or -1 when there was no case. */
 int case_files(const char *pattern, const char *const *words, int (*run)(const case_text *c));
 
 #endif

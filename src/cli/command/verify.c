@@ -17,7 +17,8 @@ static const oxp_option *const groups[] = {oxp_opts_verify, options,         oxp
                                            oxp_opts_dims,   oxp_opts_common, NULL};
 
 static int runtime_info(oxp_cli *cli) {
-    oxp_runtime_info r = oxp_runtime_ask(cli->arena, cli->ort);
+    double seconds = oxp_cli_verify_opts(cli, 0).seconds;
+    oxp_runtime_info r = oxp_runtime_ask(cli->arena, cli->ort, seconds);
     printf("library   %s\nversion   %s\nproviders %s\n", r.path, r.version,
            *r.providers ? r.providers : "(this version does not tell)");
     return 0;
