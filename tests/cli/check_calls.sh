@@ -5,6 +5,7 @@
 # usage: check_calls.sh ONNXPERT
 set -u
 program=$1
+export ASAN_OPTIONS=detect_leaks=0 # LeakSanitizer is a tracer itself
 strace -o /dev/null true 2>/dev/null || { echo "no strace, or it is not allowed: skipped"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

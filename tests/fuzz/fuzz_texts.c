@@ -44,7 +44,7 @@ static void target(job *j) {
 
 static void profile(job *j) {
     static const oxp_rules *rules;
-    static oxp_ctx *kept;
+    static oxp_ctx *volatile kept; /* read by the leak checker only */
     if (!rules)
         rules = oxp_rules_builtin(oxp_arena_new(kept = oxp_ctx_new(0)), false);
     const oxp_rule **items = OXP_NEWS(j->arena, rules->n + 1, const oxp_rule *);

@@ -249,7 +249,10 @@ static bool read_cuts(oxp_call *c, int rank, cut *cuts, bool *cut_here) {
         }
     }
     size_t count = n[2] ? n[2] : n[0] > n[1] ? n[0] : n[1];
-    if (count > (size_t)rank || (n[0] && n[0] != count) || (n[1] && n[1] != count)) {
+    bool odd = count > (size_t)rank;
+    for (int i = 0; i < 3; i++) /* known values may be none at all */
+        odd = odd || ((n[i] || e[i]) && n[i] != count);
+    if (odd) {
         oxp_op_error(c, "%zu starts, %zu ends and %zu axes for rank %d", n[0], n[1], n[2], rank);
         return false;
     }
