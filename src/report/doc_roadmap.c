@@ -25,10 +25,6 @@ const char *oxp_page_times(oxp_arena *a, double before, double after) {
     return f >= 1 ? oxp_sprintf(a, "%.2fx less", f) : oxp_sprintf(a, "%.2fx more", 1 / f);
 }
 
-const char *oxp_page_rate(oxp_arena *a, double v) {
-    return oxp_human_rate(a, v);
-}
-
 const char *oxp_page_spread(oxp_arena *a, oxp_spread s) {
     if (!(s.high / s.low >= 1.1)) /* NaN included */
         return "";
@@ -148,7 +144,7 @@ static const char *at_batch(const oxp_page *p, const oxp_target *t) {
         if (x->valid && x->fits && x->batch > p->r->batch && x->throughput >= t->goal)
             return oxp_sprintf(
                 p->a, " With the whole roadmap batch %lld reaches it: %s samples/s with %s.",
-                (long long)x->batch, oxp_page_rate(p->a, x->throughput),
+                (long long)x->batch, oxp_human_rate(p->a, x->throughput),
                 oxp_human_bytes(p->a, x->memory_bytes));
     }
     return "";
@@ -245,11 +241,11 @@ static void profile(oxp_page *p) {
                  oxp_human_seconds(p->a, s.low), oxp_human_seconds(p->a, s.high));
     if (m->batch_runs && r->batch > 1)
         oxp_doc_fact(p->d, "Projected throughput", "%s samples/s at batch %lld (one at a time: %s)",
-                     oxp_page_rate(p->a, m->throughput), (long long)r->batch,
-                     oxp_page_rate(p->a, 1 / m->latency));
+                     oxp_human_rate(p->a, m->throughput), (long long)r->batch,
+                     oxp_human_rate(p->a, 1 / m->latency));
     else
         oxp_doc_fact(p->d, "Projected throughput", "%s samples/s one at a time%s",
-                     oxp_page_rate(p->a, m->throughput),
+                     oxp_human_rate(p->a, m->throughput),
                      m->batch_runs ? ""
                                    : "; the graph does not run at the batch that was asked for");
     oxp_doc_fact(p->d, "Computational load", "%s FLOPs (%s)", oxp_human_count(p->a, m->flops),

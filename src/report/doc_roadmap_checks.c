@@ -214,21 +214,32 @@ static const oxp_item *leader(const oxp_page *p) {
     return best;
 }
 
-/* The item of the highest priority is not always that of the largest gain: effort counts, too. */
-static const char *praise(const oxp_page *p, const oxp_item *first) {
-    bool most = true, of_its_kind = true;
+static const oxp_item *best_of(const oxp_page *p, bool retraining, const oxp_item *but) {
+    const oxp_item *best = NULL;
     for (size_t k = 0; k < p->r->n_phases; k++)
         for (size_t i = 0; i < p->r->phases[k].n_items; i++) {
             const oxp_item *it = &p->r->phases[k].items[i];
-            bool more = it->effect == OXP_EFFECT_GAIN && it->gain > first->gain;
-            most = most && !more;
-            of_its_kind =
-                of_its_kind && !(more && oxp_page_retrains(it) == oxp_page_retrains(first));
+            if (oxp_page_retrains(it) == retraining && it != but && it->gain > log(1.05) &&
+                (it->effect == OXP_EFFECT_GAIN) && (!but || it->gain <= but->gain) &&
+                (!best || it->gain > best->gain))
+                best = it;
         }
-    return most                       ? "The single biggest win"
-           : !of_its_kind             ? "The first thing to do"
-           : oxp_page_retrains(first) ? "The single biggest win in the architecture"
-                                      : "The single biggest win without training";
+    return best;
+}
+
+static bool leads(const oxp_item *first, const oxp_item *other) {
+    return !other || other->gain <= first->gain;
+}
+
+/* The item of the highest priority is not always that of the largest gain: effort counts, too. */
+static const char *praise(const oxp_page *p, const oxp_item *first) {
+    bool trains = oxp_page_retrains(first);
+    if (!leads(first, best_of(p, trains, NULL)))
+        return "The first thing to do";
+    if (leads(first, best_of(p, !trains, NULL)))
+        return "The single biggest win";
+    return trains ? "The single biggest win in the architecture"
+                  : "The single biggest win without training";
 }
 
 void oxp_page_bottlenecks(oxp_page *p) {
@@ -254,19 +265,6 @@ void oxp_page_bottlenecks(oxp_page *p) {
 }
 
 /* ---- techniques ---- */
-static const oxp_item *best_of(const oxp_page *p, bool retraining, const oxp_item *but) {
-    const oxp_item *best = NULL;
-    for (size_t k = 0; k < p->r->n_phases; k++)
-        for (size_t i = 0; i < p->r->phases[k].n_items; i++) {
-            const oxp_item *it = &p->r->phases[k].items[i];
-            if (oxp_page_retrains(it) == retraining && it != but && it->gain > log(1.05) &&
-                (it->effect == OXP_EFFECT_GAIN) && (!but || it->gain <= but->gain) &&
-                (!best || it->gain > best->gain))
-                best = it;
-        }
-    return best;
-}
-
 static void technique(oxp_page *p, const oxp_item *it) {
     const oxp_metrics *b = &it->before, *n = &it->after;
     const char *cells[] = {it->rule->title,
@@ -379,7 +377,7 @@ static void sweep_table(oxp_page *p, const char *what, const oxp_sweep_point *s,
             cells[1] = oxp_human_seconds(p->a, m->latency);
             cells[2] = oxp_sprintf(p->a, "%s to %s", oxp_human_seconds(p->a, r.low),
                                    oxp_human_seconds(p->a, r.high));
-            cells[3] = m->batch_runs ? oxp_page_rate(p->a, m->throughput) : "";
+            cells[3] = m->batch_runs ? oxp_human_rate(p->a, m->throughput) : "";
             cells[4] = oxp_human_bytes(p->a, m->memory);
             cells[5] = oxp_human_count(p->a, m->flops);
         }
@@ -458,14 +456,14 @@ static void batch_advice(oxp_page *p) {
                      "Throughput: batch %lld, %s samples/s (%.2fx of batch %lld); larger ones "
                      "gain less than 10 %% more.",
                      (long long)s->points[s->knee].batch,
-                     oxp_page_rate(p->a, s->points[s->knee].throughput),
+                     oxp_human_rate(p->a, s->points[s->knee].throughput),
                      s->points[s->knee].throughput / one->throughput, (long long)one->batch);
     else if (best && best != one && s->grows)
         oxp_doc_para(p->d,
                      "Throughput: it grows to the largest batch that was tried and may fit; at "
                      "batch %lld it is "
                      "%s samples/s (%.2fx of batch %lld).",
-                     (long long)best->batch, oxp_page_rate(p->a, best->throughput),
+                     (long long)best->batch, oxp_human_rate(p->a, best->throughput),
                      best->throughput / one->throughput, (long long)one->batch);
     if (!fits)
         oxp_doc_para(p->d, "No batch fits %s (%s) as the model is.", whose,
@@ -500,7 +498,7 @@ static void batches(oxp_page *p) {
         const oxp_batch_point *x = &s->points[i];
         const char *cells[] = {oxp_sprintf(p->a, "%lld", (long long)x->batch),
                                x->valid ? oxp_human_seconds(p->a, x->seconds) : "does not run",
-                               x->valid ? oxp_page_rate(p->a, x->throughput) : "",
+                               x->valid ? oxp_human_rate(p->a, x->throughput) : "",
                                x->valid ? oxp_human_bytes(p->a, x->memory_bytes) : "",
                                x->valid && !x->fits ? "does not fit" : ""};
         oxp_doc_row(p->d, cells);

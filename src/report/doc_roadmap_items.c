@@ -28,8 +28,8 @@ static void changes(oxp_page *p, const oxp_metrics *b, const oxp_metrics *n) {
     change_line(
         p, "latency", oxp_human_seconds(p->a, b->latency), oxp_human_seconds(p->a, n->latency),
         with_range(p, oxp_page_times(p->a, b->latency, n->latency), oxp_spread_gain(b, n, false)));
-    const char *rate = oxp_page_rate(p->a, b->throughput),
-               *now = oxp_page_rate(p->a, n->throughput);
+    const char *rate = oxp_human_rate(p->a, b->throughput),
+               *now = oxp_human_rate(p->a, n->throughput);
     if (p->r->batch > 1 && b->batch_runs && n->batch_runs && strcmp(rate, now) != 0)
         change_line(p, oxp_page_metric(p, OXP_TARGET_THROUGHPUT), rate,
                     oxp_sprintf(p->a, "%s samples/s", now),
@@ -195,20 +195,20 @@ static void batches_after(oxp_page *p) {
     oxp_doc_heading(p->d, 3, "Batch settings with all of it applied");
     if (best == one && s->knee == s->n_points)
         oxp_doc_para(p->d, "Batch %lld: %s a run, %s samples/s.", (long long)one->batch,
-                     oxp_human_seconds(p->a, one->seconds), oxp_page_rate(p->a, one->throughput));
+                     oxp_human_seconds(p->a, one->seconds), oxp_human_rate(p->a, one->throughput));
     else if (best == one)
         oxp_doc_para(p->d,
                      "Batch %lld for real time and for throughput: %s a run, %s samples/s; larger "
                      "ones gain less than 10 %%.",
                      (long long)one->batch, oxp_human_seconds(p->a, one->seconds),
-                     oxp_page_rate(p->a, one->throughput));
+                     oxp_human_rate(p->a, one->throughput));
     else
         oxp_doc_para(
             p->d,
             "Real time: batch %lld, %s a run. Throughput: batch %lld, %s samples/s (%s for "
             "each batch, %s of memory)%s.",
             (long long)one->batch, oxp_human_seconds(p->a, one->seconds), (long long)best->batch,
-            oxp_page_rate(p->a, best->throughput), oxp_human_seconds(p->a, best->seconds),
+            oxp_human_rate(p->a, best->throughput), oxp_human_seconds(p->a, best->seconds),
             oxp_human_bytes(p->a, best->memory_bytes),
             s->knee < s->n_points ? "; larger ones gain less than 10 %"
                                   : ", and still growing there");

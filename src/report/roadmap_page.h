@@ -13,8 +13,6 @@ typedef struct oxp_page {
 /* "8.3 %"; "2.71x less", "same". */
 const char *oxp_page_percent(oxp_arena *a, double part, double whole);
 const char *oxp_page_times(oxp_arena *a, double before, double after);
-/* Of samples a second: "38,331", "13.8". */
-const char *oxp_page_rate(oxp_arena *a, double v);
 /* "2.2x to 2.9x", or "" when the range is too narrow to matter. */
 const char *oxp_page_spread(oxp_arena *a, oxp_spread s);
 /* "latency", "throughput at batch 16", ... */

@@ -186,9 +186,7 @@ static void read_children(const load *l, oxp_rule *r, xmlNodePtr rule) {
             r->fix = oxp_xml_attr(l->a, e, "pass");
             r->fix_options = oxp_xml_attr(l->a, e, "options");
             if (r->fix_options && strcmp(r->fix_options, "{dims}") != 0 &&
-                r->fix_options[strspn(r->fix_options, "abcdefghijklmnopqrstuvwxyz"
-                                                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                      " -_=,.:+/")])
+                r->fix_options[strspn(r->fix_options, OXP_SHELL_PLAIN " ")])
                 bad(l, e, "a character that a shell may act upon in the options", r->fix_options);
             if (r->fix && !oxp_pass_find(r->fix))
                 bad(l, e, "no such pass:", r->fix);

@@ -10,8 +10,7 @@
 /* A word of a command that is there to be pasted: names come from the model, and a shell would act
  * upon what they hold. */
 static const char *shell_word(oxp_arena *arena, const char *text) {
-    if (*text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                    "-_=,.:+/@%")])
+    if (*text && !text[strspn(text, OXP_SHELL_PLAIN "@%")])
         return text;
     char *out = OXP_NEWS(arena, 4 * strlen(text) + 3, char), *at = out;
     *at++ = '\'';

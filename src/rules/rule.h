@@ -45,6 +45,10 @@ typedef struct oxp_example {
     size_t n_items;
 } oxp_example;
 
+/* What a shell takes as it stands in a command that is pasted: of options a rule may hold nothing
+ * else but blanks, names of models and dimensions are quoted for more. */
+#define OXP_SHELL_PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,.:+/"
+
 typedef struct oxp_rule {
     const char *id, *title, *file, *category;
     int line;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/model_impl.h"
@@ -50,6 +51,14 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
     FUZZ_CHECK(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return path;
+}
+
+/* A new folder, in memory where there is such a place; the path is the caller's to keep. */
+static inline void fuzz_folder(char *path, size_t size) {
+    struct stat st;
+    bool shm = stat("/dev/shm", &st) == 0 && S_ISDIR(st.st_mode);
+    snprintf(path, size, "%s/onnxpert-fuzz-XXXXXX", shm ? "/dev/shm" : P_tmpdir);
+    FUZZ_CHECK(mkdtemp(path) != NULL);
 }
 
 /* Everything that a run of the program would try, not a part of it that the input chooses: in a

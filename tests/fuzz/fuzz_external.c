@@ -43,9 +43,7 @@ static void set_up(void) {
     static const char *const files[INSIDE] = {"in/a.bin", "in/d/b.bin", "in/d/e/c",
                                               "in/model.onnx"};
     struct stat st;
-    bool shm = stat("/dev/shm", &st) == 0 && S_ISDIR(st.st_mode);
-    snprintf(folder, sizeof folder, "%s/onnxpert-fuzz-XXXXXX", shm ? "/dev/shm" : "/tmp");
-    FUZZ_CHECK(mkdtemp(folder) != NULL);
+    fuzz_folder(folder, sizeof folder);
     atexit(clean);
     int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), here = open(".", O_RDONLY);
     FUZZ_CHECK(at >= 0 && here >= 0 && fchdir(at) == 0);

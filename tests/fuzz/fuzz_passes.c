@@ -9,12 +9,8 @@
 
 static const char *folder(void) {
     static char name[64];
-    if (!name[0]) {
-        struct stat st;
-        bool shm = stat("/dev/shm", &st) == 0 && S_ISDIR(st.st_mode);
-        snprintf(name, sizeof name, "%s/onnxpert-fuzz-XXXXXX", shm ? "/dev/shm" : "/tmp");
-        FUZZ_CHECK(mkdtemp(name) != NULL);
-    }
+    if (!name[0])
+        fuzz_folder(name, sizeof name);
     return name;
 }
 

@@ -33,13 +33,14 @@ static void plan(void *arg) {
     o->plan = oxp_half_plan(o->after, OXP_UNDEFINED, o->arena);
 }
 
-static outcome halved(const char *path, double *before, double *after, const oxp_device *d) {
+static outcome halved(const char *model, double *before, double *after, const oxp_device *d) {
     static const char *const pass = "fp16";
     oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
     const oxp_pass_result *result;
     outcome o = {.ctx = oxp_ctx_new(0)};
     size_t n;
     o.arena = oxp_arena_new(o.ctx);
+    const char *path = oxp_sprintf(o.arena, "fixtures/models/%s/model.onnx", model);
     assert_int_equal(oxp_open(&o.m, o.ctx, path), OXP_OK);
     o.before = analysed(&o);
     *before = oxp_latency(o.before, d, OXP_UNDEFINED, NULL, NULL);
@@ -80,13 +81,11 @@ static void only_casts_at_the_ends_are_left(void **state) {
     oxp_device d = processor();
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        char path[128];
         double before, after;
-        snprintf(path, sizeof path, "fixtures/models/%s/model.onnx", models[i]);
-        outcome o = halved(path, &before, &after, &d);
+        outcome o = halved(models[i], &before, &after, &d);
         assert_non_null(o.plan);
         if (casts_left(&o) != 1)
-            fail_msg("%s: %zu Casts are left", path, casts_left(&o));
+            fail_msg("%s: %zu Casts are left", models[i], casts_left(&o));
         oxp_ctx_free(o.ctx);
     }
 }
@@ -97,7 +96,7 @@ static void normalizations_stand_apart(void **state) {
     oxp_device d = processor();
     double before, after;
     (void)state;
-    outcome o = halved("fixtures/models/resnet_mini/model.onnx", &before, &after, &d);
+    outcome o = halved("resnet_mini", &before, &after, &d);
     size_t apart = 0;
     for (oxp_id i = 0; i < oxp_node_count(o.m); i++) {
         const oxp_node *n = oxp_node_at(o.m, i);
@@ -109,7 +108,7 @@ static void normalizations_stand_apart(void **state) {
     assert_int_equal(apart, 20);
     assert_true(after > 1.1 * before);
     oxp_ctx_free(o.ctx);
-    o = halved("fixtures/models/resnet_mini_op9/model.onnx", &before, &after, &d);
+    o = halved("resnet_mini_op9", &before, &after, &d);
     assert_true(fabs(after / before - 1) < 0.03);
     oxp_ctx_free(o.ctx);
 }
@@ -123,10 +122,8 @@ static void nothing_becomes_faster(void **state) {
     oxp_device d = processor();
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        char path[128];
         double before, after;
-        snprintf(path, sizeof path, "fixtures/models/%s/model.onnx", models[i]);
-        outcome o = halved(path, &before, &after, &d);
+        outcome o = halved(models[i], &before, &after, &d);
         if (after < 1.03 * before)
             fail_msg("%s: %g s before, %g s after", models[i], before, after);
         oxp_ctx_free(o.ctx);
@@ -140,7 +137,7 @@ static void with_such_arithmetic_it_is_faster(void **state) {
     (void)state;
     d.peak[OXP_FLOAT16] = 2 * d.peak[OXP_FLOAT];
     assert_false(oxp_half_is_emulated(&d));
-    outcome o = halved("fixtures/models/resnet_mini_op9/model.onnx", &before, &after, &d);
+    outcome o = halved("resnet_mini_op9", &before, &after, &d);
     assert_true(after < before);
     oxp_ctx_free(o.ctx);
 }

@@ -183,28 +183,24 @@ static void save(oxp_cli *cli, oxp_model *m, const char *path, const oxp_save_op
 /* The analysis of the source, for as long as a pass may want it. */
 typedef struct source {
     const oxp_side *side;
-    const oxp_analysis *analysis;
+    const oxp_analysis *analysis; /* NULL: forgotten */
     oxp_arena *arena;
+    oxp_pass_opts *opts; /* that give it to the passes */
 } source;
 
-static void forget(source *from, oxp_pass_opts *opts) {
+static void forget(source *from) {
+    if (!from->analysis)
+        return;
     oxp_arena_free(from->arena);
-    from->arena = NULL;
-    from->analysis = opts->given = NULL;
+    from->analysis = from->opts->given = NULL;
 }
-
-typedef struct given {
-    source *from;
-    oxp_pass_opts *opts;
-} given;
 
 /* Behind the first pass that changes something the source's analysis serves nobody. */
 static void forget_outdated(void *arg, oxp_model *m, size_t index, const oxp_pass_result *result) {
-    given *g = arg;
     (void)m;
     (void)index;
-    if (result->changed && g->from->arena)
-        forget(g->from, g->opts);
+    if (result->changed)
+        forget(arg);
 }
 
 /* Writes drafts beside the target and runs them against the source, so that a wrong rewrite never
@@ -256,10 +252,9 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
         if (!c->verified->ok)
             return;
     } else {
-        given g = {from, opts};
         if (!opts->after) {
             opts->after = forget_outdated;
-            opts->after_arg = &g;
+            opts->after_arg = from;
         }
         if (!c->projected) /* no copy was made, for which there would be room now */
             oxp_ctx_add_file(cli->ctx, 3 * oxp_model_file_bytes(m));
@@ -267,8 +262,7 @@ static void rewrite(oxp_cli *cli, oxp_model *m, const char *const *names, size_t
         if (s != OXP_OK)
             oxp_reraise(cli->ctx, s);
     }
-    if (from->arena)
-        forget(from, opts);
+    forget(from);
     if (!c->projected)
         c->projected = side_of(cli, m, opts, c->device);
     oxp_saved *saved = OXP_NEW(cli->arena, oxp_saved);
@@ -298,9 +292,10 @@ static bool inconsistent(oxp_cli *cli, const oxp_model *m, oxp_arena *scratch) {
 }
 
 /* The source as it is; a model that cannot run is refused. */
-static source before(oxp_cli *cli, const oxp_model *m, const oxp_device *device) {
+static source before(oxp_cli *cli, const oxp_model *m, const oxp_device *device,
+                     oxp_pass_opts *opts) {
     size_t told = oxp_diag_count(cli->ctx);
-    source from = {.arena = oxp_arena_new(cli->ctx)};
+    source from = {.arena = oxp_arena_new(cli->ctx), .opts = opts};
     from.analysis = oxp_cli_analyze(cli, m, from.arena);
     from.side = oxp_side_of(from.analysis, device, cli->arena);
     if (oxp_diag_errors(cli->ctx) && !inconsistent(cli, m, from.arena))
@@ -371,13 +366,13 @@ static int run(oxp_cli *cli) {
     oxp_cli_check_report(cli, "comparison", cli->report, NULL);
     oxp_model *m = oxp_cli_open(cli, cli->args[0]);
     oxp_cli_check_report(cli, "comparison", cli->report, m);
-    source from = before(cli, m, c.device);
+    source from = before(cli, m, c.device, &opts);
     c.before = from.side;
     /* With free sizes passes see an analysis that assumes none. */
     if (!cli->automatic && from.analysis->n_assumed == 0)
         opts.given = from.analysis;
     else
-        forget(&from, &opts);
+        forget(&from);
     if (cli->automatic)
         n = oxp_cli_auto(cli, m, &names, &c);
     /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): either way names are set, or n is 0 */
