@@ -66,24 +66,6 @@ static const char *badges(oxp_page *p, const oxp_item *it) {
     return s;
 }
 
-static const char *why_alone(const oxp_page *p, const oxp_item *it) {
-    if (it->effect == OXP_EFFECT_LOSS)
-        return oxp_sprintf(p->a,
-                           "On this device it makes %s worse: it stands behind everything that "
-                           "helps, for what else it saves, and is left out of the combination.",
-                           oxp_page_metric(p, p->r->focus));
-    if (it->lost)
-        return "Not combined with the other items: once they are applied together, nodes whose "
-               "cost is known today have an unknown one, and there is no figure to compare.";
-    if (it->instead)
-        return oxp_sprintf(p->a,
-                           "Left out of the combination below: the alternative to \"%s\", which is "
-                           "in it and does better with the other items.",
-                           it->instead->rule->title);
-    return "Left out of the combination below: next to the other items, some of which change the "
-           "same layers, it does not pay for its work and risk on this device.";
-}
-
 static void details(oxp_page *p, const oxp_item *it) {
     enum { DETAILS_SHOWN = 8 };
     if (!it->result->n_details)
@@ -113,7 +95,7 @@ static void item(oxp_page *p, const oxp_item *it, size_t number) {
                      "rules explain %s` has it).",
                      it->result->gain, it->rule->id);
     if (it->alone)
-        oxp_doc_para(p->d, "%s", why_alone(p, it));
+        oxp_doc_para(p->d, "%s", it->why);
     details(p, it);
     if (it->command)
         oxp_doc_para(p->d, "Apply: %s", it->command);

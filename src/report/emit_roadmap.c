@@ -171,6 +171,7 @@ static void item(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_aren
     else
         oxp_json_null(j, "estimated_factor");
     oxp_json_bool(j, "in_combination", it->projected && !it->alone);
+    oxp_json_string(j, "not_combined", it->alone ? it->why : NULL);
     oxp_json_string(j, "fix", it->rule->fix);
     oxp_json_string(j, "command", it->command);
     oxp_json_end(j);

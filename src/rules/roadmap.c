@@ -121,6 +121,7 @@ static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest)
         if (!useful)
             continue;
         oxp_rank_item(a->r, it);
+        oxp_note_layers(a, it);
         it->command = command_of(a, it->rule, &it->open);
         if (it->projected && it->effect == OXP_EFFECT_LOSS && it->gain <= 0) {
             oxp_skip *s = &a->dropped[a->r->n_dropped++];
@@ -231,10 +232,14 @@ oxp_status oxp_advise_items(const oxp_roadmap **out, const oxp_model *m,
     return s;
 }
 
+oxp_status oxp_advise_in(oxp_advice *a) {
+    return oxp_try(a->ctx, do_advise, a);
+}
+
 oxp_status oxp_advise(const oxp_roadmap **out, const oxp_model *m, const oxp_advise_opts *opts,
                       oxp_arena *arena) {
     oxp_advice a = {.ctx = oxp_model_ctx(m), .arena = arena, .m = m, .opts = opts};
-    oxp_status s = oxp_try(a.ctx, do_advise, &a);
+    oxp_status s = oxp_advise_in(&a);
     *out = s == OXP_OK ? a.r : NULL;
     return s;
 }

@@ -88,9 +88,11 @@ typedef struct oxp_item {
     double gain, gain_low; /* weighted logarithms of the metrics' factors, and their low end */
     double priority;       /* roadmap_rank.c has the formula */
     oxp_effect effect;
-    bool alone; /* not part of its phase's combination: the others are better without it */
-    const struct oxp_item
-        *instead;        /* alone because this one is combined, its alternative; or NULL */
+    const oxp_id *layers; /* those whose function it changes, by id */
+    size_t n_layers;
+    unsigned phases_in;  /* bit k: phase k combines it */
+    bool alone;          /* not part of its phase's combination */
+    const char *why;     /* one sentence: why it is alone */
     const char *impact;  /* "high", "medium", "low" */
     const char *command; /* or NULL */
     const char *open;    /* dimensions that the command leaves to the user; "" = none */

@@ -37,15 +37,35 @@ void oxp_company_dismiss(oxp_company *c);
 const oxp_analysis *oxp_company_analysis(const oxp_advice *a, const bool *set, oxp_company *c,
                                          oxp_imagined *types);
 oxp_metrics oxp_together(const oxp_advice *a, const bool *set, oxp_company *c);
-/* Makes the set the best combination that is found of what is `among`, from what it is. */
-void oxp_combine(const oxp_advice *a, bool *set, const bool *among, oxp_company *c);
-/* Does x reach as many targets as y, and is it as good on what matters most? */
-bool oxp_may_replace(const oxp_advice *a, const bool *x, const bool *y, const bool *among,
-                     oxp_company *c);
-/* Two ways to store or compute in fewer bits that exclude each other. */
-bool oxp_alternatives(const oxp_item *x, const oxp_item *y);
+bool oxp_equal_sets(const oxp_advice *a, const bool *x, const bool *y);
+/* Why two items are never combined. */
+typedef enum oxp_exclusive {
+    OXP_COMPATIBLE,
+    OXP_SAME_LAYERS, /* both give the same layers another function */
+    OXP_SAME_NUMBERS /* both narrow the same numbers */
+} oxp_exclusive;
+oxp_exclusive oxp_exclude(const oxp_item *x, const oxp_item *y);
+void oxp_note_layers(const oxp_advice *a, oxp_item *it);
+/* Does the item keep the function and the types of numbers? */
+bool oxp_is_exact_item(const oxp_item *it);
 /* Does the item change the types of numbers? */
 bool oxp_narrows(const oxp_item *it);
+
+/* ---- which of them (roadmap_search.c) ---- */
+/* Makes the set the best combination that is found of what is `among`, from what it is; it never
+ * gets worse than `floor` (NULL: none). */
+void oxp_combine(const oxp_advice *a, bool *set, const bool *among, const bool *floor,
+                 oxp_company *c);
+/* Does x reach as many targets as y, is it as near to the others, and as near to the best single
+ * item on what matters? */
+bool oxp_may_replace(const oxp_advice *a, const bool *x, const bool *y, const bool *among,
+                     oxp_company *c);
+/* Does x give away what y has reached? */
+bool oxp_is_below(const oxp_advice *a, const bool *x, const bool *y, oxp_company *c);
+/* All items of `set` that exclude none before them. */
+void oxp_without_exclusive(const oxp_advice *a, bool *set);
+/* One sentence: why the item is not part of the set. */
+const char *oxp_why_not(const oxp_advice *a, const bool *set, size_t item, oxp_company *c);
 
 /* ---- phases (roadmap_phases.c) ---- */
 void oxp_make_phases(oxp_advice *a);
@@ -53,5 +73,8 @@ void oxp_make_phases(oxp_advice *a);
 /* ---- sweeps (roadmap_sweeps.c) ---- */
 void oxp_sweep_precision(oxp_advice *a);
 void oxp_sweep_resolution(oxp_advice *a, const oxp_insight *insight);
+
+/* The whole, in an advice that the caller began (ctx, arena, model, options). */
+oxp_status oxp_advise_in(oxp_advice *a);
 
 #endif

@@ -47,8 +47,10 @@ static oxp_nearest nearest(const oxp_advice *a, const oxp_target *t, const bool 
         const oxp_item *it = &a->items[i];
         set[i] = it->projected && !(oxp_target_miss(t, oxp_target_value(t, &it->after)) >
                                     oxp_target_miss(t, oxp_target_value(t, &it->before)));
-        differs |= set[i] != all[i];
     }
+    oxp_without_exclusive(a, set);
+    for (size_t i = 0; i < a->n_items; i++)
+        differs |= set[i] != all[i];
     if (differs) {
         oxp_metrics m = oxp_together(a, set, c);
         take_nearer(a, t, &m, set, &best);
@@ -95,8 +97,9 @@ static void only_what_stays(const oxp_advice *a, bool *first, const bool *last, 
     }
     if (!any)
         return;
-    oxp_combine(a, without, among, c);
-    if (oxp_may_replace(a, without, first, candidates(a, 0), c))
+    oxp_combine(a, without, among, NULL, c);
+    if (oxp_may_replace(a, without, first, candidates(a, 0), c) &&
+        !oxp_is_below(a, last, without, c))
         memcpy(first, without, a->n_items * sizeof *first);
 }
 
@@ -107,27 +110,23 @@ static bool any_of(const oxp_advice *a, const bool *set, int k) {
     return false;
 }
 
-/* The item of a set that an item outside it is an alternative of; NULL: none. */
-static const oxp_item *alternative(const oxp_advice *a, const bool *set, const oxp_item *it) {
-    for (size_t i = 0; i < a->n_items; i++)
-        if (set[i] &&
-            (oxp_alternatives(it, &a->items[i]) || (oxp_narrows(it) && oxp_narrows(&a->items[i]))))
-            return &a->items[i];
-    return NULL;
-}
-
-static oxp_phase phase_of(const oxp_advice *a, int k, const bool *set, const bool *before,
-                          oxp_company *c) {
+static oxp_phase phase_of(const oxp_advice *a, int k, bool *const *sets, oxp_company *c) {
+    const bool *set = sets[k], *last = sets[PHASES - 1];
     oxp_phase p = {.name = names[k], .has_combined = any_of(a, set, k)};
     oxp_item *items = OXP_NEWS(a->arena, a->n_items + 1, oxp_item);
     bool *left = OXP_NEWS(a->arena, a->n_items + 1, bool);
     for (size_t i = 0; i < a->n_items; i++) {
         oxp_item *it = &a->items[i];
-        left[i] = k > 0 && before[i] && !set[i];
+        left[i] = k > 0 && sets[k - 1][i] && !set[i];
         if (!of_phase(it, k))
             continue;
+        for (unsigned n = 0; n < PHASES; n++)
+            it->phases_in |= sets[n][i] ? 1u << n : 0;
         it->alone = it->projected && !set[i];
-        it->instead = it->alone ? alternative(a, set, it) : NULL;
+        if (it->alone)
+            it->why = last[i] ? "Not part of this phase's combination, but of the next one's: it "
+                                "pays with the items there."
+                              : oxp_why_not(a, set, i, c);
         it->lost = it->lost && (it->alone || !it->projected);
         items[p.n_items++] = *it;
     }
@@ -153,11 +152,11 @@ void oxp_make_phases(oxp_advice *a) {
         sets[k] = OXP_NEWS(a->arena, a->n_items + 1, bool);
         if (k > 0)
             memcpy(sets[k], sets[k - 1], a->n_items * sizeof(bool));
-        oxp_combine(a, sets[k], candidates(a, k), c);
+        oxp_combine(a, sets[k], candidates(a, k), k ? sets[k - 1] : NULL, c);
     }
     only_what_stays(a, sets[0], sets[1], c);
     for (int k = 0; k < PHASES; k++)
-        list[k] = phase_of(a, k, sets[k], k ? sets[k - 1] : NULL, c);
+        list[k] = phase_of(a, k, sets, c);
     const bool *all = sets[PHASES - 1];
     a->r->final = list[PHASES - 1].combined;
     if (list[0].has_combined || list[1].has_combined)
