@@ -366,7 +366,7 @@ static double narrowed(const oxp_analysis *a, oxp_dtype precision) {
         if (!oxp_dtype_is_float(precision) && stays_float(a, i))
             kept[v->type.elem] += (double)v->bytes;
         if (bytes[v->type.elem] > bytes[most])
-            most = v->type.elem;
+            most = (int)v->type.elem;
     }
     unsigned bits = oxp_dtype_bits((oxp_dtype)most), to = oxp_dtype_bits(precision);
     if (most == OXP_UNDEFINED || bits <= to)

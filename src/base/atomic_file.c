@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/descriptor.h"
 
 enum { STRAIGHT, WRITING, PUBLISHED, DONE };
 
@@ -224,6 +225,13 @@ oxp_atomic *oxp_atomic_open(oxp_ctx *ctx, oxp_arena *arena, const char *path, bo
     if (!strcmp(path, "-")) {
         f->path = "standard output";
         f->fd = STDOUT_FILENO;
+        return f;
+    }
+    int own = oxp_descriptor_of(path);
+    if (own >= 0) {
+        f->fd = fcntl(own, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (f->fd < 0)
+            fail(f, "cannot open it", errno);
         return f;
     }
     bool there = stat(path, &st) == 0;

@@ -13,23 +13,23 @@ static long fail_at;
 static bool persistent;
 static atomic_long calls;
 
+static FILE *count; /* open from the start: at the end the sandbox is closed */
+
 static void write_count(void) {
-    const char *path = getenv("ONNXPERT_FAULT_COUNT");
-    FILE *f = path ? fopen(path, "we") : NULL;
-    if (!f)
-        return;
-    fprintf(f, "%ld\n", atomic_load(&calls));
-    fclose(f);
+    fprintf(count, "%ld\n", atomic_load(&calls));
+    fclose(count);
 }
 
 static void read_wish(void) {
     static const char alloc[] = "alloc:";
-    const char *text = getenv("ONNXPERT_FAULT");
+    const char *text = getenv("ONNXPERT_FAULT"), *path = getenv("ONNXPERT_FAULT_COUNT");
     if (!text || strncmp(text, alloc, sizeof alloc - 1) != 0)
         return;
     fail_at = strtol(text + sizeof alloc - 1, NULL, 10);
     persistent = text[strlen(text) - 1] == '+';
-    atexit(write_count);
+    count = path ? fopen(path, "we") : NULL;
+    if (count)
+        atexit(write_count);
 }
 
 bool oxp_fault_hit(void) {

@@ -1,14 +1,18 @@
 /* sandbox.c - seccomp and landlock by their system calls. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,34 +76,65 @@ static void deny_looking_around(void) {
 #endif
 }
 
-#ifdef OXP_COVERAGE /* counters are written when the process ends */
-static void allow_counters(int ruleset, uint64_t access) {
-    struct landlock_path_beneath_attr folder = {access, open(OXP_COVERAGE, O_PATH | O_CLOEXEC)};
-    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &folder, 0);
-    close(folder.parent_fd);
-}
-#endif
-
 /* What landlock's first version can forbid, but for reading and running. */
-static void deny_writing(void) {
-    const struct landlock_ruleset_attr all = {
-        .handled_access_fs = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-                             LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                             LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-                             LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
-                             LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM};
-    int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
-    if (fd < 0)
+#define WRITING                                                                                    \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                               \
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
+     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+/* -1: the kernel has none. */
+static int no_writing(void) {
+    const struct landlock_ruleset_attr all = {.handled_access_fs = WRITING};
+    return (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+}
+
+static void but_beneath(int ruleset, const char *path, uint64_t access) {
+    struct landlock_path_beneath_attr at = {access, open(path, O_PATH | O_CLOEXEC)};
+    if (at.parent_fd < 0)
         return;
-#ifdef OXP_COVERAGE
-    allow_counters(fd, all.handled_access_fs);
+    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &at, 0);
+    close(at.parent_fd);
+}
+
+static void enforce(int ruleset) {
+#ifdef OXP_COVERAGE /* counters are written when the process ends */
+    but_beneath(ruleset, OXP_COVERAGE, WRITING);
 #endif
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    syscall(SYS_landlock_restrict_self, fd, 0); /* without a rule: nowhere */
-    close(fd);
+    syscall(SYS_landlock_restrict_self, ruleset, 0);
+    close(ruleset);
+}
+
+static void but_in_folder_of(int ruleset, char *path) {
+    struct stat st;
+    char *slash = strrchr(path, '/');
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        but_beneath(ruleset, path, LANDLOCK_ACCESS_FS_WRITE_FILE); /* a device or a pipe */
+        return;
+    }
+    if (slash)
+        slash[slash == path] = 0;
+    but_beneath(ruleset, slash ? path : ".",
+                LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+                    LANDLOCK_ACCESS_FS_REMOVE_FILE);
+}
+
+void oxp_sandbox_writer(const char *const *targets, size_t n) {
+    int ruleset = no_writing();
+    if (ruleset < 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        char path[PATH_MAX]; /* a longer one cannot be opened either */
+        if (snprintf(path, sizeof path, "%s", targets[i]) < (int)sizeof path)
+            but_in_folder_of(ruleset, path);
+    }
+    enforce(ruleset);
 }
 
 void oxp_sandbox_reader(void) {
-    deny_writing();
+    int ruleset = no_writing();
+    if (ruleset >= 0)
+        enforce(ruleset); /* without a rule: nowhere */
     deny_looking_around();
 }

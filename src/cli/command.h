@@ -56,6 +56,7 @@ typedef struct oxp_command {
     /* Runs inside oxp_try; raises on failure; returns the exit code otherwise. */
     int (*run)(oxp_cli *cli);
     const char *epilog; /* further help, or NULL */
+    bool runs_models;   /* always in ONNX Runtime; others only with --verify or --calibrate */
 } oxp_command;
 
 /* Option tables shared by commands (src/cli/options.c). */

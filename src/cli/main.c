@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/sandbox.h"
 #include "cli/values.h"
 #include "commands.inc"
@@ -61,11 +62,32 @@ static void unknown_command(oxp_cli *cli, const char *given) {
               oxp_cli_suggest(cli->arena, given, words));
 }
 
+/* ONNX Runtime, where it runs, has needs of its own: temporary files, devices. */
+static void give_up_writing(const oxp_cli *cli) {
+    if (cli->command->runs_models || cli->verify || cli->calibrate)
+        return;
+    const char *targets[2];
+    size_t n = 0;
+    if (cli->output)
+        targets[n++] = cli->output;
+    if (cli->report)
+        targets[n++] = cli->report;
+    oxp_sandbox_writer(targets, n);
+}
+
+static void name_standard_output(const char **path) {
+    if (*path && oxp_descriptor_of(*path) == STDOUT_FILENO)
+        *path = "-";
+}
+
 static void run(void *arg) {
     job *j = arg;
     if (!j->cli.command)
         unknown_command(&j->cli, j->argv[1]);
     oxp_cli_parse(&j->cli, j->argc, j->argv, 2);
+    name_standard_output(&j->cli.output);
+    name_standard_output(&j->cli.report);
+    give_up_writing(&j->cli);
     j->code = j->cli.command->run(&j->cli);
     /* A report that did not reach its reader is a failure, not a success. */
     if (fflush(stdout) != 0 || ferror(stdout))

@@ -270,7 +270,7 @@ void oxp_stats_start(oxp_tensor_stats *s) {
 void oxp_stats_doubles(oxp_tensor_stats *s, const double *x, size_t n) {
     for (size_t i = 0; i < n; i++) {
         double v = x[i], a = fabs(v);
-        s->n_nan += isnan(v);
+        s->n_nan += isnan(v) != 0;
         s->n_inf += isinf(v) != 0;
         if (!isfinite(v))
             continue;

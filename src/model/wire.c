@@ -230,7 +230,7 @@ static uint32_t add_record(scan *s, uint8_t kind, uint64_t off, uint64_t len, ui
         x->chunks[x->n_chunks++] = OXP_NEWS(s->r->arena, OXP_REC_CHUNK, oxp_rec);
     }
     x->count[kind]++;
-    *oxp_index_at(x, x->n) = (oxp_rec){off, kind, len, parent, OXP_NONE};
+    *oxp_index_at(x, x->n) = (oxp_rec){off & OXP_REC_OFF_MAX, kind, len, parent, OXP_NONE};
     return (uint32_t)x->n++;
 }
 
@@ -335,6 +335,8 @@ void oxp_wire_scan(oxp_reader *r, oxp_index *x) {
     s->r = r;
     s->x = x;
     s->budget = BASE_BUDGET + (r->size > UINT64_MAX / 32 ? UINT64_MAX / 2 : 10 * r->size);
+    if (r->size > OXP_REC_OFF_MAX)
+        oxp_raise(r->ctx, OXP_E_LIMIT, "%s: more than 2^56 bytes", oxp_source_name(r->src));
     s->depth = 1;
     s->stack[0] = (frame){.end = r->size, .rec = OXP_NONE, .msg = OXP_MSG_MODEL};
     while (s->depth) {

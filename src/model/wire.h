@@ -65,6 +65,9 @@ typedef enum oxp_rec_kind {
     OXP_REC_COUNT
 } oxp_rec_kind;
 
+/* The largest offset that a record can hold; oxp_wire_scan refuses a longer file. */
+#define OXP_REC_OFF_MAX (((uint64_t)1 << 56) - 1)
+
 /* An element, in file order (parents before their children). */
 typedef struct oxp_rec {
     uint64_t off : 56, kind : 8; /* content */

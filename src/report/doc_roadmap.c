@@ -173,7 +173,7 @@ static void verdict(oxp_page *p) {
     }
     size_t open = 0;
     for (size_t i = 0; i < r->n_targets; i++)
-        open += isnan(oxp_target_value(&r->targets[i], &r->final));
+        open += isnan(oxp_target_value(&r->targets[i], &r->final)) != 0;
     if (!missed && open < r->n_targets)
         oxp_doc_para(p->d, "With the roadmap applied, all targets that can be decided from the "
                            "graph are met.");
@@ -306,7 +306,7 @@ static const char *lead(const oxp_page *p) {
     size_t met = 0, decided = 0;
     for (size_t i = 0; i < r->n_targets; i++) {
         double v = oxp_target_value(&r->targets[i], &r->final);
-        decided += !isnan(v);
+        decided += isnan(v) == 0;
         met += !isnan(v) && oxp_target_met(&r->targets[i], v);
     }
     const char *targets = !decided ? ""

@@ -414,7 +414,8 @@ static void resolutions(oxp_page *p) {
     oxp_doc_para(p->d, "Input resolution%s%s%s:", r->freed ? ", with \"" : "",
                  r->freed ? r->freed->rule->title : "", r->freed ? "\" applied" : "");
     sweep_table(p, "image", r->resolutions, r->n_resolutions, true);
-    if (first->runs && last->runs && last->metrics.flops < first->metrics.flops * 1.05)
+    if (first->runs && last->runs &&
+        (double)last->metrics.flops < (double)first->metrics.flops * 1.05)
         oxp_doc_para(p->d, "The cost hardly follows the image: it is resized inside.");
 }
 

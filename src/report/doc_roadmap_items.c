@@ -122,7 +122,7 @@ static void targets_after(oxp_page *p, size_t k) {
     size_t met = 0, decided = 0;
     for (size_t i = 0; i < p->r->n_targets; i++) {
         double v = oxp_target_value(&p->r->targets[i], &ph->combined);
-        decided += !isnan(v);
+        decided += isnan(v) == 0;
         met += !isnan(v) && oxp_target_met(&p->r->targets[i], v);
     }
     if (decided)

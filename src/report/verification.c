@@ -334,7 +334,7 @@ static void projection(oxp_doc *d, const oxp_verification *v) {
     static const char *const header[] = {"latency", "projected", "measured", "ratio"};
     static const uint8_t right[] = {0, 1, 1, 1};
     oxp_arena *a = d->arena;
-    if (v->with.problem || !v->projected_before || !v->projected_after)
+    if (v->with.problem || v->projected_before == 0 || v->projected_after == 0)
         return;
     oxp_doc_para(d, "Projected for this machine (`--device host`) beside measured:");
     oxp_block *t = oxp_doc_block(d, OXP_TABLE, 4);

@@ -103,7 +103,7 @@ void oxp_compare_arrays(const oxp_array *a, const oxp_array *b, oxp_output_check
         double x = oxp_element(a, i), y = oxp_element(b, i);
         if (!c->problem)
             c->problem = special_problem(x, y);
-        c->n_nan += isnan(x);
+        c->n_nan += isnan(x) != 0;
         c->n_infinite += isinf(x) != 0;
         if (!isfinite(x) || !isfinite(y))
             continue;

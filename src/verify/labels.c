@@ -183,7 +183,7 @@ static oxp_score score(const labels *w, const int32_t *predicted, size_t classes
     s.accuracy = (double)right / (double)w->n;
     for (size_t c = classes == 2 ? 1 : 0; c < classes; c++) {
         double in = sensitivity(&all[c]), out = specificity(&all[c], w->n);
-        n[0] += !isnan(in);
+        n[0] += isnan(in) == 0;
         n[1] += !isnan(out) && !isnan(in);
         s.sensitivity += isnan(in) ? 0 : in;
         s.specificity += isnan(in) || isnan(out) ? 0 : out;

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "model/model_impl.h"
 #include "model/proto.h"
@@ -584,6 +586,28 @@ static void test_files(void **state) {
 }
 
 /* Every ceiling below what is needed ends in a clean refusal. */
+/* Offsets of records have 56 bits. */
+static void test_file_size(void **state) {
+    (void)state;
+    char path[40];
+    int fd = memfd_create("model", MFD_CLOEXEC);
+    wb b = wb_model(wb_relu_graph());
+    assert_true(fd >= 0 && write(fd, b.p, b.n) == (ssize_t)b.n);
+    wb_free(&b);
+    if (ftruncate(fd, (off_t)1 << 56) != 0) {
+        print_message("no file of 2^56 bytes here\n");
+        close(fd);
+        skip();
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_model *m;
+    assert_int_equal(oxp_open(&m, ctx, path), OXP_E_LIMIT);
+    assert_non_null(strstr(oxp_error_text(ctx), "more than 2^56 bytes"));
+    oxp_ctx_free(ctx);
+    close(fd);
+}
+
 static void test_memory_cap(void **state) {
     (void)state;
     size_t cap = 4096;
@@ -610,7 +634,7 @@ int main(void) {
         cmocka_unit_test(test_attributes), cmocka_unit_test(test_bad_attributes),
         cmocka_unit_test(test_functions),  cmocka_unit_test(test_bad_functions),
         cmocka_unit_test(test_references), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_memory_cap),
+        cmocka_unit_test(test_memory_cap), cmocka_unit_test(test_file_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

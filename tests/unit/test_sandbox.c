@@ -82,7 +82,35 @@ static void test_reader(void **state) {
     assert_int_equal(in_child(reader), 0);
 }
 
+static int writer(void) {
+    char folder[200], target[220];
+    bool has_landlock =
+        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+    snprintf(folder, sizeof folder, "%s", scratch_path("into"));
+    snprintf(target, sizeof target, "%s/target", folder);
+    const char *const targets[] = {target, "/dev/full", "no such folder/target"};
+    NEED(mkdir(folder, 0700) == 0);
+    oxp_sandbox_writer(targets, sizeof targets / sizeof *targets);
+    NEED(open(target, O_WRONLY | O_CREAT, 0600) >= 0);
+    NEED(rename(target, scratch_path("into/other")) == 0);
+    NEED(unlink(scratch_path("into/other")) == 0);
+    NEED(open("/dev/full", O_WRONLY) >= 0);
+    if (!has_landlock)
+        return 0;
+    NEED(open("/dev/null", O_WRONLY) < 0 && errno == EACCES);
+    NEED(open(scratch_path("beside"), O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES);
+    NEED(rmdir(folder) < 0);
+    return 0;
+}
+
+static void test_writer(void **state) {
+    (void)state;
+    scratch_folder();
+    assert_int_equal(in_child(writer), 0);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alone), cmocka_unit_test(test_reader)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alone), cmocka_unit_test(test_reader),
+                                       cmocka_unit_test(test_writer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,4 +82,5 @@ const oxp_command oxp_command_advise = {
     1,
     groups,
     run,
-    NULL};
+    NULL,
+    false};

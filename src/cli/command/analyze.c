@@ -65,4 +65,5 @@ const oxp_command oxp_command_analyze = {
     "Several models are analysed in parallel; their reports follow each other in the order given:\n"
     "JSON as one line a model.  A model that cannot be read is a line on stderr; the rest go on, "
     "and\n"
-    "the exit code is the worst.  dot and svg hold one model."};
+    "the exit code is the worst.  dot and svg hold one model.",
+    false};

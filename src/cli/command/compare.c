@@ -33,4 +33,5 @@ const oxp_command oxp_command_compare = {"compare",
                                          2,
                                          groups,
                                          run,
-                                         NULL};
+                                         NULL,
+                                         false};

@@ -208,4 +208,5 @@ const oxp_command oxp_command_completion = {
     "bash: source <(onnxpert completion bash)\n"
     "zsh:  onnxpert completion zsh > \"${fpath[1]}/_onnxpert\"\n"
     "fish: onnxpert completion fish | source\n"
-    "The installed package has all three."};
+    "The installed package has all three.",
+    false};

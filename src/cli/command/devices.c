@@ -41,4 +41,4 @@ static int run(oxp_cli *cli) {
 const oxp_command oxp_command_devices = {
     "devices", "[ID]", "lists the devices, or shows one with the sources of its numbers",
     0,         1,      groups,
-    run,       NULL};
+    run,       NULL,   false};

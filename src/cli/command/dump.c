@@ -33,4 +33,4 @@ static int run(oxp_cli *cli) {
 }
 
 const oxp_command oxp_command_dump = {
-    "dump", "MODEL [options]", "the facts that rules see, as XML", 1, 1, groups, run, NULL};
+    "dump", "MODEL [options]", "the facts that rules see, as XML", 1, 1, groups, run, NULL, false};

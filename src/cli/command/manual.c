@@ -120,4 +120,4 @@ static const oxp_option *const groups[] = {oxp_opts_common, NULL};
 const oxp_command oxp_command_manual = {
     "manual", "[COMMAND]", "prints the manual page (roff; `onnxpert manual | man -l -`)",
     0,        1,           groups,
-    run,      NULL};
+    run,      NULL,        false};

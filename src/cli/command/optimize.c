@@ -401,4 +401,5 @@ const oxp_command oxp_command_optimize = {
     1,
     groups,
     run,
-    NULL};
+    NULL,
+    false};

@@ -14,5 +14,5 @@ static int run(oxp_cli *cli) {
     return 0;
 }
 
-const oxp_command oxp_command_passes = {"passes", "",  "lists the passes of optimize", 0, 0, groups,
-                                        run,      NULL};
+const oxp_command oxp_command_passes = {
+    "passes", "", "lists the passes of optimize", 0, 0, groups, run, NULL, false};

@@ -79,4 +79,5 @@ const oxp_command oxp_command_rules = {"rules",
                                        2,
                                        groups,
                                        run,
-                                       NULL};
+                                       NULL,
+                                       false};

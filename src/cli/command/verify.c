@@ -54,4 +54,5 @@ const oxp_command oxp_command_verify = {"verify",
                                         2,
                                         groups,
                                         run,
-                                        NULL};
+                                        NULL,
+                                        true};

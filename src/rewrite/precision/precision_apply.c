@@ -63,7 +63,7 @@ static const int64_t *lifted(const oxp_precision *p, oxp_id v, const oxp_tensor 
     if (p->lift[v] <= t->rank)
         return t->dims;
     *rank = p->lift[v];
-    int64_t *dims = OXP_NEWS(p->arena, *rank, int64_t);
+    int64_t *dims = OXP_NEWS(p->arena, (size_t)*rank, int64_t);
     for (int d = 0; d < *rank; d++)
         dims[d] = d < *rank - t->rank ? 1 : t->dims[d - (*rank - t->rank)];
     return dims;
@@ -75,7 +75,7 @@ static void lift_type(job *j, oxp_id v, oxp_dtype elem) {
     int rank;
     const int64_t *dims = lifted(p, v, oxp_tensor_at(p->m, oxp_precision_tensor(p, v)), &rank);
     *t = (oxp_type){.kind = OXP_KIND_TENSOR, .elem = elem, .rank = rank};
-    oxp_dim *to = OXP_NEWS(p->arena, rank, oxp_dim);
+    oxp_dim *to = OXP_NEWS(p->arena, (size_t)rank, oxp_dim);
     for (int d = 0; d < rank; d++)
         to[d] = dims[d];
     t->dims = to;
