@@ -10,14 +10,13 @@
 
 #define CHAIN 16 /* nodes between a constant and its reader */
 
-bool oxp_fold_fail(oxp_fold *l, const char *fmt, ...) {
+void oxp_fold_because(oxp_fold *l, const char *fmt, ...) {
     char text[512];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     l->why = oxp_strdup(l->arena, text);
-    return false;
 }
 
 const char *oxp_fold_label(oxp_fold *l, oxp_id node) {

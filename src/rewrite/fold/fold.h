@@ -58,8 +58,9 @@ typedef struct oxp_fold {
     const char *why;
 } oxp_fold;
 
-/* Sets the reason and returns false. */
-bool oxp_fold_fail(oxp_fold *l, const char *fmt, ...) OXP_PRINTF(2, 3);
+/* Sets the reason and is false: a macro, so that the compiler and the analysers see that it is. */
+#define oxp_fold_fail(l, ...) (oxp_fold_because(l, __VA_ARGS__), false)
+void oxp_fold_because(oxp_fold *l, const char *fmt, ...) OXP_PRINTF(2, 3);
 const char *oxp_fold_label(oxp_fold *l, oxp_id node);
 const char *oxp_fold_name(oxp_fold *l, oxp_id value);
 
