@@ -153,7 +153,7 @@ static void widen_value(job *j, oxp_id v) {
             oxp_run_impossible(j->run, OXP_NONE, "'%s' holds more than one half-precision tensor",
                                x->name);
         retype(j, v);
-    } else if (x->tensor != OXP_NONE && !x->is_input && !x->outputs) {
+    } else if (x->tensor != OXP_NONE && !x->is_input && !is_main_output(j, v)) {
         oxp_patch_set_tensor(j->patch, v, wide_tensor(j, x->tensor));
         retype(j, v);
     } else if (constant_tensor(j, v) && !is_main_output(j, v)) {
