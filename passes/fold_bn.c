@@ -183,9 +183,9 @@ static bool fold_node(oxp_fold *l, oxp_id node, tally *sum, bool report) {
         oxp_run_changed(l->run, 1);
         sum->norms += norm;
         sum->tails += !norm;
-    } else if (norm && report) {
+    } else if (report && (norm || oxp_run_excluded(l->run, node))) {
         oxp_run_skip(l->run, node, "%s", l->why ? l->why : "no layer before or after it takes it");
-        sum->left++;
+        sum->left += norm;
     }
     return done;
 }
