@@ -13,14 +13,17 @@ static void run(oxp_run *r) {
 }
 
 const oxp_pass oxp_pass_bf16 = {
-    "bf16",
-    "computes in bfloat16 where the numbers allow it, with Casts where they do not",
-    OXP_LOSSY,
-    OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_MAY_RETYPE | OXP_PASS_MAY_RETYPE_IO | OXP_PASS_PER_NODE,
-    after,
-    run,
-    "ONNX Runtime's CPU provider has no bfloat16 kernels for most operators: it puts Casts around "
-    "them and computes in float32, so the model is smaller but not faster there; GPUs with "
-    "bfloat16 "
-    "units gain.",
+    .name = "bf16",
+    .summary = "computes in bfloat16 where the numbers allow it, with Casts where they do not",
+    .fidelity = OXP_LOSSY,
+    .flags =
+        OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_MAY_RETYPE | OXP_PASS_MAY_RETYPE_IO | OXP_PASS_PER_NODE,
+    .after = after,
+    .run = run,
+    .caveat =
+        "ONNX Runtime's CPU provider has no bfloat16 kernels for most operators: it puts Casts "
+        "around "
+        "them and computes in float32, so the model is smaller but not faster there; GPUs with "
+        "bfloat16 "
+        "units gain.",
 };

@@ -39,9 +39,14 @@ static void run(oxp_run *r) {
         j.typed, j.typed + j.open, j.folded, j.dropped, j.inlined, j.repaired);
 }
 
+/* The sizes that the analysis assumed are bound, too (whatif.c). */
+static const oxp_pass_param params[] = {{.name = "bindings", .word = "assumed"}, {.name = NULL}};
+
 const oxp_pass oxp_pass_fix_shapes = {
-    "fix-shapes", "gives dimensions of the inputs fixed sizes and folds what follows from them",
-    OXP_EXACT,    OXP_PASS_MAY_RESHAPE_IO,
-    NULL,         run,
-    NULL,
+    .name = "fix-shapes",
+    .summary = "gives dimensions of the inputs fixed sizes and folds what follows from them",
+    .fidelity = OXP_EXACT,
+    .flags = OXP_PASS_MAY_RESHAPE_IO,
+    .run = run,
+    .params = params,
 };

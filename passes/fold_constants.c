@@ -352,10 +352,14 @@ static void run(oxp_run *r) {
 
 static const char *const after[] = {"fix-shapes", NULL};
 
+static const oxp_pass_param params[] = {{.name = "budget", .least = 0, .most = 1e15, .whole = true},
+                                        {.name = NULL}};
+
 const oxp_pass oxp_pass_fold_constants = {
     .name = "fold-constants",
     .summary = "compute once what does not depend on the inputs",
     .fidelity = OXP_EXACT,
     .after = after,
     .run = run,
+    .params = params,
 };

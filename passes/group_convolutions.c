@@ -38,9 +38,13 @@ static void run_pass(oxp_run *run) {
                         (long long)groups);
 }
 
+static const oxp_pass_param params[] = {{.name = "groups", .least = 2, .most = 1024, .whole = true},
+                                        {.name = NULL}};
+
 const oxp_pass oxp_pass_group_convolutions = {.name = "group-convolutions",
                                               .summary = "what-if: dense convolutions in groups",
                                               .fidelity = OXP_RETRAINING,
                                               .flags = OXP_PASS_NEEDS_ANALYSIS |
                                                        OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
-                                              .run = run_pass};
+                                              .run = run_pass,
+                                              .params = params};

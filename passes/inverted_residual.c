@@ -81,10 +81,14 @@ static void run_pass(oxp_run *run) {
                         changed == 1 ? "" : "s", (long long)expand);
 }
 
+static const oxp_pass_param params[] = {{.name = "expand", .least = 1, .most = 64, .whole = true},
+                                        {.name = NULL}};
+
 const oxp_pass oxp_pass_inverted_residual = {
     .name = "inverted-residual",
     .summary = "what-if: residual blocks as inverted bottlenecks",
     .fidelity = OXP_RETRAINING,
     .flags =
         OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF | OXP_PASS_MAY_RESHAPE_IO,
-    .run = run_pass};
+    .run = run_pass,
+    .params = params};

@@ -92,9 +92,13 @@ static void run_pass(oxp_run *run) {
         oxp_run_summary(run, "%zu layer%s as two thin ones each", changed, changed == 1 ? "" : "s");
 }
 
+static const oxp_pass_param params[] = {{.name = "keep", .least = 0.01, .most = 1}, {.name = NULL}};
+
 const oxp_pass oxp_pass_low_rank = {.name = "low-rank",
                                     .summary = "what-if: layers as two thin ones",
                                     .fidelity = OXP_RETRAINING,
                                     .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING |
                                              OXP_PASS_WHAT_IF,
-                                    .run = run_pass};
+                                    .run = run_pass,
+                                    .params = params,
+                                    .of_each = true};

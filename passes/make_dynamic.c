@@ -22,11 +22,10 @@ static void run(oxp_run *r) {
 }
 
 const oxp_pass oxp_pass_make_dynamic = {
-    "make-dynamic",
-    "gives a model of fixed batch a batch dimension with a name, or says what forbids it",
-    OXP_EXACT,
-    OXP_PASS_MAY_RESHAPE_IO,
-    NULL,
-    run,
-    NULL,
+    .name = "make-dynamic",
+    .summary =
+        "gives a model of fixed batch a batch dimension with a name, or says what forbids it",
+    .fidelity = OXP_EXACT,
+    .flags = OXP_PASS_MAY_RESHAPE_IO,
+    .run = run,
 };

@@ -61,10 +61,14 @@ static void run_pass(oxp_run *run) {
                         changed == 1 ? "" : "s");
 }
 
+static const oxp_pass_param params[] = {{.name = "keep", .least = 0.01, .most = 1}, {.name = NULL}};
+
 const oxp_pass oxp_pass_prune_channels = {
     .name = "prune-channels",
     .summary = "what-if: fewer channels where only the next layer sees them",
     .fidelity = OXP_RETRAINING,
     .flags =
         OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF | OXP_PASS_MAY_RESHAPE_IO,
-    .run = run_pass};
+    .run = run_pass,
+    .params = params,
+    .of_each = true};

@@ -74,9 +74,13 @@ static void run_pass(oxp_run *run) {
     oxp_run_summary(run, "images of %ld %% of their size", percent);
 }
 
+static const oxp_pass_param params[] = {
+    {.name = "percent", .least = 1, .most = 10000, .whole = true}, {.name = NULL}};
+
 const oxp_pass oxp_pass_scale_input = {.name = "scale-input",
                                        .summary = "what-if: images of another size",
                                        .fidelity = OXP_RETRAINING,
                                        .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_MAY_RESHAPE_IO |
                                                 OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
-                                       .run = run_pass};
+                                       .run = run_pass,
+                                       .params = params};

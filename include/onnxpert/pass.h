@@ -110,6 +110,14 @@ typedef struct oxp_pass_result {
 
 typedef struct oxp_run oxp_run; /* one execution of one pass; accessors below */
 
+/* A parameter that a rule's projection may set (oxp_run_param). */
+typedef struct oxp_pass_param {
+    const char *name;   /* NULL ends a list                              */
+    double least, most; /* of a number                                   */
+    bool whole;         /* it is an integer                              */
+    const char *word;   /* it is this word and no number; NULL: a number */
+} oxp_pass_param;
+
 typedef struct oxp_pass {
     const char *name;    /* as users write it: "fold-bn"                                    */
     const char *summary; /* one line for help and docs/passes.md                            */
@@ -120,6 +128,8 @@ typedef struct oxp_pass {
     /* Said in the report when the pass changed something: where the saving will not show.  NULL:
      * none. */
     const char *caveat;
+    const oxp_pass_param *params; /* NULL: none */
+    bool of_each; /* a rule may give a number for each matched node (the param "each") */
 } oxp_pass;
 
 /* All passes, in alphabetical order; NULL when the name is unknown. */

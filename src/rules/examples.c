@@ -17,6 +17,7 @@
 #include "ops/schema.h"
 #include "rules/engine.h"
 
+#define FILE_NAME "/proc/self/fd/"
 enum { RANK_MAX = 8, VALUES_MAX = 1024, NAMES_MAX = 64, ELEMENTS_MAX = 1 << 20 };
 
 typedef struct builder {
@@ -37,6 +38,36 @@ static const char *field(const oxp_example_item *it, const char *key, const char
         if (!strcmp(it->keys[i], key))
             return it->values[i];
     return otherwise;
+}
+
+/* What the program says of the whole model, without the name and the offsets of a file that nobody
+ * has. */
+static _Noreturn void bad_model(const builder *b, const char *why, const char *what) {
+    const char *p = strstr(what, FILE_NAME) == what ? strstr(what, ": ") : NULL;
+    char *text = oxp_strdup(b->a, p ? p + 2 : what), *at = strstr(text, " at byte ");
+    if (at) {
+        size_t k = strlen(" at byte ") + strspn(at + strlen(" at byte "), "0123456789");
+        memmove(at, at + k, strlen(at + k) + 1);
+    }
+    oxp_raise(b->ctx, OXP_E_RULE, "%s:%d: rule %s: in an example: %s: %.200s", b->rule->file,
+              b->x->line, b->rule->id, why, text);
+}
+
+static long long integer(const builder *b, int line, const char *text) {
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (end == text || *end || errno)
+        bad(b, line, "an integer of 64 bits is wanted, not", text);
+    return v;
+}
+
+static float number(const builder *b, int line, const char *text) {
+    char *end;
+    float v = strtof(text, &end);
+    if (end == text || *end)
+        bad(b, line, "a number is wanted, not", text);
+    return v;
 }
 
 static size_t words(const builder *b, const char *text, char **out, size_t room, int line) {
@@ -60,6 +91,13 @@ static oxp_dtype dtype_of(const builder *b, const oxp_example_item *it, const ch
     return t;
 }
 
+static long long dimension(const builder *b, int line, const char *text) {
+    long long v = integer(b, line, text);
+    if (v < 0)
+        bad(b, line, "a dimension is a name or not negative, not", text);
+    return v;
+}
+
 static Onnx__ValueInfoProto *value_info(const builder *b, const oxp_example_item *it) {
     char *dims[RANK_MAX];
     size_t n = words(b, field(it, "shape", ""), dims, RANK_MAX, it->line);
@@ -76,14 +114,12 @@ static Onnx__ValueInfoProto *value_info(const builder *b, const oxp_example_item
     for (size_t i = 0; i < n; i++) {
         Onnx__TensorShapeProto__Dimension *d = OXP_NEW(b->a, Onnx__TensorShapeProto__Dimension);
         onnx__tensor_shape_proto__dimension__init(d);
-        char *end;
-        long long size = strtoll(dims[i], &end, 10);
-        if (*end) {
+        if (dims[i][strspn(dims[i], "+-0123456789")]) {
             d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
             d->dim_param = dims[i];
         } else {
             d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-            d->dim_value = size;
+            d->dim_value = dimension(b, it->line, dims[i]);
         }
         s->dim[i] = d;
     }
@@ -102,19 +138,22 @@ static void fill_values(const builder *b, Onnx__TensorProto *t, const oxp_exampl
                         char **v, size_t n, size_t count) {
     uint32_t state = 2463534242u;
     if (t->data_type == OXP_FLOAT) {
+        float *given = OXP_NEWS(b->a, n + 1, float);
+        for (size_t i = 0; i < n; i++)
+            given[i] = number(b, it->line, v[i]);
         t->n_float_data = count;
         t->float_data = OXP_NEWS(b->a, count + 1, float);
         for (size_t i = 0; i < count; i++) {
             state ^= state << 13;
             state ^= state >> 17;
             state ^= state << 5;
-            t->float_data[i] = n ? strtof(v[i % n], NULL) : (float)state / 2147483648.0f - 1;
+            t->float_data[i] = n ? given[i % n] : (float)state / 2147483648.0f - 1;
         }
     } else if (t->data_type == OXP_INT64 && n) {
         t->n_int64_data = count;
         t->int64_data = OXP_NEWS(b->a, count + 1, int64_t);
         for (size_t i = 0; i < count; i++)
-            t->int64_data[i] = strtoll(v[i % n], NULL, 10);
+            t->int64_data[i] = i < n ? integer(b, it->line, v[i]) : t->int64_data[i - n];
     } else
         bad(b, it->line, "values are float32 or int64, not", field(it, "dtype", ""));
 }
@@ -146,14 +185,13 @@ static Onnx__TensorProto *constant(const builder *b, const oxp_example_item *it)
     if (shape) {
         t->n_dims = words(b, shape, dims, RANK_MAX, it->line);
         for (size_t i = 0; i < t->n_dims; i++)
-            t->dims[i] = strtoll(dims[i], NULL, 10);
+            t->dims[i] = dimension(b, it->line, dims[i]);
     } else if (given) {
         t->n_dims = 1;
         t->dims[0] = (int64_t)n_values;
     }
     for (size_t i = 0; i < t->n_dims; i++)
-        if (t->dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)t->dims[i], &count) ||
-            count > ELEMENTS_MAX)
+        if (__builtin_mul_overflow(count, (uint64_t)t->dims[i], &count) || count > ELEMENTS_MAX)
             count = ELEMENTS_MAX + 1;
     if ((given || fill) && count > ELEMENTS_MAX)
         bad(b, it->line, "an example's constant has at most a million elements, not", shape);
@@ -168,6 +206,8 @@ static Onnx__TensorProto *constant(const builder *b, const oxp_example_item *it)
 static Onnx__AttributeProto *attribute(const builder *b, const oxp_example_item *it,
                                        const oxp_schema *s, const char *key, const char *value) {
     const oxp_schema_attr *d = s ? oxp_schema_attr_find(s, key) : NULL;
+    if (s && !d)
+        bad(b, it->line, oxp_sprintf(b->a, "%s has no attribute", s->name), key);
     Onnx__AttributeProto *p = OXP_NEW(b->a, Onnx__AttributeProto);
     char *list[NAMES_MAX];
     onnx__attribute_proto__init(p);
@@ -177,10 +217,10 @@ static Onnx__AttributeProto *attribute(const builder *b, const oxp_example_item 
                 : ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
     if (p->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT) {
         p->has_i = 1;
-        p->i = strtoll(value, NULL, 10);
+        p->i = integer(b, it->line, value);
     } else if (p->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT) {
         p->has_f = 1;
-        p->f = strtof(value, NULL);
+        p->f = number(b, it->line, value);
     } else if (p->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING) {
         p->has_s = 1;
         p->s.data = (uint8_t *)oxp_strdup(b->a, value);
@@ -189,7 +229,7 @@ static Onnx__AttributeProto *attribute(const builder *b, const oxp_example_item 
         p->n_ints = words(b, value, list, NAMES_MAX, it->line);
         p->ints = OXP_NEWS(b->a, p->n_ints + 1, int64_t);
         for (size_t i = 0; i < p->n_ints; i++)
-            p->ints[i] = strtoll(list[i], NULL, 10);
+            p->ints[i] = integer(b, it->line, list[i]);
     } else
         bad(b, it->line, "no attribute of this kind can be given:", key);
     return p;
@@ -225,12 +265,29 @@ static Onnx__NodeProto *node(const builder *b, const oxp_example_item *it, size_
     return p;
 }
 
+/* An input may have a default, which is a constant of the same name: of its type and shape. */
+static void check_default(const builder *b, const oxp_example_item *it,
+                          const Onnx__TensorProto *t) {
+    const Onnx__TypeProto__Tensor *in = NULL;
+    for (size_t i = 0; i < b->g->n_input && !in; i++)
+        if (!strcmp(b->g->input[i]->name, t->name))
+            in = b->g->input[i]->type->tensor_type;
+    bool same = !in || (in->elem_type == t->data_type && in->shape->n_dim == t->n_dims);
+    for (size_t i = 0; in && same && i < t->n_dims; i++)
+        same =
+            in->shape->dim[i]->value_case != ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE ||
+            in->shape->dim[i]->dim_value == t->dims[i];
+    if (!same)
+        bad(b, it->line,
+            "a constant of another type or shape than the input of this name:", t->name);
+}
+
 static void add_item(const builder *b, const oxp_example_item *it) {
     Onnx__GraphProto *g = b->g;
     if (!strcmp(it->kind, "input"))
         g->input[g->n_input++] = value_info(b, it);
     else if (!strcmp(it->kind, "const"))
-        g->initializer[g->n_initializer++] = constant(b, it);
+        check_default(b, it, g->initializer[g->n_initializer++] = constant(b, it));
     else if (!strcmp(it->kind, "node")) {
         g->node[g->n_node] = node(b, it, g->n_node);
         g->n_node++;
@@ -294,13 +351,14 @@ static void run_example(const oxp_rule *r, const oxp_example *x, oxp_arena *pare
     oxp_model *m;
     const oxp_analysis *an;
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
-    if (oxp_open(&m, ctx, oxp_sprintf(a, "/proc/self/fd/%d", fd)) != OXP_OK)
-        bad(&b, x->line, "no valid model:", oxp_strdup(a, oxp_error_text(ctx)));
+    if (oxp_open(&m, ctx, oxp_sprintf(a, FILE_NAME "%d", fd)) != OXP_OK)
+        bad_model(&b, "no valid model", oxp_error_text(ctx));
     if (oxp_analyze(&an, m, &opts, a) != OXP_OK)
-        bad(&b, x->line, "no analysis:", oxp_strdup(a, oxp_error_text(ctx)));
+        bad_model(&b, "no analysis", oxp_error_text(ctx));
     if (an->totals.partial)
-        bad(&b, x->line, "inconsistent:",
-            oxp_diag_count(ctx) > told ? oxp_diag_at(ctx, oxp_diag_count(ctx) - 1)->text : "");
+        bad_model(&b, "inconsistent",
+                  oxp_diag_count(ctx) > told ? oxp_diag_at(ctx, oxp_diag_count(ctx) - 1)->text
+                                             : "");
     if (!oxp_device_find(a, x->device))
         bad(&b, x->line, "no such device:", x->device);
     oxp_facts *f = oxp_facts_new(an, oxp_device_find(a, x->device), a);

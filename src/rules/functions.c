@@ -526,44 +526,44 @@ static bool type_name(const char *word) {
 /* ---- the table ---- */
 static const struct {
     const char *name;
-    int min_args, max_args;
+    oxp_xpath_call call;
     xmlXPathFunction fn;
     bool pure;   /* looks at its arguments and the device only */
     int word_at; /* the argument that is one of some words; 0: none */
     bool (*takes)(const char *word);
-} table[] = {{"producer", 0, 1, fn_producer, false, 0, NULL},
-             {"consumers", 0, 2, fn_consumers, false, 0, NULL},
-             {"source", 0, 1, fn_source, false, 0, NULL},
-             {"chain", 1, 16, fn_chain, false, 0, NULL},
-             {"model", 0, 0, fn_model, false, 0, NULL},
-             {"const", 0, 1, fn_const, false, 0, NULL},
-             {"layers-behind", 0, 1, fn_layers_behind, false, 0, NULL},
-             {"members", 0, 0, fn_members, false, 0, NULL},
-             {"value", 1, 2, oxp_fn_value, false, 0, NULL},
-             {"stat", 2, 3, oxp_fn_stat, false, 2, oxp_weight_stat_known},
-             {"readable", 0, 1, oxp_fn_readable, false, 0, NULL},
-             {"twin", 0, 1, oxp_fn_twin, false, 0, NULL},
-             {"nth", 2, 2, fn_nth, true, 0, NULL},
-             {"product", 1, 1, fn_product, true, 0, NULL},
-             {"length", 1, 1, fn_length, true, 0, NULL},
-             {"has", 2, 2, fn_has, true, 0, NULL},
-             {"words-from", 2, 2, fn_words_from, true, 0, NULL},
-             {"lowest", 1, 1, fn_lowest, false, 0, NULL},
-             {"highest", 1, 1, fn_highest, false, 0, NULL},
-             {"names", 1, 1, fn_names, false, 0, NULL},
-             {"min", 1, 16, fn_min, true, 0, NULL},
-             {"max", 1, 16, fn_max, true, 0, NULL},
-             {"human", 1, 1, fn_human, true, 0, NULL},
-             {"bytes", 1, 1, fn_bytes, true, 0, NULL},
-             {"seconds", 1, 1, fn_seconds, true, 0, NULL},
-             {"rate", 1, 1, fn_rate, true, 0, NULL},
-             {"percent", 1, 1, fn_percent, true, 0, NULL},
-             {"short", 1, 1, fn_short, true, 0, NULL},
-             {"plural", 2, 3, fn_plural, true, 0, NULL},
-             {"if", 2, 3, fn_if, true, 0, NULL},
-             {"device", 1, 1, fn_device, true, 1, device_key},
-             {"peak", 1, 1, fn_peak, true, 1, type_name},
-             {"supports", 1, 1, fn_supports, true, 1, type_name}};
+} table[] = {{"producer", {0, 1, OXP_GIVES_SET, true}, fn_producer, false, 0, NULL},
+             {"consumers", {0, 2, OXP_GIVES_SET, true}, fn_consumers, false, 0, NULL},
+             {"source", {0, 1, OXP_GIVES_SET, true}, fn_source, false, 0, NULL},
+             {"chain", {1, 16, OXP_GIVES_BOOL, false}, fn_chain, false, 0, NULL},
+             {"model", {0, 0, OXP_GIVES_SET, false}, fn_model, false, 0, NULL},
+             {"const", {0, 1, OXP_GIVES_BOOL, true}, fn_const, false, 0, NULL},
+             {"layers-behind", {0, 1, OXP_GIVES_SET, true}, fn_layers_behind, false, 0, NULL},
+             {"members", {0, 0, OXP_GIVES_SET, false}, fn_members, false, 0, NULL},
+             {"value", {1, 2, OXP_GIVES_NUMBER, true}, oxp_fn_value, false, 0, NULL},
+             {"stat", {2, 3, OXP_GIVES_NUMBER, true}, oxp_fn_stat, false, 2, oxp_weight_stat_known},
+             {"readable", {0, 1, OXP_GIVES_BOOL, true}, oxp_fn_readable, false, 0, NULL},
+             {"twin", {0, 1, OXP_GIVES_SET, true}, oxp_fn_twin, false, 0, NULL},
+             {"nth", {2, 2, OXP_GIVES_NUMBER, false}, fn_nth, true, 0, NULL},
+             {"product", {1, 1, OXP_GIVES_NUMBER, false}, fn_product, true, 0, NULL},
+             {"length", {1, 1, OXP_GIVES_NUMBER, false}, fn_length, true, 0, NULL},
+             {"has", {2, 2, OXP_GIVES_BOOL, false}, fn_has, true, 0, NULL},
+             {"words-from", {2, 2, OXP_GIVES_TEXT, false}, fn_words_from, true, 0, NULL},
+             {"lowest", {1, 1, OXP_GIVES_NUMBER, true}, fn_lowest, false, 0, NULL},
+             {"highest", {1, 1, OXP_GIVES_NUMBER, true}, fn_highest, false, 0, NULL},
+             {"names", {1, 1, OXP_GIVES_TEXT, true}, fn_names, false, 0, NULL},
+             {"min", {1, 16, OXP_GIVES_NUMBER, false}, fn_min, true, 0, NULL},
+             {"max", {1, 16, OXP_GIVES_NUMBER, false}, fn_max, true, 0, NULL},
+             {"human", {1, 1, OXP_GIVES_TEXT, false}, fn_human, true, 0, NULL},
+             {"bytes", {1, 1, OXP_GIVES_TEXT, false}, fn_bytes, true, 0, NULL},
+             {"seconds", {1, 1, OXP_GIVES_TEXT, false}, fn_seconds, true, 0, NULL},
+             {"rate", {1, 1, OXP_GIVES_TEXT, false}, fn_rate, true, 0, NULL},
+             {"percent", {1, 1, OXP_GIVES_TEXT, false}, fn_percent, true, 0, NULL},
+             {"short", {1, 1, OXP_GIVES_TEXT, false}, fn_short, true, 0, NULL},
+             {"plural", {2, 3, OXP_GIVES_TEXT, false}, fn_plural, true, 0, NULL},
+             {"if", {2, 3, OXP_GIVES_TEXT, false}, fn_if, true, 0, NULL},
+             {"device", {1, 1, OXP_GIVES_ANY, false}, fn_device, true, 1, device_key},
+             {"peak", {1, 1, OXP_GIVES_NUMBER, false}, fn_peak, true, 1, type_name},
+             {"supports", {1, 1, OXP_GIVES_BOOL, false}, fn_supports, true, 1, type_name}};
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
@@ -571,7 +571,7 @@ static void call(xmlXPathParserContextPtr c, int nargs) {
     const char *name = (const char *)c->context->function;
     for (size_t i = 0; i < TABLE_SIZE; i++)
         if (!strcmp(table[i].name, name)) {
-            if (nargs < table[i].min_args || nargs > table[i].max_args) {
+            if (nargs < table[i].call.least || nargs > table[i].call.most) {
                 xmlXPathErr(c, XPATH_INVALID_ARITY);
                 return;
             }
@@ -581,11 +581,10 @@ static void call(xmlXPathParserContextPtr c, int nargs) {
     xmlXPathErr(c, XPATH_UNKNOWN_FUNC_ERROR);
 }
 
-bool oxp_xpath_known(const char *name, int *least, int *most) {
+bool oxp_xpath_known(const char *name, oxp_xpath_call *out) {
     for (size_t i = 0; i < TABLE_SIZE; i++)
         if (!strcmp(table[i].name, name)) {
-            *least = table[i].min_args;
-            *most = table[i].max_args;
+            *out = table[i].call;
             return true;
         }
     return false;

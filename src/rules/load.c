@@ -7,9 +7,11 @@
 
 #include "base/embed.h"
 #include "base/intern.h"
+#include "onnxpert/model.h"
 #include "onnxpert/pass.h"
 #include "rules/profile.h"
 #include "rules/rule.h"
+#include "rules/sense.h"
 #include "rules/xml.h"
 #include "rules/xpath.h"
 
@@ -120,6 +122,9 @@ static void read_example(const load *l, oxp_example *x, xmlNodePtr e) {
     x->line = (int)xmlGetLineNo(e);
     x->triggers = !strcmp(attr(l, e, "triggers", "yes"), "yes");
     x->opset = strtol(attr(l, e, "opset", "17"), NULL, 10);
+    if (x->opset < 1 || x->opset > OXP_OPSET_NEWEST)
+        bad(l, e, oxp_sprintf(l->a, "an example's opset is from 1 to %d, not", OXP_OPSET_NEWEST),
+            attr(l, e, "opset", ""));
     x->device = attr(l, e, "device", "t4");
     size_t n = 0;
     for (xmlNodePtr c = e->children; c; c = c->next)
@@ -226,8 +231,10 @@ static void read_rule(const load *l, xmlNodePtr e) {
     read_steps(l, r, e);
     read_children(l, r, e);
     read_lists(l, r, e);
-    if (l->check)
+    if (l->check) {
+        oxp_rule_sense(l->a, r, e);
         oxp_rule_compile_check(l->a, r);
+    }
     l->list->items =
         oxp_grow(l->a, l->list->items, &l->list->cap, l->list->n + 1, sizeof *l->list->items);
     l->list->items[l->list->n++] = r;
@@ -246,11 +253,16 @@ void oxp_rules_parse(oxp_rule_list *list, const char *name, const char *text, si
     xmlNodePtr root = xmlDocGetRootElement(l.doc);
     if (!oxp_xml_is(root, "rules"))
         bad(&l, root, "the root element is to be <rules>, not", (const char *)root->name);
+    for (xmlNodePtr e = root->children; check && e; e = e->next)
+        if (oxp_xml_is(e, "rule"))
+            oxp_rule_words(l.a, name, e);
     if (check)
         oxp_xml_validate(l.a, name, l.doc, "rules.rng");
     for (xmlNodePtr e = root->children; e; e = e->next)
         if (oxp_xml_is(e, "rule"))
             read_rule(&l, e);
+    if (check && list->n == from)
+        oxp_raise(l.ctx, OXP_E_RULE, "%s:%ld: there is no rule in it", name, xmlGetLineNo(root));
     oxp_undefer(l.ctx, token, true);
     oxp_rules_unique(list, from);
 }

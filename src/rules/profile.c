@@ -77,10 +77,20 @@ static void apply(profile *p, xmlNodePtr e) {
         if (set)
             p->items[i] = changed(p, set, p->items[i]);
     }
+    if (set && !set->properties)
+        oxp_raise(p->ctx, OXP_E_RULE,
+                  "%s:%ld: <set> sets nothing: it takes phase, effort, risk, confidence", p->file,
+                  xmlGetLineNo(set));
     const char *id = oxp_xml_attr(p->a, e, "rule");
     if (!any && id)
         oxp_raise(p->ctx, OXP_E_RULE, "%s:%ld: no rule is called \"%s\"", p->file, xmlGetLineNo(e),
                   id);
+    /* the user's rules may be given or not */
+    const char *category = oxp_xml_attr(p->a, e, "category");
+    if (!any && p->n &&
+        (oxp_xml_attr(p->a, e, "needs") || (category && strcmp(category, "user") != 0)))
+        oxp_raise(p->ctx, OXP_E_RULE, "%s:%ld: no rule fits this <%s>", p->file, xmlGetLineNo(e),
+                  (const char *)e->name);
 }
 
 /* The text of a built-in profile or of a file. */
@@ -114,11 +124,14 @@ size_t oxp_profile_apply(oxp_arena *arena, const char *name, const oxp_rule **it
         oxp_raise(p.ctx, OXP_E_RULE, "%s:%ld: the root element is to be <profile>", p.file,
                   xmlGetLineNo(root));
     oxp_xml_validate(arena, p.file, doc, "profile.rng");
+    long root_line = xmlGetLineNo(root);
     for (xmlNodePtr e = root->children; e; e = e->next)
         apply(&p, e);
     oxp_undefer(p.ctx, token, true);
     for (size_t i = 0; i < n; i++)
         if (p.taken[i])
             items[kept++] = items[i];
+    if (!kept)
+        oxp_raise(p.ctx, OXP_E_RULE, "%s:%ld: the profile selects no rule", p.file, root_line);
     return kept;
 }

@@ -5,45 +5,45 @@
 
 #include <string.h>
 
-#include "rules/xpath.h"
+#include "rules/xml.h"
 
 enum { NESTING_MAX = 64, ANY_NUMBER = 1000 };
 
 /* XPath 1.0, section 4 (functions) and 2.3 (node tests). */
 static const struct {
     const char *name;
-    int least, most;
-} core_functions[] = {{"last", 0, 0},
-                      {"position", 0, 0},
-                      {"count", 1, 1},
-                      {"id", 1, 1},
-                      {"local-name", 0, 1},
-                      {"namespace-uri", 0, 1},
-                      {"name", 0, 1},
-                      {"string", 0, 1},
-                      {"concat", 2, ANY_NUMBER},
-                      {"starts-with", 2, 2},
-                      {"contains", 2, 2},
-                      {"substring-before", 2, 2},
-                      {"substring-after", 2, 2},
-                      {"substring", 2, 3},
-                      {"string-length", 0, 1},
-                      {"normalize-space", 0, 1},
-                      {"translate", 3, 3},
-                      {"boolean", 1, 1},
-                      {"not", 1, 1},
-                      {"true", 0, 0},
-                      {"false", 0, 0},
-                      {"lang", 1, 1},
-                      {"number", 0, 1},
-                      {"sum", 1, 1},
-                      {"floor", 1, 1},
-                      {"ceiling", 1, 1},
-                      {"round", 1, 1},
-                      {"node", 0, 0},
-                      {"text", 0, 0},
-                      {"comment", 0, 0},
-                      {"processing-instruction", 0, 1}};
+    oxp_xpath_call call;
+} core_functions[] = {{"last", {0, 0, OXP_GIVES_NUMBER, false}},
+                      {"position", {0, 0, OXP_GIVES_NUMBER, false}},
+                      {"count", {1, 1, OXP_GIVES_NUMBER, true}},
+                      {"id", {1, 1, OXP_GIVES_SET, false}},
+                      {"local-name", {0, 1, OXP_GIVES_TEXT, true}},
+                      {"namespace-uri", {0, 1, OXP_GIVES_TEXT, true}},
+                      {"name", {0, 1, OXP_GIVES_TEXT, true}},
+                      {"string", {0, 1, OXP_GIVES_TEXT, false}},
+                      {"concat", {2, ANY_NUMBER, OXP_GIVES_TEXT, false}},
+                      {"starts-with", {2, 2, OXP_GIVES_BOOL, false}},
+                      {"contains", {2, 2, OXP_GIVES_BOOL, false}},
+                      {"substring-before", {2, 2, OXP_GIVES_TEXT, false}},
+                      {"substring-after", {2, 2, OXP_GIVES_TEXT, false}},
+                      {"substring", {2, 3, OXP_GIVES_TEXT, false}},
+                      {"string-length", {0, 1, OXP_GIVES_NUMBER, false}},
+                      {"normalize-space", {0, 1, OXP_GIVES_TEXT, false}},
+                      {"translate", {3, 3, OXP_GIVES_TEXT, false}},
+                      {"boolean", {1, 1, OXP_GIVES_BOOL, false}},
+                      {"not", {1, 1, OXP_GIVES_BOOL, false}},
+                      {"true", {0, 0, OXP_GIVES_BOOL, false}},
+                      {"false", {0, 0, OXP_GIVES_BOOL, false}},
+                      {"lang", {1, 1, OXP_GIVES_BOOL, false}},
+                      {"number", {0, 1, OXP_GIVES_NUMBER, false}},
+                      {"sum", {1, 1, OXP_GIVES_NUMBER, true}},
+                      {"floor", {1, 1, OXP_GIVES_NUMBER, false}},
+                      {"ceiling", {1, 1, OXP_GIVES_NUMBER, false}},
+                      {"round", {1, 1, OXP_GIVES_NUMBER, false}},
+                      {"node", {0, 0, OXP_GIVES_SET, false}},
+                      {"text", {0, 0, OXP_GIVES_SET, false}},
+                      {"comment", {0, 0, OXP_GIVES_SET, false}},
+                      {"processing-instruction", {0, 1, OXP_GIVES_SET, false}}};
 
 static const char *const word_operators[] = {"and", "or", "div", "mod", NULL};
 
@@ -70,24 +70,39 @@ static size_t name_length(const char *p) {
     return n;
 }
 
+/* Digits with a point, and an exponent, which libxml2 reads though XPath 1.0 has none. */
+static size_t number_length(const char *p) {
+    size_t n = strspn(p, "0123456789.");
+    if (n && (p[n] == 'e' || p[n] == 'E')) {
+        size_t sign = p[n + 1] == '+' || p[n + 1] == '-';
+        size_t k = strspn(p + n + 1 + sign, "0123456789");
+        n += k ? 1 + sign + k : 0;
+    }
+    return n;
+}
+
 /* An open bracket. */
 typedef struct bracket {
     char closing;
     const char *function; /* its full name; NULL: none, as before [ */
     bool ours;
-    int least, most, commas;
+    oxp_xpath_call call;
+    int commas;
     size_t tokens;    /* in this argument, */
     const char *text; /* which is this string, when it is the only one */
 } bracket;
 
 typedef struct lexer {
     oxp_arena *arena;
-    const char *const *vars; /* NULL-terminated */
+    const char *expr;
+    const oxp_rule_var *vars, *of_matches;
     const char *why;
     bracket open[NESTING_MAX];
     int depth;
+    size_t tokens;      /* outside of all brackets */
     bracket called;     /* the function whose ( follows */
     bool after_operand; /* so that a name is an operator, and * is a product */
+    oxp_gives operand;  /* what the last operand gives */
 } lexer;
 
 static bool refuse(lexer *x, const char *why) {
@@ -98,6 +113,9 @@ static bool refuse(lexer *x, const char *why) {
 /* A token of the innermost bracket; `operand`: may an operator follow it? */
 static void count_token(lexer *x, bool operand, const char *text) {
     x->after_operand = operand;
+    x->operand = OXP_GIVES_ANY;
+    if (!x->depth)
+        x->tokens++;
     if (!x->depth)
         return;
     x->open[x->depth - 1].tokens++;
@@ -108,15 +126,68 @@ static bool find_function(lexer *x, const char *name, bool ours) {
     bracket *b = &x->called;
     b->ours = ours;
     b->function = oxp_sprintf(x->arena, "%s%s", ours ? "ox:" : "", name);
-    if (ours && oxp_xpath_known(name, &b->least, &b->most))
+    if (ours && oxp_xpath_known(name, &b->call))
         return true;
     for (size_t i = 0; !ours && i < sizeof core_functions / sizeof *core_functions; i++)
         if (!strcmp(core_functions[i].name, name)) {
-            b->least = core_functions[i].least;
-            b->most = core_functions[i].most;
+            b->call = core_functions[i].call;
             return true;
         }
     return refuse(x, oxp_sprintf(x->arena, "unknown function \"%s\"", b->function));
+}
+
+static bool in_vars(const oxp_rule_var *list, const char *s, size_t n, oxp_gives *gives) {
+    for (; list && list->name; list++)
+        if (strlen(list->name) == n && !memcmp(list->name, s, n)) {
+            *gives = list->gives;
+            return true;
+        }
+    return false;
+}
+
+/* Do facts have such an element or attribute?  Their schema knows. */
+static bool in_facts(const lexer *x, const char *kind, const char *name) {
+    size_t size;
+    const char *schema = oxp_embedded_find("facts.rng", &size);
+    const char *wanted = oxp_sprintf(x->arena, "<%s name=\"%s\"", kind, name);
+    return !schema || memmem(schema, size, wanted, strlen(wanted));
+}
+
+/* The sign before p: '@' before an attribute, '/' and ':' within a path; 0: none. */
+static char sign_before(const lexer *x, const char *p) {
+    while (p > x->expr && strchr(" \t\r\n", p[-1]))
+        p--;
+    return p > x->expr ? p[-1] : 0;
+}
+
+/* A name that is no function's and no operator's: is there anything that it may stand for?  What
+ * <attr> has is the operator's business. */
+static bool check_step(lexer *x, const char *p, const char *name) {
+    char before = sign_before(x, p);
+    oxp_gives gives;
+    bool attribute = before == '@' || (p - x->expr >= 11 && !memcmp(p - 11, "attribute::", 11));
+    if (attribute) {
+        if (strstr(x->expr, "attr") && (strstr(x->expr, "attr/") || strstr(x->expr, "attr[")))
+            return true;
+        if (in_facts(x, "attribute", name) || in_vars(x->of_matches, name, strlen(name), &gives))
+            return true;
+        return refuse(x, oxp_sprintf(x->arena, "facts have no attribute \"%.60s\"", name));
+    }
+    bool match = x->of_matches && !strcmp(name, "match");
+    bool inside = false;
+    for (int i = 0; i < x->depth; i++)
+        inside |= x->open[i].closing == ']';
+    if (x->of_matches && !match && before != '/' && before != ':' && !inside)
+        return refuse(x,
+                      oxp_sprintf(x->arena,
+                                  "\"%.60s\" means nothing here: the context has a match for each "
+                                  "match, whose attributes are those of the element and the "
+                                  "variables",
+                                  name));
+    if (match || (x->of_matches && !strcmp(name, "result")) || in_facts(x, "element", name) ||
+        !strcmp(name, "value"))
+        return true;
+    return refuse(x, oxp_sprintf(x->arena, "facts have no element \"%.60s\"", name));
 }
 
 /* A name, perhaps with a prefix, at p: returns what follows it, NULL when it is refused. */
@@ -139,17 +210,23 @@ static const char *check_name(lexer *x, const char *p) {
         x->why = oxp_sprintf(x->arena, "unknown prefix \"%s\"", oxp_memdup0(x->arena, p, prefix));
         return NULL;
     }
+    bool axis = *after == ':' && after[1] == ':', called = *after == '(';
     count_token(x, true, NULL);
-    if (*after == '(' && !find_function(x, oxp_memdup0(x->arena, name, n), ours))
+    x->operand = OXP_GIVES_SET;
+    if (called ? !find_function(x, oxp_memdup0(x->arena, name, n), ours)
+               : !axis && *name != '*' && !check_step(x, p, oxp_memdup0(x->arena, name, n)))
         return NULL;
     return q;
 }
 
 static const char *check_variable(lexer *x, const char *p) {
     size_t n = name_length(p);
+    oxp_gives gives;
     count_token(x, true, NULL);
-    if (in_list(x->vars, p, n))
+    if (in_vars(x->vars, p, n, &gives)) {
+        x->operand = gives;
         return p + n;
+    }
     x->why = oxp_sprintf(x->arena, "unknown variable \"$%s\"", oxp_memdup0(x->arena, p, n));
     return NULL;
 }
@@ -161,11 +238,26 @@ static const char *check_string(lexer *x, const char *p) {
         return NULL;
     }
     count_token(x, true, oxp_memdup0(x->arena, p + 1, (size_t)(end - p - 1)));
+    x->operand = OXP_GIVES_TEXT;
     return end + 1;
 }
 
-/* The end of an argument: is it a word that the function knows, if it is a word? */
+static bool is_no_set(oxp_gives gives) {
+    return gives == OXP_GIVES_NUMBER || gives == OXP_GIVES_TEXT || gives == OXP_GIVES_BOOL;
+}
+
+static const char *kind_of(oxp_gives gives) {
+    return gives == OXP_GIVES_NUMBER ? "a number"
+           : gives == OXP_GIVES_TEXT ? "a text"
+                                     : "a truth value";
+}
+
+/* The end of an argument: is it a set where one is wanted, a word that the function knows, if it is
+ * a word? */
 static bool end_argument(lexer *x, const bracket *b) {
+    if (b->call.of_set && !b->commas && b->tokens == 1 && is_no_set(x->operand))
+        return refuse(x, oxp_sprintf(x->arena, "%s takes a set of elements or attributes, not %s",
+                                     b->function, kind_of(x->operand)));
     if (b->ours && b->tokens == 1 && b->text &&
         !oxp_xpath_takes(b->function + strlen("ox:"), b->commas + 1, b->text))
         return refuse(x, oxp_sprintf(x->arena, "%s does not know \"%.60s\"", b->function, b->text));
@@ -192,22 +284,30 @@ static bool close_bracket(lexer *x, char c) {
     if (!x->depth || x->open[x->depth - 1].closing != c)
         return refuse(x, oxp_sprintf(x->arena, "a %c that closes nothing", c));
     const bracket *b = &x->open[--x->depth];
-    int n = b->commas || b->tokens ? b->commas + 1 : 0;
+    int n = b->commas || b->tokens ? b->commas + 1 : 0, least = b->call.least, most = b->call.most;
     x->after_operand = true;
-    if (!b->function)
+    if (!b->function) {
+        if (c == ']' || b->tokens != 1)
+            x->operand = c == ']' ? OXP_GIVES_SET : OXP_GIVES_ANY;
         return true;
-    if (n >= b->least && n <= b->most)
-        return end_argument(x, b);
-    const char *wanted = b->most == ANY_NUMBER ? oxp_sprintf(x->arena, "%d or more", b->least)
-                         : b->least == b->most
-                             ? oxp_sprintf(x->arena, "%d", b->least)
-                             : oxp_sprintf(x->arena, "%d to %d", b->least, b->most);
+    }
+    if (n >= least && n <= most) {
+        bool good = end_argument(x, b);
+        x->operand = b->call.gives;
+        return good;
+    }
+    const char *wanted = most == ANY_NUMBER ? oxp_sprintf(x->arena, "%d or more", least)
+                         : least == most    ? oxp_sprintf(x->arena, "%d", least)
+                                            : oxp_sprintf(x->arena, "%d to %d", least, most);
     return refuse(x, oxp_sprintf(x->arena, "%s takes %s argument%s, not %d", b->function, wanted,
-                                 b->least == 1 && b->most == 1 ? "" : "s", n));
+                                 least == 1 && most == 1 ? "" : "s", n));
 }
 
 static bool check_sign(lexer *x, char c) {
     bracket *b = x->depth ? &x->open[x->depth - 1] : NULL;
+    if (strchr("/[|", c) && x->after_operand && is_no_set(x->operand))
+        return refuse(x, oxp_sprintf(x->arena, "a %c behind %s: it follows a set of elements", c,
+                                     kind_of(x->operand)));
     if (c == '(' || c == '[')
         return open_bracket(x, c);
     if (c == ')' || c == ']')
@@ -226,10 +326,13 @@ static bool check_sign(lexer *x, char c) {
     return true;
 }
 
-const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const char *const *vars) {
+const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rule_var *vars,
+                               const oxp_rule_var *of_matches, oxp_gives *gives) {
     lexer *x = OXP_NEW(arena, lexer);
     x->arena = arena;
+    x->expr = expr;
     x->vars = vars;
+    x->of_matches = of_matches;
     for (const char *p = expr; p && *p;) {
         if (*p == '"' || *p == '\'')
             p = check_string(x, p);
@@ -239,13 +342,26 @@ const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const char *c
             p = check_name(x, p);
         else if (*p >= '0' && *p <= '9') {
             count_token(x, true, NULL);
-            p += strspn(p, "0123456789.");
+            x->operand = OXP_GIVES_NUMBER;
+            p += number_length(p);
         } else
             p = check_sign(x, *p) ? p + 1 : NULL;
     }
     if (!x->why && x->depth)
         x->why = oxp_sprintf(arena, "a %c is missing at the end", x->open[x->depth - 1].closing);
+    *gives = x->tokens == 1 ? x->operand : OXP_GIVES_ANY;
     return x->why;
+}
+
+bool oxp_expr_is_literal(const char *expr) {
+    const char *p = expr + strspn(expr, " \t\r\n"), *end;
+    if (*p == '"' || *p == '\'') {
+        end = strchr(p + 1, *p);
+        end = end ? end + 1 : p;
+    } else
+        end = p + (*p == '-');
+    end += number_length(end);
+    return end > p && !end[strspn(end, " \t\r\n")];
 }
 
 /* ---- what an expression looks at ---- */
@@ -265,7 +381,7 @@ bool oxp_expr_is_bare(const char *expr) {
         } else if (*p == '@' || *p == '$') {
             p += 1 + name_length(p + 1);
         } else if (*p >= '0' && *p <= '9') {
-            p += strspn(p, "0123456789.");
+            p += number_length(p);
         } else if (name_start(*p)) {
             if (n == 2 && !memcmp(p, "ox:", 3)) {
                 char name[32];

@@ -2,12 +2,23 @@
 #ifndef OXP_RULES_TOKENS_H
 #define OXP_RULES_TOKENS_H
 
-#include "onnxpert/status.h"
+#include "rules/xpath.h"
+
+/* A variable, and what its expression gives. */
+typedef struct oxp_rule_var {
+    const char *name; /* NULL ends a list */
+    oxp_gives gives;
+} oxp_rule_var;
 
 /* What is wrong with an expression, or NULL: quotes, brackets, names of functions, how many
- * arguments they take, words that they do not know, variables other than `vars` (which ends with
- * NULL), prefixes.  The grammar is libxml2's to check. */
-const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const char *const *vars);
+ * arguments they take, words that they do not know, a number or a text where a set is wanted,
+ * elements and attributes that facts do not have, variables other than `vars`, prefixes.
+ * `of_matches`: not NULL in a message, whose context has a <match> with these variables as
+ * attributes.  The grammar is libxml2's to check.  *gives: what the expression gives. */
+const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rule_var *vars,
+                               const oxp_rule_var *of_matches, oxp_gives *gives);
+/* Is the expression one text in quotes, or one number, perhaps negative? */
+bool oxp_expr_is_literal(const char *expr);
 
 /* Does the expression look at nothing but attributes of the context element? */
 bool oxp_expr_is_bare(const char *expr);

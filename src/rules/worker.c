@@ -290,6 +290,8 @@ static void write_message(worker *w, oxp_scratch *s, const oxp_rule *r, result *
     s->xp->node = out->root;
     out->texts[0] = fill_template(w, s, parts, exprs, n, r->message_line);
     free_template(exprs, n);
+    if (!out->texts[0][strspn(out->texts[0], " ")])
+        fail(w, "its message is empty");
     if (!r->gain)
         return;
     xmlXPathCompExprPtr gain = compile(w, s, r->gain);

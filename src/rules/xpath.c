@@ -65,16 +65,25 @@ static void keep_error(void *arg, xmlErrorPtr e) {
         clean(text, 256, what_failed(e));
 }
 
-static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char *expr,
-                       const char *const *vars) {
+/* What an expression of a rule may name, and where it stands. */
+typedef struct place {
+    oxp_arena *arena;
+    const oxp_rule *rule;
+    int line;
+    const oxp_rule_var *vars, *of_matches;
+} place;
+
+static oxp_gives check_expr(const place *at, const char *expr) {
+    oxp_arena *arena = at->arena;
     oxp_ctx *ctx = oxp_arena_ctx(arena);
     const char *why = NULL;
     char error[256] = "";
+    oxp_gives gives = OXP_GIVES_ANY;
     if (strlen(expr) > OXP_EXPR_MAX)
         why = "an expression of more than 4,096 characters";
     else if (!expr[strspn(expr, " \t\r\n")])
         why = "an empty expression";
-    else if (!(why = oxp_tokens_problem(arena, expr, vars))) {
+    else if (!(why = oxp_tokens_problem(arena, expr, at->vars, at->of_matches, &gives))) {
         oxp_xml_begin(ctx, 0);
         xmlSetStructuredErrorFunc(error, keep_error);
         xmlXPathContextPtr c = xmlXPathNewContext(NULL);
@@ -87,8 +96,9 @@ static void check_expr(oxp_arena *arena, const oxp_rule *r, int line, const char
         oxp_xml_check(ctx);
     }
     if (why)
-        oxp_raise(ctx, OXP_E_RULE, "%s:%d: rule %s: %s in \"%.100s\"", r->file, line, r->id, why,
-                  expr);
+        oxp_raise(ctx, OXP_E_RULE, "%s:%d: rule %s: %s in \"%.100s\"", at->rule->file, at->line,
+                  at->rule->id, why, expr);
+    return gives;
 }
 
 /* ---- templates ---- */
@@ -126,45 +136,63 @@ const char *const *oxp_template_parts(oxp_arena *arena, const char *text, size_t
     return inside ? NULL : parts;
 }
 
-static void check_template(oxp_arena *arena, const oxp_rule *r, int line, const char *text,
-                           const char *const *vars) {
+static void check_template(const place *at, const char *text) {
     const char *why;
     size_t n;
-    const char *const *parts = oxp_template_parts(arena, text, &n, &why);
+    const char *const *parts = oxp_template_parts(at->arena, text, &n, &why);
     if (!parts)
-        oxp_raise(oxp_arena_ctx(arena), OXP_E_RULE, "%s:%d: rule %s: %s", r->file, line, r->id,
-                  why);
+        oxp_raise(oxp_arena_ctx(at->arena), OXP_E_RULE, "%s:%d: rule %s: %s", at->rule->file,
+                  at->line, at->rule->id, why);
     for (size_t i = 1; i < n; i += 2)
-        check_expr(arena, r, line, parts[i], vars);
+        check_expr(at, parts[i]);
 }
 
-static bool in_names(const char *const *names, size_t n, const char *name) {
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
+static bool in_names(const oxp_rule_var *vars, const char *name) {
+    while (vars->name && strcmp(vars->name, name) != 0)
+        vars++;
+    return vars->name;
+}
+
+static _Noreturn void bad_rule(oxp_arena *arena, const oxp_rule *r, int line, const char *why) {
+    oxp_raise(oxp_arena_ctx(arena), OXP_E_RULE, "%s:%d: rule %s: %s", r->file, line, r->id, why);
+}
+
+static void check_gain(const place *at, const char *gain) {
+    double v = NAN;
+    oxp_gives gives = check_expr(at, gain);
+    bool number = oxp_expr_is_literal(gain) && sscanf(gain, "%lf", &v) == 1;
+    if (gives == OXP_GIVES_TEXT || gives == OXP_GIVES_BOOL || (number && !(v > 1)))
+        bad_rule(at->arena, at->rule, at->line,
+                 oxp_sprintf(at->arena, "a gain is a factor above 1, not \"%.60s\"", gain));
 }
 
 void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
     oxp_mark mark = oxp_arena_mark(arena);
-    static const char *const none[] = {NULL};
-    const char **vars = OXP_NEWS(arena, r->n_steps + 1, const char *);
+    static const oxp_rule_var none[] = {{NULL, OXP_GIVES_ANY}};
+    oxp_rule_var *vars = OXP_NEWS(arena, r->n_steps + 1, oxp_rule_var);
     size_t n = 0;
     for (size_t i = 0; i < r->n_steps; i++) {
-        check_expr(arena, r, r->steps[i].line, r->steps[i].expr, vars);
-        if (r->steps[i].name)
-            vars[n++] = r->steps[i].name;
+        const oxp_rule_step *s = &r->steps[i];
+        place at = {arena, r, s->line, vars, NULL};
+        oxp_gives gives = check_expr(&at, s->expr);
+        if (s->name && in_names(vars, s->name))
+            bad_rule(arena, r, s->line,
+                     oxp_sprintf(arena, "the variable \"%.60s\" is there already", s->name));
+        if (s->name)
+            vars[n++] = (oxp_rule_var){s->name, gives};
+        else if (gives == OXP_GIVES_TEXT && oxp_expr_is_literal(s->expr))
+            bad_rule(arena, r, s->line,
+                     oxp_sprintf(arena, "%.60s is a text, which is no condition", s->expr));
     }
-    check_template(arena, r, r->message_line, r->message, none);
+    place message = {arena, r, r->message_line, none, vars};
+    check_template(&message, r->message);
     if (r->gain)
-        check_expr(arena, r, r->gain_line, r->gain, none);
+        check_gain(&(place){arena, r, r->gain_line, none, vars}, r->gain);
     if (r->detail)
-        check_template(arena, r, r->detail_line, r->detail, vars);
+        check_template(&(place){arena, r, r->detail_line, vars, NULL}, r->detail);
     const char *each = r->projection.each;
-    if (each && (*each != '$' || !in_names(vars, n, each + 1) || r->on != OXP_ON_NODE))
-        oxp_raise(oxp_arena_ctx(arena), OXP_E_RULE,
-                  "%s:%d: rule %s: each takes a variable of a rule on operators, as in $rank",
-                  r->file, r->line, r->id);
+    if (each && (*each != '$' || !in_names(vars, each + 1) || r->on != OXP_ON_NODE))
+        bad_rule(arena, r, r->line, "each takes a variable of a rule on operators, as in $rank");
     oxp_arena_rewind(arena, mark);
 }
 

@@ -58,8 +58,23 @@ const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o);
 
 /* The ox: functions (functions.c). */
 #define OXP_XPATH_NS "urn:onnxpert"
-/* Is there such a function (without prefix)?  How many arguments it takes. */
-bool oxp_xpath_known(const char *name, int *least, int *most);
+/* What an expression gives, where it can be told before it is evaluated. */
+typedef enum oxp_gives {
+    OXP_GIVES_ANY,
+    OXP_GIVES_SET,
+    OXP_GIVES_NUMBER,
+    OXP_GIVES_TEXT,
+    OXP_GIVES_BOOL
+} oxp_gives;
+
+typedef struct oxp_xpath_call {
+    int least, most; /* arguments */
+    oxp_gives gives;
+    bool of_set; /* the first argument is a set of elements */
+} oxp_xpath_call;
+
+/* Is there such a function (without prefix)? */
+bool oxp_xpath_known(const char *name, oxp_xpath_call *out);
 /* May the n-th argument of it be this word?  True where any may. */
 bool oxp_xpath_takes(const char *name, int n, const char *word);
 bool oxp_xpath_pure(const char *name); /* looks at its arguments and the device only */
