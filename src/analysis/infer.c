@@ -156,13 +156,14 @@ static void report_conflict(oxp_engine *e, oxp_id node, const char *name, const 
 
 static void check_declared(oxp_engine *e, oxp_id node, const oxp_value *v, const oxp_type *found) {
     const oxp_type *d = v->declared;
-    if (d->elem != OXP_UNDEFINED && found->elem != OXP_UNDEFINED && d->elem != found->elem) {
-        char text[300];
+    if (!oxp_types_agree(d, found)) {
+        char text[400], a[OXP_TYPE_TEXT], b[OXP_TYPE_TEXT];
         snprintf(text, sizeof text, "%.120s is declared %s, inference finds %s", v->name,
-                 oxp_dtype_name(d->elem), oxp_dtype_name(found->elem));
+                 oxp_type_brief(d, a), oxp_type_brief(found, b));
         oxp_infer_accuse(e, "type-conflict", node, text);
     }
-    if (d->rank < 0 || found->rank < 0)
+    if (d->kind != OXP_KIND_TENSOR || found->kind != OXP_KIND_TENSOR || d->rank < 0 ||
+        found->rank < 0)
         return;
     if (d->rank != found->rank) {
         report_conflict(e, node, v->name, "rank", d->rank, found->rank);
@@ -214,9 +215,9 @@ static void use_declared(oxp_engine *e, oxp_id node, oxp_id value, oxp_fact *f) 
         f->type = fallback(e, v->declared);
         return;
     }
+    check_declared(e, node, v, &f->type);
     if (f->type.kind != v->declared->kind || f->type.kind != OXP_KIND_TENSOR)
         return;
-    check_declared(e, node, v, &f->type);
     oxp_dtype elem = f->type.elem != OXP_UNDEFINED ? f->type.elem : v->declared->elem;
     if (f->type.rank < 0)
         f->type = fallback(e, v->declared);
@@ -304,6 +305,16 @@ static void derive_flags(const oxp_call *c, const oxp_op *op) {
     }
 }
 
+/* The fact of an input; NULL when it is omitted, by the node or by the caller of its function. */
+static const oxp_fact *input_fact(const oxp_engine *e, oxp_id value) {
+    if (value == OXP_NONE)
+        return NULL;
+    for (uint32_t i = 0; e->frame != NULL && i < e->frame->n_absent; i++)
+        if (e->frame->absent[i] == value)
+            return NULL;
+    return &e->facts[value];
+}
+
 static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     const oxp_node *n = oxp_node_at(e->m, id);
     if (e->budget == 0) {
@@ -323,7 +334,7 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     else
         memset(few_out, 0, n->n_out * sizeof *out);
     for (uint32_t i = 0; i < n->n_in; i++)
-        in[i] = n->in[i] == OXP_NONE ? NULL : &e->facts[n->in[i]];
+        in[i] = input_fact(e, n->in[i]);
     oxp_call c = {.engine = e,
                   .model = e->m,
                   .dims = oxp_model_dims(e->m),
@@ -396,11 +407,13 @@ static void set_formal(oxp_engine *e, oxp_id value, const oxp_fact *f) {
 /* A runtime does not load a body whose input is declared with another type than it is given. */
 static void check_formal(oxp_call *c, oxp_id value, const oxp_fact *f) {
     const oxp_value *v = oxp_value_at(c->model, value);
+    char declared[OXP_TYPE_TEXT], given[OXP_TYPE_TEXT];
     const oxp_type *d = v->declared;
-    if (f != NULL && d != NULL && d->kind == OXP_KIND_TENSOR && f->type.kind == OXP_KIND_TENSOR &&
-        d->elem != OXP_UNDEFINED && f->type.elem != OXP_UNDEFINED && d->elem != f->type.elem)
-        oxp_op_error(c, "%.120s of its body is declared %s, it is given %s", v->name,
-                     oxp_dtype_name(d->elem), oxp_dtype_name(f->type.elem));
+    if (f != NULL && d != NULL && d->kind == OXP_KIND_OPTIONAL && f->type.kind != d->kind)
+        d = d->of; /* it is there */
+    if (f != NULL && d != NULL && !oxp_types_agree(d, &f->type))
+        oxp_op_invalid(c, "%.120s of its body is declared %s, it is given %s", v->name,
+                       oxp_type_brief(v->declared, declared), oxp_type_brief(&f->type, given));
 }
 
 void oxp_infer_subgraph(oxp_call *c, oxp_id graph, const oxp_fact *const *in, uint32_t n_in,

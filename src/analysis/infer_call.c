@@ -100,7 +100,8 @@ static bool same_call(const memo *m, const oxp_call *c, oxp_id function) {
         if (!oxp_attr_same(&m->attrs[i], &c->attrs[i]))
             return false;
     for (uint32_t i = 0; i < c->n_in; i++)
-        if (!same_fact(&m->in[i], c->in[i] != NULL ? c->in[i] : &nothing))
+        if (m->given[i] != (c->in[i] != NULL) ||
+            !same_fact(&m->in[i], c->in[i] != NULL ? c->in[i] : &nothing))
             return false;
     return true;
 }
@@ -125,6 +126,13 @@ static const oxp_fact *copy_inputs(oxp_engine *e, const oxp_call *c) {
     return in;
 }
 
+static const bool *copy_given(oxp_engine *e, const oxp_call *c) {
+    bool *given = OXP_NEWS(e->arena, c->n_in + 1u, bool);
+    for (uint32_t i = 0; i < c->n_in; i++)
+        given[i] = c->in[i] != NULL;
+    return given;
+}
+
 static void remember(oxp_engine *e, const oxp_call *c, const memo *m, uint64_t hash) {
     if (e->n_memos >= INFER_MAX_MEMO)
         return;
@@ -141,7 +149,8 @@ static void remember(oxp_engine *e, const oxp_call *c, const memo *m, uint64_t h
 static void walk_body(oxp_engine *e, oxp_call *c, const oxp_function *f, const oxp_fact *in,
                       oxp_cost *total) {
     const oxp_graph *g = oxp_graph_at(e->m, f->graph);
-    frame body = {f, c->attrs, c->n_attrs};
+    oxp_id *absent = OXP_NEWS(e->arena, g->n_inputs + 1u, oxp_id);
+    frame body = {f, c->attrs, c->n_attrs, absent, 0};
     const frame *saved_frame = e->frame;
     uint64_t saved_times = e->times;
     bool saved_unknown = e->times_unknown;
@@ -149,9 +158,14 @@ static void walk_body(oxp_engine *e, oxp_call *c, const oxp_function *f, const o
     e->times = 1; /* the node that calls multiplies */
     e->times_unknown = false;
     e->depth++;
-    for (uint32_t i = 0; i < g->n_inputs; i++)
-        if (g->inputs[i] != OXP_NONE)
-            e->facts[g->inputs[i]] = i < c->n_in && c->in[i] != NULL ? in[i] : (oxp_fact){0};
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        bool given = i < c->n_in && c->in[i] != NULL;
+        if (g->inputs[i] == OXP_NONE)
+            continue;
+        e->facts[g->inputs[i]] = given ? in[i] : (oxp_fact){0};
+        if (!given)
+            absent[body.n_absent++] = g->inputs[i];
+    }
     oxp_infer_walk(e, f->graph, total);
     for (uint32_t i = 0; i < c->n_out && i < g->n_outputs; i++)
         if (g->outputs[i] != OXP_NONE)
@@ -162,8 +176,38 @@ static void walk_body(oxp_engine *e, oxp_call *c, const oxp_function *f, const o
     e->times_unknown = saved_unknown;
 }
 
+static bool is_declared(const oxp_function *f, const char *attr) {
+    for (uint32_t i = 0; i < f->n_attrs; i++)
+        if (strcmp(f->attrs[i], attr) == 0)
+            return true;
+    for (uint32_t i = 0; i < f->n_defaults; i++)
+        if (strcmp(f->defaults[i].name, attr) == 0)
+            return true;
+    return false;
+}
+
+/* Does the call fit the function's signature?  What is missing of the inputs matters to the nodes
+ * that read it only. */
+static bool fits(oxp_engine *e, oxp_call *c, const oxp_function *f) {
+    const oxp_graph *g = oxp_graph_at(e->m, f->graph);
+    if (c->n_in > g->n_inputs) {
+        oxp_op_invalid(c, "%u inputs, the function takes %u", c->n_in, g->n_inputs);
+        return false;
+    }
+    if (c->n_out != g->n_outputs) {
+        oxp_op_invalid(c, "%u outputs, the function has %u", c->n_out, g->n_outputs);
+        return false;
+    }
+    for (uint32_t i = 0; i < c->n_attrs; i++)
+        if (!is_declared(f, c->attrs[i].name))
+            oxp_op_warn(c, "the function has no attribute %.80s", c->attrs[i].name);
+    return true;
+}
+
 bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total) {
     const oxp_function *f = oxp_function_at(e->m, function);
+    if (!fits(e, c, f))
+        return false;
     if (e->active[function]) {
         oxp_op_invalid(c, "the function calls itself");
         return false;
@@ -186,7 +230,8 @@ bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total
               .n_in = c->n_in,
               .n_out = c->n_out,
               .attrs = c->attrs,
-              .in = copy_inputs(e, c)};
+              .in = copy_inputs(e, c),
+              .given = copy_given(e, c)};
     uint64_t errors = e->n_errors;
     e->active[function] = 1;
     walk_body(e, c, f, m.in, total);

@@ -18,6 +18,8 @@ typedef struct frame {
     const oxp_function *function;
     const oxp_attr *attrs;
     uint32_t n_attrs;
+    const oxp_id *absent; /* formal inputs that the call omits */
+    uint32_t n_absent;
 } frame;
 
 /* The schema of an operator as last looked up: names of a model are interned, so that pointers do
@@ -34,6 +36,7 @@ typedef struct memo {
     uint32_t n_attrs, n_in, n_out;
     const oxp_attr *attrs;
     const oxp_fact *in, *out;
+    const bool *given; /* by input: not omitted */
     oxp_cost cost;
     bool failed; /* something in the body was inconsistent */
 } memo;

@@ -198,6 +198,12 @@ void oxp_op_check_outputs(oxp_call *c);
  * variable, or the only one that the output can have. */
 void oxp_op_fill_types(oxp_call *c);
 
+/* Are two types the same, as far as they are known and without their shapes? */
+bool oxp_types_agree(const oxp_type *a, const oxp_type *b);
+/* A type without its shape in words ("float32", "sequence of int64"). */
+enum { OXP_TYPE_TEXT = 96 };
+const char *oxp_type_brief(const oxp_type *t, char text[OXP_TYPE_TEXT]);
+
 /* Element arithmetic in the engine's precision. */
 oxp_elem oxp_elem_int(oxp_dim v);
 oxp_elem oxp_elem_float(double v, oxp_dtype t); /* rounded to t */

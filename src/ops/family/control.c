@@ -4,6 +4,7 @@
  * dimensions that come out different become fresh unknowns, and it is walked again.  A dimension
  * that grows by the same amount at every turn is then initial + trips * amount.  Loops of a few
  * turns whose counters are known are played through instead. */
+#include <stdio.h>
 #include <string.h>
 
 #include "ops/util.h"
@@ -80,7 +81,64 @@ static const oxp_attr *graph_attr(oxp_call *c, const char *name) {
     return a;
 }
 
+/* ---- what a runtime refuses ---- */
+
+/* A condition or a number of turns is one value. */
+static void check_single(oxp_call *c, uint32_t slot, const char *what) {
+    uint64_t n;
+    if (oxp_input(c, slot) != NULL && oxp_elements_literal(oxp_input(c, slot), &n) && n != 1)
+        oxp_op_error(c, "%s has %llu elements, one is wanted", what, (unsigned long long)n);
+}
+
+/* Formal inputs of a body; those with a value of their own are not given from outside. */
+static uint32_t formal_inputs(const oxp_call *c, const oxp_graph *g) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        n += g->inputs[i] != OXP_NONE && oxp_value_at(c->model, g->inputs[i])->tensor == OXP_NONE;
+    return n;
+}
+
+/* Are two shapes provably different?  Says where. */
+static bool shapes_differ(const oxp_type *a, const oxp_type *b, char *text, size_t size) {
+    if (a->kind != OXP_KIND_TENSOR || b->kind != OXP_KIND_TENSOR || a->rank < 0 || b->rank < 0)
+        return false;
+    if (a->rank != b->rank) {
+        snprintf(text, size, "rank %d and rank %d", a->rank, b->rank);
+        return true;
+    }
+    for (int k = 0; k < a->rank; k++) {
+        oxp_dim x = a->dims[k], y = b->dims[k];
+        if (!oxp_dim_is_literal(x) || !oxp_dim_is_literal(y) || x < 0 || y < 0 || x == y)
+            continue;
+        snprintf(text, size, "%lld and %lld in dimension %d", (long long)x, (long long)y, k);
+        return true;
+    }
+    return false;
+}
+
 /* ---- If ---- */
+
+/* Both branches give the same type, whichever runs; until opset 11 also the same shape. */
+static void check_branch_types(oxp_call *c, uint32_t slot, const oxp_type *otherwise,
+                               const oxp_type *then) {
+    char a[OXP_TYPE_TEXT], b[OXP_TYPE_TEXT], where[80];
+    if (!oxp_types_agree(then, otherwise))
+        oxp_op_invalid(c, "output %u is %s in then_branch and %s in else_branch", slot,
+                       oxp_type_brief(then, a), oxp_type_brief(otherwise, b));
+    else if (c->opset < 11 && shapes_differ(then, otherwise, where, sizeof where))
+        oxp_op_error(c, "output %u has %s in then_branch and else_branch", slot, where);
+}
+
+/* The branch that does not run was not walked: what its output is declared to be counts. */
+static void check_untaken(oxp_call *c, const oxp_attr *untaken, bool is_then) {
+    const oxp_graph *g = oxp_graph_at(c->model, untaken->u.id);
+    for (uint32_t i = 0; i < c->n_out; i++) {
+        const oxp_type *declared = oxp_value_at(c->model, g->outputs[i])->declared;
+        if (declared != NULL)
+            check_branch_types(c, i, is_then ? &c->out[i].type : declared,
+                               is_then ? declared : &c->out[i].type);
+    }
+}
 
 static bool costs_more(const oxp_cost *a, const oxp_cost *b) {
     uint64_t x = oxp_sat_add(a->flops, a->int_ops), y = oxp_sat_add(b->flops, b->int_ops);
@@ -107,8 +165,10 @@ static void infer_either(oxp_call *c, const oxp_attr *const branch[2]) {
         else
             oxp_trial_accept(c, trial[i]);
     }
-    for (uint32_t i = 0; i < c->n_out; i++)
+    for (uint32_t i = 0; i < c->n_out; i++) {
+        check_branch_types(c, i, &out[0][i].type, &out[1][i].type);
         c->out[i] = only >= 0 ? out[only][i] : merge_facts(c, &out[1][i], &out[0][i]);
+    }
     int counted = only >= 0 ? only : costs_more(&cost[0], &cost[1]) ? 0 : 1;
     oxp_discard_costs(c, branch[!counted]->u.id);
     oxp_count_cost(c, &cost[counted]);
@@ -119,12 +179,17 @@ static void infer_if(oxp_call *c) {
     if (branch[0] == NULL || branch[1] == NULL)
         return;
     for (int i = 0; i < 2; i++) {
-        uint32_t n = oxp_graph_at(c->model, branch[i]->u.id)->n_outputs;
-        if (n != c->n_out) {
-            oxp_op_invalid(c, "%s has %u outputs, the node %u", branch[i]->name, n, c->n_out);
+        const oxp_graph *g = oxp_graph_at(c->model, branch[i]->u.id);
+        if (g->n_outputs != c->n_out) {
+            oxp_op_invalid(c, "%s has %u outputs, the node %u", branch[i]->name, g->n_outputs,
+                           c->n_out);
             return;
         }
+        if (formal_inputs(c, g) != 0)
+            oxp_op_invalid(c, "%s has %u inputs, a branch has none", branch[i]->name,
+                           formal_inputs(c, g));
     }
+    check_single(c, 0, "the condition");
     oxp_dim cond = oxp_input_scalar(c, 0);
     if (!oxp_dim_is_literal(cond)) {
         infer_either(c, branch);
@@ -135,6 +200,7 @@ static void infer_if(oxp_call *c) {
     oxp_infer_subgraph(c, branch[taken]->u.id, NULL, 0, c->out, c->n_out, 1, &cost);
     oxp_discard_costs(c, branch[!taken]->u.id);
     oxp_count_cost(c, &cost);
+    check_untaken(c, branch[!taken], !taken);
 }
 
 /* ---- what Loop and Scan share ---- */
@@ -150,6 +216,7 @@ typedef struct turns {
     oxp_fact *formal;    /* room for what `in` points to          */
     oxp_fact *out;       /* outputs of the body                   */
     uint32_t n_in, n_out;
+    bool fixed;        /* what is carried keeps its shape: Scan */
     uint64_t *widened; /* by carried value: dims that are fresh since an earlier round */
     oxp_dim trips;     /* UNKNOWN, a number or an expression */
     oxp_cost cost;
@@ -167,11 +234,19 @@ static bool turns_init(turns *t, oxp_call *c, oxp_id graph, uint32_t n_lead, uin
     t->g = oxp_graph_at(c->model, graph);
     t->n_in = n_lead + n_carried + n_scan_in;
     t->n_out = t->g->n_outputs;
-    if (t->g->n_inputs < t->n_in || t->n_out < n_out_lead + n_carried) {
+    uint32_t formal = formal_inputs(c, t->g);
+    if (formal != t->n_in || t->n_out < n_out_lead + n_carried) {
         oxp_op_invalid(c, "the body has %u inputs and %u outputs, %u and at least %u are needed",
-                       t->g->n_inputs, t->n_out, t->n_in, n_out_lead + n_carried);
+                       formal, t->n_out, t->n_in, n_out_lead + n_carried);
         return false;
     }
+    if (c->n_out != t->n_out - n_out_lead)
+        oxp_op_invalid(c, "the body has %u outputs, with %u of the node it is to have %u", t->n_out,
+                       c->n_out, c->n_out + n_out_lead);
+    uint32_t first = c->n_in - n_carried - n_scan_in; /* of what is carried */
+    for (uint32_t i = first; i < c->n_in; i++)
+        if (oxp_input(c, i) == NULL)
+            oxp_op_invalid(c, "its input %u is missing", i);
     t->n_scan_out = t->n_out - n_out_lead - n_carried;
     t->in = oxp_alloc(c->scratch, t->n_in + 1u, sizeof *t->in);
     t->formal = oxp_alloc(c->scratch, t->n_in + 1u, sizeof *t->formal);
@@ -227,9 +302,31 @@ static bool widen(turns *t, uint32_t i, bool last_round) {
     return d != NULL;
 }
 
+/* What the body makes of a carried value has the type that it takes; what it stacks is a tensor. */
+static void check_turn(turns *t) {
+    char a[OXP_TYPE_TEXT], b[OXP_TYPE_TEXT], where[80];
+    for (uint32_t i = 0; i < t->n_carried; i++) {
+        const oxp_type *in = &t->formal[t->n_lead + i].type;
+        const oxp_type *out = &t->out[t->n_out_lead + i].type;
+        if (in->kind == OXP_KIND_OPTIONAL && out->kind != OXP_KIND_OPTIONAL && in->of != NULL)
+            in = in->of; /* it is there from the first turn on */
+        if (!oxp_types_agree(in, out))
+            oxp_op_invalid(t->c, "carried value %u is %s, the body makes %s of it", i,
+                           oxp_type_brief(in, a), oxp_type_brief(out, b));
+        else if (t->fixed && shapes_differ(in, out, where, sizeof where))
+            oxp_op_error(t->c, "carried value %u has %s before and after a turn", i, where);
+    }
+    for (uint32_t i = t->n_out_lead + t->n_carried; i < t->n_out; i++)
+        if (t->out[i].type.kind != OXP_KIND_TENSOR && t->out[i].type.kind != OXP_KIND_UNKNOWN)
+            oxp_op_invalid(t->c, "output %u of the body is %s, only tensors can be stacked", i,
+                           oxp_type_brief(&t->out[i].type, a));
+}
+
 static void find_fixpoint(turns *t, uint64_t times) {
     for (int round = 0;; round++) {
         oxp_infer_subgraph(t->c, t->graph, t->in, t->n_in, t->out, t->n_out, times, &t->cost);
+        if (round == 0)
+            check_turn(t);
         bool changed = false;
         for (uint32_t i = 0; i < t->n_carried; i++)
             changed |= widen(t, i, round >= MAX_ROUNDS - 2);
@@ -329,6 +426,10 @@ static bool play_turns(turns *t, oxp_dim max, oxp_fact *carried, oxp_fact *scann
         memcpy(carried, &t->out[1], t->n_carried * sizeof *carried);
         for (uint32_t i = 0; i < t->n_scan_out; i++) {
             const oxp_fact *now = &t->out[1 + t->n_carried + i];
+            char where[80];
+            if (turn > 0 && shapes_differ(&scanned[i].type, &now->type, where, sizeof where))
+                oxp_op_error(c, "output %u has %s in different turns and cannot be stacked",
+                             t->n_carried + i, where);
             scanned[i] = turn == 0 ? *now : merge_facts(c, &scanned[i], now);
         }
         const oxp_fact *cond = &t->out[0];
@@ -409,14 +510,33 @@ static bool worth_playing(turns *t, oxp_dim m) {
     return vague;
 }
 
+/* What goes in and out of the body as its condition. */
+static void check_condition(turns *t) {
+    oxp_call *c = t->c;
+    char text[OXP_TYPE_TEXT], where[80];
+    const oxp_type *out = &t->out[0].type;
+    const oxp_type *declared = oxp_declared_type(c, t->g->inputs[1]);
+    const oxp_type wanted = {OXP_KIND_TENSOR, OXP_BOOL, -1, NULL, NULL};
+    check_single(c, 0, "the number of turns");
+    check_single(c, 1, "the condition");
+    if (declared != NULL && oxp_input(c, 1) != NULL &&
+        shapes_differ(declared, &oxp_input(c, 1)->type, where, sizeof where))
+        oxp_op_error(c, "the condition has %s in the body and outside", where);
+    if (!oxp_types_agree(out, &wanted))
+        oxp_op_invalid(c, "the condition that the body gives is %s, not bool",
+                       oxp_type_brief(out, text));
+}
+
 static void infer_loop(oxp_call *c) {
     const oxp_attr *body = graph_attr(c, "body");
+    uint32_t lead = c->n_in < 2 ? c->n_in : 2; /* M and the condition can be left out */
     turns t;
-    if (body == NULL || c->n_in < 2 || !turns_init(&t, c, body->u.id, 2, 1, c->n_in - 2, 0))
+    if (body == NULL || !turns_init(&t, c, body->u.id, 2, 1, c->n_in - lead, 0))
         return;
     oxp_dim m = oxp_input(c, 0) != NULL ? oxp_input_scalar(c, 0) : OXP_DIM_UNKNOWN;
     oxp_dim guess = oxp_dim_is_literal(m) && m > 0 ? m : OXP_DIM_UNKNOWN;
     generalise(&t, guess); /* most loops run M times: a second walk is then not needed */
+    check_condition(&t);
     t.trips = trip_count(c, &t);
     oxp_fact *carried = oxp_alloc(c->scratch, t.n_carried + 1u, sizeof *carried);
     oxp_fact *scanned = oxp_alloc(c->scratch, t.n_scan_out + 1u, sizeof *scanned);
@@ -457,11 +577,50 @@ static bool slice_of(oxp_call *c, const oxp_fact *f, int64_t axis, oxp_fact *r, 
     return true;
 }
 
+/* A list attribute has an entry for each scanned input or output. */
+static void check_list(oxp_call *c, const char *name, uint32_t wanted, bool direction) {
+    size_t n;
+    const int64_t *v = oxp_call_ints(c, name, &n);
+    if (n != 0 && n != wanted)
+        oxp_op_invalid(c, "%s has %zu entries for %u of them", name, n, wanted);
+    for (size_t i = 0; i < n && direction; i++)
+        if (v[i] != 0 && v[i] != 1)
+            oxp_op_invalid(c, "%s holds %lld, 0 or 1 is a direction", name, (long long)v[i]);
+}
+
+/* The body's inputs as declared and as they are given. */
+static void check_slices(turns *t) {
+    char where[80];
+    for (uint32_t i = 0; i < t->n_in; i++) {
+        const oxp_type *declared = oxp_declared_type(t->c, t->g->inputs[i]);
+        if (declared != NULL && shapes_differ(declared, &t->formal[i].type, where, sizeof where))
+            oxp_op_error(t->c, "%.120s of its body has %s as declared and as given",
+                         oxp_value_at(t->c->model, t->g->inputs[i])->name, where);
+    }
+}
+
+/* sequence_lens: one length for each of the batch, none longer than what is scanned. */
+static void check_lengths(oxp_call *c, oxp_dim batch, oxp_dim longest) {
+    const oxp_dim *v;
+    oxp_dim n = oxp_dim_of(oxp_input(c, 0), 0);
+    if (oxp_input(c, 0) == NULL)
+        return;
+    oxp_unify(c, batch, n, "sequence_lens and the batch");
+    int count = oxp_input_ints(c, 0, &v);
+    for (int i = 0; i < count; i++)
+        if (oxp_dim_is_literal(v[i]) && oxp_dim_is_literal(longest) && longest >= 0 &&
+            (v[i] < 0 || v[i] > longest))
+            oxp_op_error(c, "sequence_lens holds %lld, the sequences have %lld", (long long)v[i],
+                         (long long)longest);
+}
+
 /* Version 8: a batch dimension in front of everything, sequence_lens as first input. */
 static void infer_scan8(oxp_call *c, oxp_id body, uint32_t n_scan) {
     turns t;
     if (c->n_in < 1 + n_scan || !turns_init(&t, c, body, 0, 0, c->n_in - 1 - n_scan, n_scan))
         return;
+    t.fixed = true;
+    check_list(c, "directions", n_scan, true);
     oxp_dim batch = OXP_DIM_UNKNOWN;
     for (uint32_t i = 0; i < t.n_in; i++) {
         oxp_fact one;
@@ -471,6 +630,8 @@ static void infer_scan8(oxp_call *c, oxp_id body, uint32_t n_scan) {
         if (i >= t.n_carried && !slice_of(c, &one, 0, &t.formal[i], &t.trips))
             return;
     }
+    check_lengths(c, batch, t.trips);
+    check_slices(&t);
     oxp_dim runs = oxp_dim_mul(c->dims, batch, t.trips);
     find_fixpoint(&t, times_of(runs));
     oxp_count_cost(c, &t.cost);
@@ -502,6 +663,11 @@ static void infer_scan(oxp_call *c) {
     turns t;
     if (!turns_init(&t, c, body->u.id, 0, 0, c->n_in - (uint32_t)n_scan, (uint32_t)n_scan))
         return;
+    t.fixed = true;
+    check_list(c, "scan_input_axes", t.n_scan_in, false);
+    check_list(c, "scan_input_directions", t.n_scan_in, true);
+    check_list(c, "scan_output_axes", t.n_scan_out, false);
+    check_list(c, "scan_output_directions", t.n_scan_out, true);
     size_t n_axes, n_out_axes;
     const int64_t *axes = oxp_call_ints(c, "scan_input_axes", &n_axes);
     const int64_t *out_axes = oxp_call_ints(c, "scan_output_axes", &n_out_axes);
@@ -512,6 +678,7 @@ static void infer_scan(oxp_call *c) {
         else if (!slice_of(c, f, axis_at(axes, n_axes, i - t.n_carried), &t.formal[i], &t.trips))
             return;
     }
+    check_slices(&t);
     find_fixpoint(&t, times_of(t.trips));
     oxp_count_cost(c, &t.cost);
     for (uint32_t i = 0; i < t.n_out && i < c->n_out; i++) {
@@ -529,6 +696,12 @@ static void infer_sequence_map(oxp_call *c) {
     const oxp_fact *first = oxp_input(c, 0);
     if (body == NULL || first == NULL || first->type.kind != OXP_KIND_SEQUENCE)
         return;
+    const oxp_graph *g = oxp_graph_at(c->model, body->u.id);
+    if (formal_inputs(c, g) != c->n_in || g->n_outputs != c->n_out) {
+        oxp_op_invalid(c, "the body has %u inputs and %u outputs, the node %u and %u",
+                       formal_inputs(c, g), g->n_outputs, c->n_in, c->n_out);
+        return;
+    }
     uint64_t times = first->items != NULL ? first->n_elems : UINT64_MAX;
     oxp_fact *formal = oxp_alloc(c->scratch, c->n_in + 1u, sizeof *formal);
     const oxp_fact **in = oxp_alloc(c->scratch, c->n_in + 1u, sizeof *in);
