@@ -20,6 +20,28 @@ static bool all_depthwise(const oxp_scan *s) {
     return depthwise > 0 && depthwise == s->out->convolutions;
 }
 
+typedef struct counted {
+    size_t n;
+    const char *one, *many;
+} counted;
+
+/* "20 convolutions and 1 matrix product with weights": those that there are. */
+static const char *listed(oxp_arena *arena, const counted *parts, size_t n) {
+    const char *text = "";
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++)
+        left += parts[i].n > 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!parts[i].n)
+            continue;
+        const char *between = !*text ? "" : left == 1 ? " and " : ", ";
+        text = oxp_sprintf(arena, "%s%s%zu %s", text, between, parts[i].n,
+                           parts[i].n == 1 ? parts[i].one : parts[i].many);
+        left--;
+    }
+    return *text ? text : "no convolution, attention, recurrent layer or product with weights";
+}
+
 static void find_family(oxp_scan *s) {
     oxp_insight *o = s->out;
     uint64_t conv = 0, product = 0;
@@ -51,12 +73,13 @@ static void find_family(oxp_scan *s) {
         o->family = "tree";
     else
         o->family = o->products > 0 && !all_depthwise(s) ? "mlp" : "other";
-    o->why = oxp_sprintf(s->arena,
-                         "%zu convolution%s, %zu attention block%s, %zu recurrent layer%s and %zu "
-                         "matrix product%s with weights",
-                         o->convolutions, o->convolutions == 1 ? "" : "s", attention,
-                         attention == 1 ? "" : "s", o->recurrent, o->recurrent == 1 ? "" : "s",
-                         o->products, o->products == 1 ? "" : "s");
+    const counted parts[] = {
+        {o->convolutions, "convolution", "convolutions"},
+        {attention, "attention block", "attention blocks"},
+        {o->recurrent, "recurrent layer", "recurrent layers"},
+        {o->products, "matrix product with weights", "matrix products with weights"},
+        {trees, "node of decision trees", "nodes of decision trees"}};
+    o->why = listed(s->arena, parts, sizeof parts / sizeof *parts);
 }
 
 /* Blocks of the same type and the same figures, in the order in which they first occur. */
