@@ -153,7 +153,7 @@ static void test_upsampling_leads(void **state) {
     assert_non_null(bn);
     assert_int_equal(bn->before.nodes - bn->after.nodes, 20);
     assert_non_null(item(r, "heavy-stem"));
-    assert_non_null(item(r, "int8"));
+    assert_non_null(item(r, "int8-static"));
     assert_non_null(item(r, "static-shapes"));
     assert_non_null(item(r, "batch-size-knee"));
     for (size_t i = 0; i < r->n_targets; i++)
@@ -204,7 +204,7 @@ static void test_by_hand(void **state) {
     /* two maps of 64x112x112 in float32 are alive at the first normalization */
     assert_int_equal(b->peak_activation_bytes, 2 * 64 * 112 * 112 * 4);
     assert_int_equal(b->memory, b->weight_bytes + 16 * b->peak_activation_bytes);
-    assert_int_equal(item(r, "int8")->after.weight_bytes, b->params);
+    assert_int_equal(item(r, "int8-static")->after.weight_bytes, b->params);
     /* in vector units float16 is twice as fast at the most, whatever the matrix units promise */
     const oxp_item *half = item(r, "fp16");
     oxp_spread s = oxp_spread_gain(&half->before, &half->after, true);
