@@ -638,6 +638,16 @@ static void put_overridable(const oxp_model *m, xmlNodePtr e) {
         put_u64(e, "overridable", n);
 }
 
+/* Part of the run's time in which nodes wait for memory; their launches are not counted. */
+static double memory_share(const oxp_facts *f) {
+    double sum = 0;
+    for (oxp_id i = 0; i < oxp_node_count(f->a->model); i++)
+        if (oxp_node_at(f->a->model, i)->live && f->latency[i].seconds > 0 &&
+            !f->latency[i].compute_bound)
+            sum += f->latency[i].memory;
+    return sum / f->seconds;
+}
+
 xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     const oxp_model *m = f->a->model;
     xmlNodePtr e = xmlNewDocNode(doc, NULL, BAD_CAST "model", NULL);
@@ -654,6 +664,8 @@ xmlNodePtr oxp_facts_model(const oxp_facts *f, xmlDocPtr doc) {
     put_overridable(m, e);
     if (f->device)
         put_double(e, "seconds", f->seconds);
+    if (f->seconds > 0)
+        put_double(e, "memory_share", memory_share(f));
     add_io(f, doc, e);
     add_dtypes(f, doc, e);
     add_ops(f, doc, e);
