@@ -357,6 +357,7 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     else if (oxp_op_check(&c) && op != NULL && op->infer != NULL) {
         op->infer(&c);
         oxp_op_check_outputs(&c);
+        oxp_op_check_needs(&c, op);
     }
     if (n->function == OXP_NONE)
         oxp_op_fill_types(&c);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/needs.h"
 #include "ops/op.h"
 #include "ops/schema.h"
 
@@ -23,15 +24,15 @@ static uint32_t given_outputs(const oxp_call *c) {
 
 static bool check_inputs(oxp_call *c, const oxp_schema *s) {
     uint32_t in = given_inputs(c);
-    if (in < s->min_in || in > s->max_in) {
-        oxp_op_invalid(c, "%u inputs, the operator takes %s %u", in,
+    if (in < s->min_in || c->n_in > s->max_in) {
+        oxp_op_invalid(c, "%u inputs, the operator takes %s %u", in < s->min_in ? in : c->n_in,
                        in < s->min_in ? "at least" : "at most",
                        in < s->min_in ? s->min_in : s->max_in);
         return false;
     }
-    for (uint32_t i = 0; i < in; i++) {
+    for (uint32_t i = 0; i < c->n_in; i++) {
         const oxp_schema_param *p = oxp_schema_input(s, i);
-        if (!c->in[i] && p && p->option == OXP_PARAM_SINGLE) {
+        if (!c->in[i] && p && p->option != OXP_PARAM_OPTIONAL) {
             oxp_op_invalid(c, "its input %u (%s) is missing", i, p->name);
             return false;
         }
@@ -278,6 +279,12 @@ static void check_inlined(oxp_call *c) {
         oxp_op_invalid(c,
                        "as its function imports opset %lld it cannot be in a model of opset %lld",
                        (long long)c->opset, (long long)opset);
+}
+
+void oxp_op_check_needs(oxp_call *c, const oxp_op *op) {
+    const char *needs = oxp_op_needs(op);
+    if (needs && (!c->schema || !c->schema->deprecated))
+        (void)oxp_needs_check(c, needs);
 }
 
 bool oxp_op_check(oxp_call *c) {

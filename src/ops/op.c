@@ -8,6 +8,7 @@
 
 #include "base/half.h"
 #include "base/safe_math.h"
+#include "ops/schema.h"
 
 #include "ops.inc"
 
@@ -15,6 +16,7 @@
 
 enum { OPS_CAP = 2048, OPS_SLOTS = 8192 };
 static const oxp_op *all_ops[OPS_CAP];
+static const char *all_needs[OPS_CAP]; /* of the same index */
 static size_t n_all_ops;
 static uint16_t op_slots[OPS_SLOTS]; /* 1 + index, 0 = free */
 static pthread_once_t ops_once = PTHREAD_ONCE_INIT;
@@ -35,6 +37,22 @@ static int compare_ops(const void *a, const void *b) {
     return d != 0 ? d : strcmp(x->name, y->name);
 }
 
+/* Is the name one of a list separated by blanks? */
+static bool is_listed(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)); at += n)
+        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
+static const char *needs_in(const oxp_op_family *f, const oxp_op *op) {
+    for (size_t i = 0; i < f->n_needs; i++)
+        if (op >= f->ops && op < f->ops + f->count && is_listed(f->needs[i].names, op->name))
+            return f->needs[i].needs;
+    return NULL;
+}
+
 static void build_registry(void) {
     for (const oxp_op_family *const *f = oxp_ops_list; *f != NULL; f++)
         for (size_t i = 0; i < (*f)->count && n_all_ops < OPS_CAP; i++)
@@ -45,6 +63,8 @@ static void build_registry(void) {
         while (op_slots[h] != 0)
             h = (h + 1) % OPS_SLOTS;
         op_slots[h] = (uint16_t)(i + 1);
+        for (const oxp_op_family *const *f = oxp_ops_list; *f != NULL && !all_needs[i]; f++)
+            all_needs[i] = needs_in(*f, all_ops[i]);
     }
 }
 
@@ -58,6 +78,15 @@ const oxp_op *oxp_op_find(const char *domain, const char *name) {
         if (strcmp(op->name, name) == 0 && strcmp(op->domain, domain) == 0)
             return op;
     }
+    return NULL;
+}
+
+const char *oxp_op_needs(const oxp_op *op) {
+    pthread_once(&ops_once, build_registry);
+    for (uint32_t h = op_hash(op->domain, op->name) % OPS_SLOTS; op_slots[h] != 0;
+         h = (h + 1) % OPS_SLOTS)
+        if (all_ops[op_slots[h] - 1] == op)
+            return all_needs[op_slots[h] - 1];
     return NULL;
 }
 
@@ -169,6 +198,11 @@ int oxp_input_ints(const oxp_call *c, uint32_t slot, const oxp_dim **v) {
     }
     *v = r;
     return (int)f->n_elems;
+}
+
+const char *oxp_input_name(const oxp_call *c, uint32_t slot) {
+    const oxp_schema_param *p = c->schema ? oxp_schema_input(c->schema, slot) : NULL;
+    return p ? p->name : "?";
 }
 
 int oxp_axis(oxp_call *c, int64_t axis, int rank) {

@@ -122,15 +122,27 @@ typedef struct oxp_op {
     oxp_range (*range)(const oxp_call *c, const oxp_range *in, uint32_t slot);
 } oxp_op;
 
+/* What operators ask of shapes and attributes, checked after the hook (src/ops/needs.h). */
+typedef struct oxp_op_need {
+    const char *names; /* operators of the family, of any domain: "LSTM GRU" */
+    const char *needs;
+} oxp_op_need;
+
 /* A family file src/ops/<file>.c ends with:
- *     const oxp_op_family oxp_ops_<file> = {table, sizeof table / sizeof *table}; */
+ *     const oxp_op_family oxp_ops_<file> = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)}; */
 typedef struct oxp_op_family {
     const oxp_op *ops;
     size_t count;
+    const oxp_op_need *needs;
+    size_t n_needs;
 } oxp_op_family;
 
 /* The record of an operator; NULL when unknown.  Hooks look at c->opset for version differences. */
 const oxp_op *oxp_op_find(const char *domain, const char *name);
+/* What it asks of shapes and attributes; NULL for nothing, and for records that are not in the
+ * list.
+ */
+const char *oxp_op_needs(const oxp_op *op);
 /* All records, sorted by domain and name; for docs and tests. */
 size_t oxp_op_count(void);
 const oxp_op *oxp_op_at(size_t i);
@@ -159,6 +171,8 @@ bool oxp_elems_ready(const oxp_call *c);
 /* Elements of an integer input that are all known: count, or -1.  *v in the call's scratch arena.
  */
 int oxp_input_ints(const oxp_call *c, uint32_t slot, const oxp_dim **v);
+/* What the schema calls an input; "?" where there is none. */
+const char *oxp_input_name(const oxp_call *c, uint32_t slot);
 /* Normalises an axis: 0..rank-1, or raises the node's error and returns -1. */
 int oxp_axis(oxp_call *c, int64_t axis, int rank);
 
@@ -194,6 +208,8 @@ void oxp_op_overflow(oxp_call *c, uint32_t slot);
 bool oxp_op_check(oxp_call *c);
 /* After the hook: outputs of a type that the schema does not allow are errors, and unknown. */
 void oxp_op_check_outputs(oxp_call *c);
+/* What the operator asks of shapes and attributes beside what its hook has looked at. */
+void oxp_op_check_needs(oxp_call *c, const oxp_op *op);
 /* Element types that the hook left open and the schema tells: of an input with the same type
  * variable, or the only one that the output can have. */
 void oxp_op_fill_types(oxp_call *c);

@@ -175,3 +175,27 @@ bool oxp_axes_mark(oxp_call *c, const int64_t *axes, size_t n, int rank, bool *s
     }
     return true;
 }
+
+bool oxp_indices_within(oxp_call *c, uint32_t slot, uint32_t first, uint32_t step, oxp_dim size) {
+    const oxp_elem *e = oxp_input_elems(c, slot);
+    if (!e || !oxp_dim_is_literal(size) || oxp_dim_is_unknown(size))
+        return true;
+    for (uint32_t i = first; i < oxp_input(c, slot)->n_elems; i += step)
+        if (e[i].known && oxp_dim_is_literal(e[i].i) && !oxp_dim_is_unknown(e[i].i) &&
+            (e[i].i < -size || e[i].i >= size)) {
+            oxp_op_error(c, "index %lld is outside of an axis of size %lld", (long long)e[i].i,
+                         (long long)size);
+            return false;
+        }
+    return true;
+}
+
+bool oxp_same_size(oxp_call *c, uint32_t slot, int axis, oxp_dim size) {
+    oxp_dim d = oxp_dim_of(oxp_input(c, slot), axis);
+    if (oxp_dim_is_unknown(d) || oxp_dim_is_unknown(size) || !oxp_dim_is_literal(d) ||
+        !oxp_dim_is_literal(size) || d == size)
+        return true;
+    oxp_op_error(c, "axis %d of input %u (%s) is %lld, not %lld", axis, slot,
+                 oxp_input_name(c, slot), (long long)d, (long long)size);
+    return false;
+}

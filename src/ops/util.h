@@ -59,6 +59,12 @@ oxp_range oxp_range_fix(oxp_range r); /* nothing known becomes unbounded */
 oxp_range oxp_range_same(const oxp_call *c, const oxp_range *in, uint32_t slot); /* of input 0 */
 oxp_range oxp_range_unit(const oxp_call *c, const oxp_range *in, uint32_t slot); /* [0, 1]     */
 
+/* Known elements of an integer input, from the first-th on in steps, lie in [-size, size); else an
+ * error. */
+bool oxp_indices_within(oxp_call *c, uint32_t slot, uint32_t first, uint32_t step, oxp_dim size);
+/* The same number of the input's axis `axis` as `size`, else an error. */
+bool oxp_same_size(oxp_call *c, uint32_t slot, int axis, oxp_dim size);
+
 /* Marks the axes of a list as true in a set of rank bytes; false (and an error) when one is bad. */
 bool oxp_axes_mark(oxp_call *c, const int64_t *axes, size_t n, int rank, bool *set);
 

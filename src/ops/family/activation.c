@@ -106,4 +106,10 @@ static const oxp_op table[] = {
     {"BiasGelu", "com.microsoft", A, 1u << 1, oxp_infer_like, NULL, NULL},
     {"ScaledSiLU", "com.microsoft", A, 0, oxp_infer_like, NULL, NULL},
 };
-const oxp_op_family oxp_ops_activation = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"PRelu", "7+ 1~0"},
+    {"BiasGelu FastGelu", "0:*,h; 1:h"},
+    {"Gelu", "approximate{none,tanh}"},
+};
+const oxp_op_family oxp_ops_activation = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

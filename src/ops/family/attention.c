@@ -437,4 +437,4 @@ static const oxp_op table[] = {
     {"MoE", MS, OXP_OP_MATMUL | OXP_OP_ACCUMULATES, 0xfc, oxp_infer_like, cost_experts, NULL},
     {"QMoE", MS, OXP_OP_MATMUL | OXP_OP_QUANT, 0x1ffc, oxp_infer_like, cost_unknown, NULL},
 };
-const oxp_op_family oxp_ops_attention = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_attention = {table, OXP_COUNT(table), NULL, 0};

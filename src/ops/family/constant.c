@@ -69,4 +69,4 @@ static const oxp_op table[] = {
     {"Constant", "", 0, 0, infer_constant, oxp_cost_none, NULL},
 };
 
-const oxp_op_family oxp_ops_constant = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_constant = {table, OXP_COUNT(table), NULL, 0};

@@ -162,4 +162,12 @@ static const oxp_op table[] = {
     {"RestorePadding", MS, OXP_OP_MOVE, 0, infer_restore_padding, NULL, NULL},
     {"SampleOp", MS, OXP_OP_ELEMENTWISE, 0, oxp_infer_like, NULL, NULL},
 };
-const oxp_op_family oxp_ops_contrib = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"UnfoldTensor", "size>=1; step>=1; dim@0"},
+    {"ExpandDims", "1:()|1"},
+    {"Trilu", "0:*,?,?; 1:()|1"},
+    {"BiasSplitGelu", "0:?,?,h; 1:h"},
+    {"GatherBlockQuantized", "block_size{16,32,64,128,256}; bits{2,4,8}"},
+};
+const oxp_op_family oxp_ops_contrib = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

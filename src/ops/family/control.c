@@ -738,4 +738,4 @@ static const oxp_op table[] = {
     {"SequenceMap", "", OXP_OP_CONTROL, 0, infer_sequence_map, NULL, NULL},
 };
 
-const oxp_op_family oxp_ops_control = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_control = {table, OXP_COUNT(table), NULL, 0};

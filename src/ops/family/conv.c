@@ -117,6 +117,18 @@ static oxp_dim transposed(oxp_call *c, const oxp_window *w, int i, oxp_dim x, in
     return oxp_dim_add(p, out, oxp_dim_add(p, reach, 1 + extra - pads));
 }
 
+static void check_transposed(oxp_call *c, const oxp_window *w, const int64_t *extra,
+                             int64_t group) {
+    oxp_dim in = oxp_dim_of(oxp_input(c, 0), 1);
+    if (group > 0 && oxp_dim_is_literal(in) && !oxp_dim_is_unknown(in) && in % group != 0)
+        oxp_op_error(c, "group %lld does not divide %lld input channels", (long long)group,
+                     (long long)in);
+    for (int i = 0; extra && i < w->spatial; i++)
+        if (extra[i] >= w->stride[i] && extra[i] >= w->dilation[i])
+            oxp_op_error(c, "output_padding %lld is not less than the stride %lld or dilation %lld",
+                         (long long)extra[i], (long long)w->stride[i], (long long)w->dilation[i]);
+}
+
 static void infer_transpose(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0), *w = oxp_input(c, 1);
     oxp_dtype t = oxp_first_type(c, 2);
@@ -155,6 +167,7 @@ static void infer_transpose(oxp_call *c) {
     }
     if (x && w && oxp_rank(x) == rank && oxp_rank(w) == rank)
         (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(w, 0), "input channels");
+    check_transposed(c, &win, extra && n_extra ? extra : NULL, group);
     oxp_set(c, 0, t, rank, d);
 }
 
@@ -267,4 +280,12 @@ static const oxp_op table[] = {
     {"ConvTransposeWithDynamicPads", "com.microsoft", C, W1 | 1u << 3, infer_transpose_dynamic,
      cost_transpose, NULL},
 };
-const oxp_op_family oxp_ops_conv = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"Conv FusedConv NhwcConv NhwcFusedConv", "1:M,*; 2:M; group>=1"},
+    {"ConvTranspose", "g=group|1; 1:?,n,*; 2:gn; group>=1; output_padding>=0; 0:?,C,*; 1:C,*"},
+    {"ConvInteger", "1:M,*; 2:()|1; 3:()|1|M"},
+    {"QLinearConv", "3:M,*; 1-2:()|1; 4-5:()|1|M; 6-7:()|1; 8:M"},
+    {"DeformConv", "1:M,*; 3:M; 0:N,*; 2:N,*; 4:N,*; offset_group>=1"},
+};
+const oxp_op_family oxp_ops_conv = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -244,4 +244,4 @@ static const oxp_op table[] = {
     {"BitmaskDropout", MS, OXP_OP_RANDOM, 0, infer_mask_dropout, NULL, NULL},
     {"BitmaskBiasDropout", MS, OXP_OP_RANDOM, 2, infer_mask_dropout, NULL, NULL},
 };
-const oxp_op_family oxp_ops_decoder = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_decoder = {table, OXP_COUNT(table), NULL, 0};

@@ -103,10 +103,31 @@ static const char *right_side(oxp_call *c, const equation *q) {
     return out;
 }
 
+/* Letters, commas, blanks, three dots and one arrow. */
+static bool is_equation(const char *s) {
+    int arrows = 0;
+    for (; *s; s++) {
+        if (*s == '-') {
+            if (*++s != '>' || arrows++)
+                return false;
+        } else if (*s == '.') {
+            if (s[1] != '.' || s[2] != '.')
+                return false;
+            s += 2;
+        } else if (label_of(*s) < 0 && *s != ' ' && (*s != ',' || arrows))
+            return false;
+    }
+    return true;
+}
+
 static bool read_equation(oxp_call *c, equation *q) {
     memset(q, 0, sizeof *q);
     q->text = oxp_call_string(c, "equation", "");
     const char *s = q->text;
+    if (!is_equation(s)) {
+        oxp_op_invalid(c, "'%.80s' is no equation", s);
+        return false;
+    }
     for (uint32_t slot = 0; slot < c->n_in; slot++) {
         int n;
         bool dots;
@@ -118,6 +139,10 @@ static bool read_equation(oxp_call *c, equation *q) {
             oxp_op_error(c, "the equation has fewer terms than there are inputs");
             return false;
         }
+    }
+    if (*s == ',') {
+        oxp_op_error(c, "the equation has more terms than there are inputs");
+        return false;
     }
     return true;
 }
@@ -134,9 +159,15 @@ static void infer_einsum(oxp_call *c) {
     const char *s = right_side(c, &q);
     oxp_dim *d = OXP_NEWS(c->scratch, strlen(s) + (size_t)q.n_dots + 1, oxp_dim);
     int rank = 0;
+    bool seen[LABELS] = {false};
     for (; *s; s++) {
         int k = label_of(*s);
         if (k >= 0) {
+            if (seen[k]) {
+                oxp_op_error(c, "label %c is twice in the result", *s);
+                return;
+            }
+            seen[k] = true;
             if (!q.uses[k]) {
                 oxp_op_error(c, "label %c of the result is in no term", *s);
                 return;
@@ -183,4 +214,4 @@ static void cost_einsum(const oxp_call *c, oxp_cost *cost) {
 static const oxp_op table[] = {
     {"Einsum", "", OXP_OP_MATMUL | OXP_OP_ACCUMULATES, 0xff, infer_einsum, cost_einsum, NULL},
 };
-const oxp_op_family oxp_ops_einsum = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_einsum = {table, OXP_COUNT(table), NULL, 0};

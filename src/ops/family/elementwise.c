@@ -96,6 +96,8 @@ static void infer_pow(oxp_call *c) {
 }
 
 static void infer_mod(oxp_call *c) {
+    if (!oxp_call_int(c, "fmod", 0) && oxp_dtype_is_float(oxp_first_type(c, 2)))
+        oxp_op_invalid(c, "fmod is 0, for %s it must be 1", oxp_dtype_name(oxp_first_type(c, 2)));
     binary(c, oxp_call_int(c, "fmod", 0) ? oxp_eval_fmod : oxp_eval_mod);
 }
 
@@ -506,4 +508,10 @@ static const oxp_op table[] = {
     {"IsNaN", "", U, 0, infer_isnan, NULL, NULL},
     {"IsInf", "", U, 0, infer_isinf, NULL, NULL},
 };
-const oxp_op_family oxp_ops_elementwise = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"BitShift", "direction{LEFT,RIGHT}"},
+    {"Mod", "fmod{0,1}"},
+    {"Clip", "11+ 1-2:()|1"},
+};
+const oxp_op_family oxp_ops_elementwise = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

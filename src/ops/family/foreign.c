@@ -35,4 +35,4 @@ static const oxp_op table[] = {
     QUANT("Trunc", "qonnx.custom_op.general"),
     QUANT("FloatQuant", "qonnx.custom_op.general"),
 };
-const oxp_op_family oxp_ops_foreign = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_foreign = {table, OXP_COUNT(table), NULL, 0};

@@ -47,14 +47,43 @@ static void gather_elems(oxp_call *c, int axis) {
 
 /* An index that is a known number must lie within the axis. */
 static void check_indices(oxp_call *c, oxp_dim size) {
-    const oxp_fact *index = oxp_input(c, 1);
-    const oxp_elem *e = index && index->n_elems <= 16 ? oxp_input_elems(c, 1) : NULL;
-    for (uint32_t i = 0; e && oxp_dim_is_literal(size) && i < index->n_elems; i++)
-        if (e[i].known && oxp_dim_is_literal(e[i].i) && (e[i].i < -size || e[i].i >= size)) {
-            oxp_op_error(c, "index %lld is outside of an axis of size %lld", (long long)e[i].i,
-                         (long long)size);
-            return;
+    (void)oxp_indices_within(c, 1, 0, 1, size);
+}
+
+/* Indices of one axis of an input of the same rank, which they do not leave elsewhere either. */
+static bool check_elements(oxp_call *c, int axis) {
+    const oxp_fact *x = oxp_input(c, 0), *index = oxp_input(c, 1);
+    int rank = oxp_rank(x);
+    if (rank < 0 || oxp_rank(index) < 0)
+        return true;
+    if (rank != oxp_rank(index)) {
+        oxp_op_error(c, "indices of rank %d for an input of rank %d", oxp_rank(index), rank);
+        return false;
+    }
+    for (int k = 0; k < rank; k++) {
+        oxp_dim d = oxp_dim_of(x, k), i = oxp_dim_of(index, k);
+        if (k != axis && oxp_dim_is_literal(d) && oxp_dim_is_literal(i) && i > d) {
+            oxp_op_error(c, "axis %d of the indices is %lld, that of the input %lld", k,
+                         (long long)i, (long long)d);
+            return false;
         }
+    }
+    return oxp_indices_within(c, 1, 0, 1, oxp_dim_of(x, axis));
+}
+
+/* Tuples that lead into the input's axes from `batch` on. */
+static bool check_tuples(oxp_call *c, int64_t batch) {
+    const oxp_fact *x = oxp_input(c, 0), *index = oxp_input(c, 1);
+    oxp_dim depth = oxp_dim_of(index, -1);
+    for (int k = 0; k < batch; k++)
+        if (oxp_rank(x) > 0 && oxp_rank(index) > 0 && !oxp_same_size(c, 1, k, oxp_dim_of(x, k)))
+            return false;
+    if (!oxp_dim_is_literal(depth) || oxp_dim_is_unknown(depth) || oxp_rank(x) < batch + depth)
+        return true;
+    for (int k = 0; k < depth; k++)
+        if (!oxp_indices_within(c, 1, (uint32_t)k, (uint32_t)depth, oxp_dim_of(x, (int)batch + k)))
+            return false;
+    return true;
 }
 
 static void infer_gather(oxp_call *c) {
@@ -85,7 +114,7 @@ static void infer_gather_elements(oxp_call *c) {
     oxp_set_shape_of(c, 0, oxp_elem_type(x), oxp_input(c, 1));
     if (oxp_rank(x) > 0) {
         int axis = oxp_axis(c, oxp_call_int(c, "axis", 0), oxp_rank(x));
-        if (axis >= 0)
+        if (axis >= 0 && check_elements(c, axis))
             oxp_elems_gather_at(c, axis);
     }
 }
@@ -111,7 +140,8 @@ static void infer_gather_nd(oxp_call *c) {
     for (int k = (int)(batch + depth); k < rank; k++)
         out[r++] = x->type.dims[k];
     oxp_set(c, 0, oxp_elem_type(x), r, out);
-    oxp_elems_gather_nd(c, batch);
+    if (check_tuples(c, batch))
+        oxp_elems_gather_nd(c, batch);
 }
 
 /* ---- Scatter: the output is the input with some elements replaced ---- */
@@ -143,17 +173,44 @@ static void infer_scatter_elements(oxp_call *c) {
     oxp_eval2 how;
     int rank = oxp_rank(oxp_input(c, 0));
     infer_scatter(c);
-    if (rank < 1 || !scatter_reduction(c, &how))
+    if (rank < 0)
         return;
     int axis = oxp_axis(c, oxp_call_int(c, "axis", 0), rank);
-    if (axis >= 0)
+    if (axis >= 0 && check_elements(c, axis) && scatter_reduction(c, &how))
         oxp_elems_scatter_at(c, axis, how);
+}
+
+/* Updates: the shape of the indices without their last axis, then what a tuple leaves of the input.
+ */
+static bool check_updates(oxp_call *c) {
+    const oxp_fact *x = oxp_input(c, 0), *index = oxp_input(c, 1), *u = oxp_input(c, 2);
+    oxp_dim depth = oxp_dim_of(index, -1);
+    int rank = oxp_rank(x), ri = oxp_rank(index);
+    if (rank < 0 || ri < 1 || oxp_rank(u) < 0 || !oxp_dim_is_literal(depth) ||
+        oxp_dim_is_unknown(depth))
+        return true;
+    if (depth > rank || depth < 1) {
+        oxp_op_error(c, "indices of depth %lld do not fit an input of rank %d", (long long)depth,
+                     rank);
+        return false;
+    }
+    int wanted = ri - 1 + rank - (int)depth;
+    if (oxp_rank(u) != wanted) {
+        oxp_op_error(c, "updates of rank %d, not %d", oxp_rank(u), wanted);
+        return false;
+    }
+    for (int k = 0; k < wanted; k++)
+        if (!oxp_same_size(c, 2, k,
+                           k < ri - 1 ? oxp_dim_of(index, k)
+                                      : oxp_dim_of(x, (int)depth + k - (ri - 1))))
+            return false;
+    return true;
 }
 
 static void infer_scatter_nd(oxp_call *c) {
     oxp_eval2 how;
     infer_scatter(c);
-    if (scatter_reduction(c, &how))
+    if (check_updates(c) && check_tuples(c, 0) && scatter_reduction(c, &how))
         oxp_elems_scatter_nd(c, how);
 }
 
@@ -258,13 +315,13 @@ static oxp_elem progression_elem(const int64_t *at, const void *arg) {
 /* max(0, ceil((limit - start) / delta)); for floats in double, as the reference does. */
 static oxp_dim range_length(oxp_call *c, oxp_elem a, oxp_elem b, oxp_elem d, oxp_dtype t) {
     double va, vb, vd;
+    if (d.known && oxp_elem_number(d, &vd) && vd == 0) {
+        oxp_op_error(c, "delta is 0");
+        return OXP_DIM_UNKNOWN;
+    }
     if (!a.known || !b.known || !d.known)
         return OXP_DIM_UNKNOWN;
     if (oxp_elem_number(a, &va) && oxp_elem_number(b, &vb) && oxp_elem_number(d, &vd)) {
-        if (vd == 0) {
-            oxp_op_error(c, "delta is 0");
-            return OXP_DIM_UNKNOWN;
-        }
         double n = ceil((vb - va) / vd);
         return n != n || n > 9e15 ? OXP_DIM_UNKNOWN : n < 0 ? 0 : (oxp_dim)n;
     }
@@ -284,7 +341,8 @@ static void infer_range(oxp_call *c) {
     oxp_dtype t = oxp_first_type(c, 3);
     oxp_elem one = oxp_dtype_is_float(t) ? oxp_elem_float(1, t) : oxp_elem_int(1);
     d = d || oxp_input(c, 2) ? d : &one; /* com.microsoft: the step may be left out */
-    oxp_dim n = a && b && d ? range_length(c, *a, *b, *d, t) : OXP_DIM_UNKNOWN;
+    const oxp_elem unknown = oxp_elem_unknown();
+    oxp_dim n = d ? range_length(c, a ? *a : unknown, b ? *b : unknown, *d, t) : OXP_DIM_UNKNOWN;
     oxp_set(c, 0, t, 1, &n);
     if (!a || !d || !oxp_dim_is_literal(n))
         return;
@@ -425,4 +483,19 @@ static const oxp_op table[] = {
     {"Unique", "", DATA, 0, infer_unique, oxp_cost_move_out, NULL},
     {"TopK", "", 0, 0, infer_top_k, cost_top_k, NULL},
 };
-const oxp_op_family oxp_ops_gather = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"OneHot", "1:()|1; 2:2; 1>=1"},
+    {"EyeLike", "0:?,?; dtype>=1; dtype<=28"},
+    {"ConstantOfShape", "0:?; 0>=0"},
+    {"Range", "0-2:()|1"},
+    {"Compress", "0:?,*; axis@0"},
+    {"GatherND", "0:?,*; 1:?,*"},
+    {"TopK", "10+ 1:1; 1>=0; k>=0"},
+    {"Unique", "axis@0"},
+    {"Gather", "axis@0"},
+    {"GatherElements", "axis@0"},
+    {"ScatterElements Scatter", "axis@0; 2=1; 16+ reduction?{none,add,mul,min,max}"},
+    {"ScatterND", "1:?,*; 16+ reduction?{none,add,mul,min,max}"},
+};
+const oxp_op_family oxp_ops_gather = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -58,4 +58,4 @@ static const oxp_op table[] = {
     {"GivenTensorFill", "", OXP_OP_MOVE, 0, infer_given, oxp_cost_move_out, NULL},
     {"GRUUnit", "", 0, 0, oxp_infer_like, cost_gru_unit, NULL},
 };
-const oxp_op_family oxp_ops_legacy = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_legacy = {table, OXP_COUNT(table), NULL, 0};

@@ -70,4 +70,10 @@ static const oxp_op table[] = {
     {"Inverse", "com.microsoft", A, 0, oxp_infer_like, cost_inverse, NULL},
     {"CDist", "com.microsoft", A, 0, infer_cdist, cost_cdist, NULL},
 };
-const oxp_op_family oxp_ops_linalg = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"Det Inverse", "0:*,n,n"},
+    {"Col2Im", "0:?,?,?; 1:s; 2:s; 1-2>=1; strides>=1; dilations>=1; pads>=0"},
+    {"CDist", "0:?,k; 1:?,k; metric{euclidean,sqeuclidean}"},
+};
+const oxp_op_family oxp_ops_linalg = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

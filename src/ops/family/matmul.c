@@ -128,6 +128,27 @@ static void infer_gemm8(oxp_call *c) {
     gemm(c, 0, 1, (oxp_dtype)oxp_call_int(c, "dtype", OXP_FLOAT));
 }
 
+/* MatMulNBits: N rows of ceil(K / block_size) blocks of bits * block_size / 8 bytes, a scale each.
+ */
+static void check_packed(oxp_call *c) {
+    int64_t n = oxp_call_int(c, "N", 0), k = oxp_call_int(c, "K", 0);
+    int64_t block = oxp_call_int(c, "block_size", 0), bits = oxp_call_int(c, "bits", 4);
+    uint64_t bytes, scales;
+    if (!oxp_call_attr(c, "bits") && strcmp(c->node->op, "MatMulNBits") != 0)
+        return;
+    if (n < 1 || k < 1 || block < 1 || bits < 1 || bits > 8 || k > INT64_MAX - block)
+        return;
+    uint64_t blocks = oxp_sat_mul((uint64_t)n, (uint64_t)((k + block - 1) / block));
+    uint64_t wanted = oxp_sat_mul(blocks, (uint64_t)(block * bits / 8));
+    if (oxp_elem_type(oxp_input(c, 1)) == OXP_UINT8 && oxp_in_count(c, 1, &bytes) &&
+        bytes != wanted)
+        oxp_op_error(c, "%llu bytes of weights, not %llu for N, K, bits and block_size",
+                     (unsigned long long)bytes, (unsigned long long)wanted);
+    else if (oxp_in_count(c, 2, &scales) && scales != blocks)
+        oxp_op_error(c, "%llu scales, not %llu: one for each block", (unsigned long long)scales,
+                     (unsigned long long)blocks);
+}
+
 /* The weight is packed; its sizes are attributes. */
 static void infer_packed(oxp_call *c) {
     const oxp_fact *a = oxp_input(c, 0);
@@ -142,6 +163,7 @@ static void infer_packed(oxp_call *c) {
         oxp_infer_rankless(c);
         return;
     }
+    check_packed(c);
     if (k)
         (void)oxp_unify(c, oxp_dim_of(a, -1), oxp_dim_literal(oxp_call_int(c, "K", 0)), "K");
     oxp_dim *d = oxp_dims_dup(c, a, 0);
@@ -237,4 +259,14 @@ static const oxp_op table[] = {
     {"DynamicQuantizeMatMul", "com.microsoft", Q, 0x1e, infer_dynamic, cost_dynamic, NULL},
     {"QGemm", "com.microsoft", Q, 0x7e, infer_qgemm, cost_qgemm, NULL},
 };
-const oxp_op_family oxp_ops_matmul = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"Gemm FusedGemm", "2~o"},
+    {"MatMulInteger", "0:*,m,?|?; 1:*,?,n|?; 2:()|1|m|*,m,1; 3:()|1|n|*,1,n"},
+    {"QLinearMatMul", "0:*,m,?|?; 3:*,?,n|?; 1-2:()|1|m|*,m,1; 4-5:()|1|n|*,1,n; 6-7:()|1|m|*,m,1"},
+    {"MatMulIntegerToFloat", "1:*,?,n|?; 2:()|1; 3:()|1|n; 4:()|1; 5:()|1|n; 6:n"},
+    {"DynamicQuantizeMatMul", "1:*,?,n|?; 2-3:()|1|n; 4:n"},
+    {"MatMulNBits", "k=K; n=N; 0:*,k; bits{2,4,8}; block_size{16,32,64,128,256}; K>=1; N>=1; 5:n"},
+    {"QGemm", "1-2:()|1; 7-8:()|1"},
+};
+const oxp_op_family oxp_ops_matmul = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -240,4 +240,14 @@ static const oxp_op table[] = {
     {"CastMap", ML, M, 0, infer_cast_map, oxp_cost_none, NULL},
     {"DictVectorizer", ML, M, 0, infer_dict, oxp_cost_none, NULL},
 };
-const oxp_op_family oxp_ops_ml = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"TreeEnsembleClassifier TreeEnsembleRegressor LinearClassifier SVMClassifier LinearRegressor "
+     "SVMRegressor",
+     "post_transform{NONE,SOFTMAX,LOGISTIC,SOFTMAX_ZERO,PROBIT}; n_targets>=1; targets>=1; "
+     "aggregate_function{AVERAGE,SUM,MIN,MAX}; kernel_type{LINEAR,POLY,RBF,SIGMOID}; 0:?|?,?"},
+    {"Normalizer", "norm{MAX,L1,L2}"},
+    {"CastMap", "cast_to{TO_FLOAT,TO_STRING,TO_INT64}; map_form{DENSE,SPARSE}"},
+    {"ArrayFeatureExtractor", "0:?,*"},
+};
+const oxp_op_family oxp_ops_ml = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

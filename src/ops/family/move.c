@@ -118,8 +118,14 @@ static void split_sizes(oxp_call *c, oxp_dim whole, oxp_dim *size) {
         oxp_unify(c, whole, sum, "the sizes do not add up to the axis");
         return;
     }
+    uint64_t listed;
+    if (as_input && oxp_in_count(c, 1, &listed) && listed != c->n_out)
+        oxp_op_error(c, "has %u outputs and %llu sizes", c->n_out, (unsigned long long)listed);
     if (as_input || !c->n_out)
         return; /* sizes that are not known */
+    if (oxp_call_int(c, "num_outputs", c->n_out) != c->n_out)
+        oxp_op_error(c, "has %u outputs, num_outputs is %lld", c->n_out,
+                     (long long)oxp_call_int(c, "num_outputs", 0));
     oxp_dim parts = oxp_call_int(c, "num_outputs", c->n_out);
     oxp_dim part = oxp_dim_ceildiv(c->dims, whole, parts);
     for (uint32_t i = 0; i + 1 < c->n_out; i++)
@@ -349,6 +355,27 @@ static oxp_elem pad_value(const oxp_call *c, oxp_dtype t) {
     return oxp_dtype_is_float(t) ? oxp_elem_float(v, t) : oxp_elem_int((oxp_dim)v);
 }
 
+/* Is the padded size a size, and are there enough elements to reflect? */
+static bool check_pad(oxp_call *c, int axis, oxp_dim d, oxp_dim before, oxp_dim after) {
+    int64_t size;
+    const oxp_dim v[3] = {d, before, after};
+    for (int i = 0; i < 3; i++)
+        if (!oxp_dim_is_literal(v[i]) || oxp_dim_is_unknown(v[i]))
+            return true;
+    if (!oxp_add_i64(before, after, &size) || !oxp_add_i64(size, d, &size) || size < 0) {
+        oxp_op_error(c, "pads %lld and %lld of axis %d of size %lld", (long long)before,
+                     (long long)after, axis, (long long)d);
+        return false;
+    }
+    if (strcmp(oxp_call_string(c, "mode", "constant"), "reflect") == 0 &&
+        (before >= d || after >= d) && (before > 0 || after > 0)) {
+        oxp_op_error(c, "axis %d of size %lld cannot be reflected by %lld and %lld", axis,
+                     (long long)d, (long long)before, (long long)after);
+        return false;
+    }
+    return true;
+}
+
 static void infer_pad(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     int rank = oxp_rank(x), n_axes = -1;
@@ -367,6 +394,10 @@ static void infer_pad(oxp_call *c) {
         n_axes = oxp_input_ints(c, 3, &axes);
     size_t count = limited ? (size_t)(n_axes < 0 ? 0 : n_axes) : (size_t)rank;
     size_t have = c->opset >= 11 ? (e ? c->in[1]->n_elems : 0) : n_attr;
+    uint64_t length;
+    if (!e && !limited && c->opset >= 11 && oxp_in_count(c, 1, &length) &&
+        length != 2 * (uint64_t)rank)
+        oxp_op_error(c, "has %llu pads for %d axes", (unsigned long long)length, rank);
     if ((c->opset >= 11 && !e) || (limited && n_axes < 0)) {
         for (int k = 0; k < rank; k++)
             out[k] = OXP_DIM_UNKNOWN;
@@ -382,6 +413,8 @@ static void infer_pad(oxp_call *c) {
         oxp_dim after = attr                 ? oxp_dim_literal(attr[k + count])
                         : e[k + count].known ? e[k + count].i
                                              : OXP_DIM_UNKNOWN;
+        if (!check_pad(c, axis, out[axis], before, after))
+            return;
         out[axis] = oxp_dim_add(c->dims, oxp_dim_add(c->dims, out[axis], before), after);
         all = all && oxp_dim_is_literal(before);
         front[axis] = all ? before : 0;
@@ -484,6 +517,19 @@ static void infer_expand(oxp_call *c) {
     repeat_elems(c, rank - rx);
 }
 
+/* The first sequence_lens[i] of sequence i are turned round. */
+static void infer_reverse(oxp_call *c) {
+    int64_t time = oxp_call_int(c, "time_axis", 0), batch = oxp_call_int(c, "batch_axis", 1);
+    const oxp_fact *x = oxp_input(c, 0);
+    oxp_dim longest = oxp_dim_of(x, (int)time & 1);
+    oxp_infer_like(c);
+    if (time == batch)
+        oxp_op_invalid(c, "time_axis and batch_axis are both %lld", (long long)time);
+    if (oxp_same_size(c, 1, 0, oxp_dim_of(x, (int)batch & 1)) && oxp_dim_is_literal(longest) &&
+        !oxp_dim_is_unknown(longest))
+        (void)oxp_indices_within(c, 1, 0, 1, longest + 1);
+}
+
 /* ---- blocks of pixels ---- */
 
 static void infer_depth_to_space(oxp_call *c) {
@@ -525,7 +571,19 @@ static const oxp_op table[] = {
     {"Expand", "", MOVE, 0, infer_expand, oxp_cost_move_out, oxp_range_same},
     {"DepthToSpace", "", MOVE, 0, infer_depth_to_space, oxp_cost_move_out, oxp_range_same},
     {"SpaceToDepth", "", MOVE, 0, infer_depth_to_space, oxp_cost_move_out, oxp_range_same},
-    {"ReverseSequence", "", MOVE, 0, oxp_infer_like, oxp_cost_move_out, oxp_range_same},
+    {"ReverseSequence", "", MOVE, 0, infer_reverse, oxp_cost_move_out, oxp_range_same},
     {"Trilu", "", MOVE, 0, oxp_infer_like, oxp_cost_move_out, NULL},
 };
-const oxp_op_family oxp_ops_move = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"Slice", "10+ 1:n; 10+ 2:n; 10+ 3:n; 10+ 4:n; 10+ 3@0"},
+    {"Pad", "mode{constant,reflect,edge,wrap}; 1:?|1,?; 2:()|1; 3:?; 3@0"},
+    {"Tile", "6+ 1:?; 6+ 1#0; 6+ 1>=0"},
+    {"Expand", "1:?; 1>=0"},
+    {"Split", "1:?; num_outputs>=1; split>=0; 1>=0"},
+    {"ReverseSequence", "0:?,?,*; 1:?; time_axis{0,1}; batch_axis{0,1}; 1>=0"},
+    {"DepthToSpace", "0:?,?,?,?; blocksize>=1; mode{DCR,CRD}"},
+    {"SpaceToDepth", "0:?,?,?,?; blocksize>=1"},
+    {"Trilu", "0:*,?,?; 1:()|1"},
+};
+const oxp_op_family oxp_ops_move = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -128,4 +128,4 @@ static const oxp_op table[] = {
     {"ReorderInput", NCHWC, OXP_OP_MOVE, 0, infer_to_blocks, oxp_cost_move_out, NULL},
     {"ReorderOutput", NCHWC, OXP_OP_MOVE, 0, infer_from_blocks, oxp_cost_move_out, NULL},
 };
-const oxp_op_family oxp_ops_nchwc = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_nchwc = {table, OXP_COUNT(table), NULL, 0};

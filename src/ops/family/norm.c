@@ -20,6 +20,10 @@ static void infer_batchnorm(oxp_call *c) {
                 (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(oxp_input(c, i), 0), "channels");
     for (uint32_t i = 1; i < c->n_out; i++)
         set_vector(c, i, stat ? stat : oxp_input(c, 1));
+    bool training = oxp_call_int(c, "training_mode", 0) != 0;
+    if (c->opset >= 14 && (training ? c->n_out != 3 : c->n_out != 1))
+        oxp_op_error(c, "%u outputs, with training_mode %d it has %d", c->n_out, training,
+                     training ? 3 : 1);
 }
 
 /* Softmax, LogSoftmax, Hardmax: as the input; from opset 13 along one axis, before over all axes
@@ -56,6 +60,26 @@ static oxp_dtype stash_type(oxp_call *c) {
     return t > 0 && t < OXP_DTYPE_COUNT ? (oxp_dtype)t : OXP_UNDEFINED;
 }
 
+/* Scale or bias: as many elements as the axes from `axis` on have, or what broadcasts to the input.
+ */
+static void check_affine(oxp_call *c, uint32_t slot, int64_t axis) {
+    const oxp_fact *x = oxp_input(c, 0), *s = oxp_input(c, slot);
+    int rank = oxp_rank(x), more = rank - oxp_rank(s), a = (int)(axis < 0 ? axis + rank : axis);
+    uint64_t n, m;
+    if (rank < 1 || oxp_rank(s) < 0 || !oxp_dims_product(x->type.dims + a, rank - a, &n) ||
+        !oxp_elements_literal(s, &m) || n == m)
+        return;
+    bool fits = more >= 0;
+    for (int i = 0; i < oxp_rank(s) && fits; i++) {
+        oxp_dim d = s->type.dims[i], to = x->type.dims[i + more];
+        fits = d == 1 || d == to || !oxp_dim_is_literal(to);
+    }
+    if (!fits)
+        oxp_op_error(c,
+                     "input %u has %llu elements, which do not broadcast to %llu normalized ones",
+                     slot, (unsigned long long)m, (unsigned long long)n);
+}
+
 static void infer_layernorm(oxp_call *c) {
     int64_t axis = oxp_call_int(c, "axis", -1);
     oxp_infer_like(c);
@@ -63,6 +87,8 @@ static void infer_layernorm(oxp_call *c) {
         return;
     set_statistics(c, 1, oxp_input(c, 0), axis, stash_type(c));
     set_statistics(c, 2, oxp_input(c, 0), axis, stash_type(c));
+    check_affine(c, 1, axis);
+    check_affine(c, 2, axis);
 }
 
 /* Y has the scale's type. */
@@ -205,4 +231,21 @@ static const oxp_op table[] = {
     {"BiasAdd", "com.microsoft", OXP_OP_ELEMENTWISE, 2, oxp_infer_like, cost_affine, NULL},
     {"BiasDropout", "com.microsoft", OXP_OP_RANDOM, 2, infer_bias_dropout, cost_affine, NULL},
 };
-const oxp_op_family oxp_ops_norm = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"BatchNormalization", "9+ 0:?,C,*|?; 9+ 1-4:C"},
+    {"InstanceNormalization", "0:?,C,?,*; 1-2:C"},
+    {"LayerNormalization", "axis@0; stash_type>=1; stash_type<=28"},
+    {"Softmax LogSoftmax Hardmax", "0:?,*"},
+    {"GroupNormalization", "g=num_groups; num_groups>=1; 0:?,gk,*; 0:?,C,*; 20- 1-2:g; 21+ 1-2:C"},
+    {"RMSNormalization SimplifiedLayerNormalization", "axis@0; 1~0"},
+    {"LpNormalization", "axis@0; p{1,2}"},
+    {"MeanVarianceNormalization", "axes@0"},
+    {"LRN", "size>=1; 0:?,?,*"},
+    {"Dropout", "12+ 1:()|1; 1>=0; 1<1; 2:()|1"},
+    {"SkipLayerNormalization", "0:*,h; 1:*,h; 2-4:h"},
+    {"SkipSimplifiedLayerNormalization", "0:*,h; 1:*,h; 2-3:h"},
+    {"EmbedLayerNormalization QEmbedLayerNormalization", "0:b,s; 1:b,s"},
+    {"BiasAdd", "0:b,s,C; 1:C; 2:b,s,C"},
+};
+const oxp_op_family oxp_ops_norm = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

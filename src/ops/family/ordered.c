@@ -138,4 +138,4 @@ static const oxp_op table[] = {
     {"MatMulBlockQuantizedFp4Weight", MS, M, 0x2e, infer_scaled, cost_fp4, NULL},
     {"MatMulBlockQuantizedFp8Weight", MS, M, 0x16, infer_scaled, cost_fp8, NULL},
 };
-const oxp_op_family oxp_ops_ordered = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_ordered = {table, OXP_COUNT(table), NULL, 0};

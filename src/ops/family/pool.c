@@ -2,6 +2,25 @@
 #include "ops/util.h"
 #include "ops/window.h"
 
+/* A window that lies in the padding alone has nothing to pool. */
+static bool pads_fit(oxp_call *c, const oxp_window *w) {
+    for (int i = 0; i < w->spatial && w->mode == OXP_PAD_EXPLICIT; i++) {
+        int64_t reach = w->kernel[i], pad = w->pad_begin[i];
+        if (w->pad_end[i] > pad)
+            pad = w->pad_end[i];
+        if (!oxp_dim_is_literal(reach) || reach < 1) {
+            oxp_op_error(c, "kernel_shape holds %lld", (long long)reach);
+            return false;
+        }
+        if (pad >= reach) {
+            oxp_op_error(c, "padding %lld of axis %d is not smaller than the kernel, %lld",
+                         (long long)pad, i + 2, (long long)reach);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Shape of a pool over windows; `first` is the first spatial axis. */
 static void infer_window(oxp_call *c, oxp_dtype t, bool channels_last) {
     const oxp_fact *x = oxp_input(c, 0);
@@ -26,6 +45,8 @@ static void infer_window(oxp_call *c, oxp_dtype t, bool channels_last) {
     if (!oxp_window_read(c, &w, rank - 2, kernel))
         return;
     w.pool = true;
+    if (!pads_fit(c, &w))
+        return;
     int first = channels_last ? 1 : 2;
     oxp_dim *d = OXP_NEWS(c->scratch, (size_t)rank, oxp_dim);
     d[0] = oxp_dim_of(x, 0);
@@ -105,6 +126,8 @@ static void infer_roi(oxp_call *c, oxp_dim height, oxp_dim width) {
     oxp_dim d[4] = {oxp_dim_of(oxp_input(c, 1), 0), oxp_dim_of(x, 1), height, width};
     if (x && oxp_rank(x) >= 0 && oxp_rank(x) != 4)
         oxp_op_error(c, "input of rank %d", oxp_rank(x));
+    else if (c->n_in > 2) /* of which image each region is */
+        (void)oxp_indices_within(c, 2, 0, 1, oxp_dim_of(x, 0));
     oxp_set(c, 0, oxp_elem_type(x), 4, d);
 }
 
@@ -187,4 +210,18 @@ static const oxp_op table[] = {
     {"QLinearGlobalAveragePool", "com.microsoft", P | OXP_OP_QUANT, 0, infer_qlinear_global,
      cost_global, NULL},
 };
-const oxp_op_family oxp_ops_pool = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"MaxPool", "storage_order{0,1}"},
+    {"LpPool", "p>=1"},
+    {"GlobalLpPool", "p>=1; 0:?,?,?,*"},
+    {"MaxUnpool", "1=0; 2:?; 2#0; kernel_shape#0-2; kernel_shape>=1"},
+    {"GlobalMaxPool GlobalAveragePool", "0:?,?,?,*"},
+    {"MaxRoiPool", "0:?,?,?,?; 1:?,5; pooled_shape>=1; pooled_shape#0-2; spatial_scale>0"},
+    {"RoiAlign",
+     "0:?,?,?,?; 1:r,4; 2:r; 2>=0; output_height>=1; output_width>=1; sampling_ratio>=0; "
+     "mode{avg,max}; coordinate_transformation_mode{half_pixel,output_half_pixel}"},
+    {"CropAndResize", "0:?,?,?,?; 1:r,4; 2:r; 3:2; mode{bilinear,nearest}"},
+    {"QLinearAveragePool QLinearGlobalAveragePool", "1-4:()|1"},
+};
+const oxp_op_family oxp_ops_pool = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -6,10 +6,54 @@ static oxp_dtype named_type(oxp_call *c) {
     return t > 0 && t < OXP_DTYPE_COUNT ? (oxp_dtype)t : OXP_UNDEFINED;
 }
 
+/* Scales in blocks of an axis: as the input, that axis divided. */
+static bool check_blocks(oxp_call *c, int axis, int64_t block) {
+    const oxp_fact *x = oxp_input(c, 0), *s = oxp_input(c, 1);
+    int rank = oxp_rank(x);
+    for (int i = 0; i < rank && oxp_rank(s) == rank; i++) {
+        oxp_dim d = oxp_dim_of(x, i);
+        if (!oxp_same_size(c, 1, i, i == axis ? oxp_dim_ceildiv(c->dims, d, block) : d))
+            return false;
+    }
+    if (oxp_rank(s) == rank)
+        return true;
+    oxp_op_error(c, "scale of rank %d for blocks of an input of rank %d", oxp_rank(s), rank);
+    return false;
+}
+
+/* One scale, one for each index of an axis, or (block_size) one for each block of an axis. */
+static void check_scale(oxp_call *c) {
+    const oxp_fact *x = oxp_input(c, 0), *s = oxp_input(c, 1), *z = oxp_input(c, 2);
+    int rank = oxp_rank(x), rs = oxp_rank(s);
+    uint64_t n, m;
+    int64_t block = oxp_call_int(c, "block_size", 0);
+    if (rank < 0 || rs < 0)
+        return;
+    bool one = block == 0 && oxp_elements_literal(s, &n) && n == 1;
+    if (!one && rank > 0) {
+        int axis = oxp_axis(c, oxp_call_int(c, "axis", 1), rank);
+        if (axis < 0)
+            return;
+        if (block > 0)
+            (void)check_blocks(c, axis, block);
+        else if (rs != 1)
+            oxp_op_error(c, "scale of rank %d, neither one value nor one for each of an axis", rs);
+        else
+            (void)oxp_same_size(c, 1, 0, oxp_dim_of(x, axis));
+    }
+    if (z && oxp_elements_literal(z, &m) && oxp_elements_literal(s, &n) && m != n)
+        oxp_op_error(c, "%llu scales, but %llu zero points", (unsigned long long)n,
+                     (unsigned long long)m);
+}
+
 static void infer_quantize(oxp_call *c) {
-    oxp_dtype t = oxp_elem_type(oxp_input(c, 2));
+    oxp_dtype t = oxp_elem_type(oxp_input(c, 2)), named = named_type(c);
+    if (t != OXP_UNDEFINED && named != OXP_UNDEFINED && t != named)
+        oxp_op_error(c, "output_dtype is %s, but the zero point is %s", oxp_dtype_name(named),
+                     oxp_dtype_name(t));
+    check_scale(c);
     if (t == OXP_UNDEFINED)
-        t = named_type(c);
+        t = named;
     if (t == OXP_UNDEFINED)
         t = OXP_UINT8;
     if (c->n_out)
@@ -17,6 +61,7 @@ static void infer_quantize(oxp_call *c) {
 }
 
 static void infer_dequantize(oxp_call *c) {
+    check_scale(c);
     oxp_dtype t = named_type(c);
     if (t == OXP_UNDEFINED)
         t = oxp_elem_type(oxp_input(c, 1));
@@ -67,6 +112,13 @@ static void infer_concat(oxp_call *c) {
         return;
     }
     oxp_dim *d = oxp_dims_dup(c, first, 0);
+    if (c->n_in % 3 != 2)
+        oxp_op_error(c, "%u inputs: they come in triples of tensor, scale and zero point after two",
+                     c->n_in);
+    for (uint32_t i = 5; i < c->n_in; i += 3)
+        for (int k = 0; k < rank; k++)
+            if (k != axis && oxp_rank(oxp_input(c, i)) >= 0 && !oxp_same_size(c, i, k, d[k]))
+                return;
     for (uint32_t i = 5; i < c->n_in; i += 3)
         d[axis] = oxp_dim_add(c->dims, d[axis], oxp_dim_of(oxp_input(c, i), axis));
     oxp_set(c, 0, t, rank, d);
@@ -141,4 +193,15 @@ static const oxp_op table[] = {
     {"QLinearWhere", MS, QE | OXP_OP_MOVE, 0, infer_where, oxp_cost_move_out, NULL},
     {"QLinearReduceMean", MS, Q | OXP_OP_REDUCE, 0, infer_reduce_mean, cost_ints_in, NULL},
 };
-const oxp_op_family oxp_ops_quant = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"QLinearAdd QLinearMul", "1-2:()|1; 4-5:()|1; 6-7:()|1"},
+    {"QLinearSigmoid QLinearLeakyRelu", "1-4:()|1"},
+    {"QLinearSoftmax", "1-4:()|1; axis@0"},
+    {"QLinearReduceMean", "1-4:()|1; axes@0"},
+    {"QLinearConcat", "0-1:()|1"},
+    {"QLinearWhere", "2-3:()|1; 5-6:()|1; 7-8:()|1"},
+    {"QuantizeLinear DequantizeLinear",
+     "block_size>=0; output_dtype>=0; output_dtype<=28; saturate{0,1}"},
+};
+const oxp_op_family oxp_ops_quant = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

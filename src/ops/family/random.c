@@ -31,4 +31,9 @@ static const oxp_op table[] = {
     {"Bernoulli", "", R, 0, infer_shaped_like, NULL, oxp_range_unit},
     {"Multinomial", "", R, 0, infer_multinomial, oxp_cost_read_in, NULL},
 };
-const oxp_op_family oxp_ops_random = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"RandomNormal RandomUniform", "dtype>=1; dtype<=28; shape>=0"},
+    {"RandomNormalLike RandomUniformLike Bernoulli Multinomial", "dtype>=1; dtype<=28"},
+};
+const oxp_op_family oxp_ops_random = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -5,7 +5,10 @@
  */
 #include "ops/util.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "ops/needs.h"
 
 typedef struct sizes {
     oxp_dim seq, batch, dirs, hidden;
@@ -47,9 +50,26 @@ static void check_weights(oxp_call *c, const sizes *s, uint64_t gates) {
     (void)oxp_unify(c, oxp_dim_of(w, 0), s->dirs, "directions of W and of the node");
 }
 
+/* Biases, lengths, states and peepholes. */
+static void check_shapes(oxp_call *c, const sizes *s, uint64_t gates) {
+    char needs[240];
+    if (*c->node->domain)
+        return;
+    snprintf(needs, sizeof needs,
+             "h=hidden_size; hidden_size>=1; layout{0,1}; clip>0; input_forget{0,1}; 0:%s,i; "
+             "1:d,%dh,i; 2:d,%dh,h; 3:d,%dh; 4:b; 5-6:%s,h; 7:d,3h",
+             s->batch_first ? "b,s" : "s,b", (int)gates, (int)gates, (int)gates * 2,
+             s->batch_first ? "b,d" : "d,b");
+    (void)oxp_needs_check(c, needs);
+    size_t per = gates == 4 ? 3 : gates == 3 ? 2 : 1, n = oxp_call_length(c, "activations");
+    if (n && oxp_dim_is_literal(s->dirs) && n != per * (size_t)s->dirs)
+        oxp_op_error(c, "%zu activations, not %zu for each of %d directions", n, per, (int)s->dirs);
+}
+
 static void infer_gates(oxp_call *c, uint64_t gates) {
     sizes s = read_sizes(c, gates);
     check_weights(c, &s, gates);
+    check_shapes(c, &s, gates);
     oxp_dtype t = oxp_elem_type(oxp_input(c, 0));
     oxp_dim all[4] = {s.seq, s.dirs, s.batch, s.hidden}, last[3] = {s.dirs, s.batch, s.hidden};
     oxp_dim all1[4] = {s.batch, s.seq, s.dirs, s.hidden}, last1[3] = {s.batch, s.dirs, s.hidden};
@@ -128,4 +148,4 @@ static const oxp_op table[] = {
     {"DynamicQuantizeLSTM", "com.microsoft", R | OXP_OP_QUANT, 0xf8e, infer_lstm, cost_lstm,
      range_state},
 };
-const oxp_op_family oxp_ops_recurrent = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_recurrent = {table, OXP_COUNT(table), NULL, 0};

@@ -186,7 +186,7 @@ static void arg_shape(oxp_call *c) {
         return;
     if (rank <= 0) {
         if (rank == 0)
-            oxp_set(c, 0, OXP_INT64, 0, NULL);
+            (void)oxp_axis(c, oxp_call_int(c, "axis", 0), 0);
         else
             oxp_set_unknown_rank(c, 0, OXP_INT64);
         return;
@@ -250,4 +250,12 @@ static const oxp_op table[] = {
     {"ReduceSumInteger", "com.microsoft", OXP_OP_REDUCE | OXP_OP_QUANT, 0, infer_sum_integer,
      oxp_cost_read_in, NULL},
 };
-const oxp_op_family oxp_ops_reduce = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceSumSquare "
+     "ReduceLogSum ReduceLogSumExp",
+     "1:?"},
+    {"ArgMax ArgMin", "axis@0"},
+    {"CumSum CumProd", "0:?,*; 1:()|1; 1@0; exclusive{0,1}; reverse{0,1}"},
+};
+const oxp_op_family oxp_ops_reduce = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -1,4 +1,5 @@
 /* resize.c - Resize and Upsample of all opsets, sampling on grids, centred cropping. */
+#include "ops/needs.h"
 #include "ops/util.h"
 
 #include <math.h>
@@ -21,6 +22,10 @@ static bool given(const oxp_call *c, uint32_t slot) {
 static request read_request(oxp_call *c, uint32_t scale_slot, uint32_t size_slot) {
     request q = {.n = -1};
     const oxp_attr *a = oxp_call_attr(c, "scales");
+    bool sizes = given(c, size_slot), scales = given(c, scale_slot);
+    if (size_slot != UINT32_MAX && scales == sizes)
+        oxp_op_error(c, "%s scales %s sizes, one of them is wanted", sizes ? "both" : "neither",
+                     sizes ? "and" : "nor");
     if (a && a->type == OXP_ATTR_FLOATS) {
         q.attr_scales = a->u.floats;
         q.n = (int)a->n;
@@ -109,6 +114,11 @@ static void resize(oxp_call *c, uint32_t scale_slot, uint32_t size_slot) {
         oxp_op_error(c, "%d scales or sizes for %d axes", q.n, n);
         q.n = -1;
     }
+    uint32_t slot = given(c, size_slot) ? size_slot : scale_slot;
+    uint64_t count;
+    if (q.n < 0 && !q.attr_scales && given(c, slot) && oxp_in_count(c, slot, &count) &&
+        count != (uint64_t)n)
+        oxp_op_error(c, "%llu scales or sizes for %d axes", (unsigned long long)count, n);
     bool keep = q.n >= 0 && common_scale(c, x, &q, axes, &common);
     for (int i = 0; i < n; i++) {
         oxp_dim *at = &d[axes[i]];
@@ -123,6 +133,11 @@ static void resize(oxp_call *c, uint32_t scale_slot, uint32_t size_slot) {
 }
 
 static void infer_resize(oxp_call *c) {
+    const char *mode = oxp_call_string(c, "mode", "nearest");
+    if (strcmp(mode, "nearest") == 0) /* else nobody looks at it */
+        (void)oxp_needs_check(c, "nearest_mode{round_prefer_floor,round_prefer_ceil,floor,ceil}");
+    if (strcmp(mode, "cubic") != 0 && oxp_call_int(c, "exclude_outside", 0) != 0)
+        oxp_op_error(c, "exclude_outside is for cubic interpolation only");
     if (c->opset < 11)
         resize(c, 1, UINT32_MAX);
     else
@@ -145,6 +160,10 @@ static void infer_upsample(oxp_call *c) {
 /* [N, C, in...] sampled at [N, out..., r] */
 static void infer_grid_sample(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0), *grid = oxp_input(c, 1);
+    if (oxp_rank(x) >= 0 && oxp_rank(grid) >= 0 && oxp_rank(x) != oxp_rank(grid))
+        oxp_op_error(c, "input of rank %d, grid of rank %d", oxp_rank(x), oxp_rank(grid));
+    else if (oxp_rank(grid) > 2)
+        (void)oxp_same_size(c, 1, oxp_rank(grid) - 1, oxp_rank(grid) - 2);
     int rank = oxp_rank(x) >= 0 ? oxp_rank(x) : oxp_rank(grid);
     if (rank < 3) {
         oxp_infer_rankless(c);
@@ -261,4 +280,20 @@ static const oxp_op table[] = {
     {"AffineGrid", "", 0, 0, infer_affine_grid, cost_affine_grid, NULL},
     {"CenterCropPad", "", M, 0, infer_center, NULL, NULL},
 };
-const oxp_op_family oxp_ops_resize = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"Resize",
+     "mode{nearest,linear,cubic}; "
+     "coordinate_transformation_mode{half_pixel,half_pixel_symmetric,pytorch_half_pixel,align_"
+     "corners,asymmetric,tf_half_pixel_for_nn,tf_crop_and_resize}; "
+     "keep_aspect_ratio_policy{stretch,not_larger,not_smaller}; axes@0; 10- 1:?,*; 11+ 1-3:?,*; "
+     "10- "
+     "1>0; 11+ 2>0; 3>0"},
+    {"Upsample", "mode{nearest,linear,bilinear}; scales>=1; 9+ 1:?,*; 9+ 1>=1; scales#0; 9+ 1#0; "
+                 "height_scale>=1; width_scale>=1"},
+    {"GridSample", "0:N,?,*; 1:N,*; mode{bilinear,nearest,bicubic,linear,cubic}; "
+                   "padding_mode{zeros,border,reflection}"},
+    {"AffineGrid", "0:N,2,3|N,3,4; 1:4|5; 1>=1"},
+    {"CenterCropPad", "1:?; axes@0; 1>=0"},
+};
+const oxp_op_family oxp_ops_resize = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -140,4 +140,4 @@ static const oxp_op table[] = {
     {"NGramHashMapping", MS, OXP_OP_ELEMENTWISE, 0, infer_hash, NULL, NULL},
     {"VarlenNGramHashMapping", MS, OXP_OP_ELEMENTWISE, 0, infer_hash, NULL, NULL},
 };
-const oxp_op_family oxp_ops_search = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_search = {table, OXP_COUNT(table), NULL, 0};

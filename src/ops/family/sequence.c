@@ -264,4 +264,4 @@ static const oxp_op table[] = {
     {"OptionalHasElement", "", MOVE, 0, infer_has, oxp_cost_none, NULL},
     {"OptionalGetElement", "", MOVE, 0, infer_get, oxp_cost_none, NULL},
 };
-const oxp_op_family oxp_ops_sequence = {table, OXP_COUNT(table)};
+const oxp_op_family oxp_ops_sequence = {table, OXP_COUNT(table), NULL, 0};

@@ -35,7 +35,9 @@ static void infer_dft(oxp_call *c) {
         return;
     }
     int a = oxp_axis(c, axis, rank);
-    if (a < 0)
+    if (a == rank - 1)
+        oxp_op_error(c, "axis %d holds the real and imaginary parts", a);
+    if (a < 0 || a == rank - 1)
         return;
     oxp_dim whole = one && inverse ? oxp_dim_mul(c->dims, oxp_dim_sub(c->dims, d[a], 1), 2) : d[a];
     oxp_dim n = length_of(c, 1, whole);
@@ -50,6 +52,12 @@ static void infer_stft(oxp_call *c) {
     oxp_dim window = oxp_input(c, 2) ? oxp_dim_of(oxp_input(c, 2), 0) : OXP_DIM_UNKNOWN;
     oxp_dim frame = length_of(c, 3, window);
     oxp_dim span = oxp_dim_sub(c->dims, oxp_dim_of(x, 1), frame);
+    oxp_dim signal = oxp_dim_of(x, 1);
+    if (oxp_dim_is_literal(signal) && oxp_dim_is_literal(frame) && !oxp_dim_is_unknown(signal) &&
+        !oxp_dim_is_unknown(frame) && frame > signal)
+        oxp_op_error(c, "frames of %lld in a signal of %lld", (long long)frame, (long long)signal);
+    if (oxp_input(c, 2) && oxp_input(c, 3))
+        (void)oxp_same_size(c, 2, 0, frame);
     bool one = oxp_call_int(c, "onesided", 1) != 0;
     oxp_dim d[4] = {oxp_dim_of(x, 0),
                     oxp_dim_add(c->dims, oxp_dim_floordiv(c->dims, span, step), 1),
@@ -139,4 +147,12 @@ static const oxp_op table[] = {
     {"Rfft", "com.microsoft", A, 0, infer_rfft, cost_dft, NULL},
     {"Irfft", "com.microsoft", A, 0, infer_irfft, cost_dft, NULL},
 };
-const oxp_op_family oxp_ops_signal = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"DFT", "0:*,1|*,2; 1:()|1; 2:()|1; 1>=1"},
+    {"STFT", "0:b,l,1|b,l,2|b,l; 1:()|1; 3:()|1; 1>=1; 3>=1"},
+    {"HannWindow HammingWindow BlackmanWindow",
+     "0:()|1; 0>0; output_datatype>=1; output_datatype<=28"},
+    {"MelWeightMatrix", "0-4:()|1; 0-2>=1; output_datatype>=1; output_datatype<=28"},
+};
+const oxp_op_family oxp_ops_signal = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -42,6 +42,8 @@ static void infer_tfidf(oxp_call *c) {
     int64_t most = -1;
     for (size_t i = 0; v && i < n; i++)
         most = v[i] > most ? v[i] : most;
+    if (oxp_call_int(c, "min_gram_length", 1) > oxp_call_int(c, "max_gram_length", INT64_MAX))
+        oxp_op_invalid(c, "min_gram_length is more than max_gram_length");
     if (rank < 1) {
         oxp_set_unknown_rank(c, 0, OXP_FLOAT);
         return;
@@ -113,4 +115,12 @@ static const oxp_op table[] = {
     {"Tokenizer", "com.microsoft", S, 0, infer_tokenizer, oxp_cost_none, NULL},
     {"MurmurHash3", "com.microsoft", 0, 0, infer_murmur, NULL, NULL},
 };
-const oxp_op_family oxp_ops_text = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"NonMaxSuppression", "0:b,n,4; 1:b,?,n; 3>=0; 3<=1; center_point_box{0,1}"},
+    {"ImageDecoder", "0:?; pixel_format{RGB,BGR,Grayscale}"},
+    {"StringNormalizer", "0:?|1,?; case_change_action{LOWER,UPPER,NONE}"},
+    {"TfIdfVectorizer", "0:?|?,?; mode{TF,IDF,TFIDF}; max_skip_count>=0; min_gram_length>=1; "
+                        "max_gram_length>=1; ngram_counts>=0; ngram_indexes>=0"},
+};
+const oxp_op_family oxp_ops_text = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

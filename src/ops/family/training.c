@@ -5,7 +5,19 @@
 
 #define TRAINING "ai.onnx.preview.training"
 
+/* The target has the scores' axes but for that of the classes. */
+static void check_target(oxp_call *c) {
+    const oxp_fact *x = oxp_input(c, 0), *target = oxp_input(c, 1);
+    int rank = oxp_rank(x), rt = oxp_rank(target);
+    if (rank >= 2 && rt >= 0 && rt != rank - 1)
+        oxp_op_error(c, "target of rank %d for scores of rank %d", rt, rank);
+    for (int k = 1; rank >= 2 && rt == rank - 1 && k < rt; k++)
+        if (!oxp_same_size(c, 1, k, oxp_dim_of(x, k + 1)))
+            return;
+}
+
 static void loss(oxp_call *c, const oxp_fact *target) {
+    check_target(c);
     oxp_dtype t = oxp_elem_type(oxp_input(c, 0));
     if (c->n_out == 0)
         return;
@@ -105,4 +117,9 @@ static const oxp_op table[] = {
     {"Adam", TRAINING, 0, 0, infer_adam, cost_adam, NULL},
     {"Gradient", TRAINING, 0, 0, infer_gradient, cost_unknown, NULL},
 };
-const oxp_op_family oxp_ops_training = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
+     "0:N,C,*; 1:N,*; 2:?; reduction?{none,sum,mean}"},
+};
+const oxp_op_family oxp_ops_training = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -341,4 +341,10 @@ static const oxp_op table[] = {
     {"CastLike", "", MOVE, 0, infer_cast_like, oxp_cost_move_out, oxp_range_same},
     {"BitCast", "", MOVE, 0, infer_bit_cast, oxp_cost_move_out, NULL},
 };
-const oxp_op_family oxp_ops_view = {table, OXP_COUNT(table)};
+
+static const oxp_op_need needs[] = {
+    {"Reshape", "1:?"},
+    {"Squeeze", "1:?"},
+    {"Unsqueeze", "1:()|?"},
+};
+const oxp_op_family oxp_ops_view = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

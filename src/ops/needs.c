@@ -1,0 +1,436 @@
+/* needs.c - reads and checks the clauses of needs.h. */
+#include "ops/needs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/safe_math.h"
+#include "ops/eval.h"
+#include "ops/schema.h"
+
+enum { LETTERS = 128, NAME_MAX_ = 64, TEXT_MAX = 120 };
+
+typedef struct needs {
+    oxp_call *c;
+    const char *at;           /* the rest of the clauses */
+    oxp_dim letters[LETTERS]; /* by character */
+} needs;
+
+static bool is_digit(char ch) {
+    return ch >= '0' && ch <= '9';
+}
+
+static bool is_letter(char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
+}
+
+static bool literal(oxp_dim d) {
+    return oxp_dim_is_literal(d) && !oxp_dim_is_unknown(d);
+}
+
+/* ---- shapes ---- */
+
+/* One size of a pattern: factor (sum of letters' product) plus. */
+typedef struct item {
+    int64_t factor, plus;
+    char free; /* the letter that is not bound yet, 0 = none */
+    bool any, or_one, unknown;
+} item;
+
+/* Reads an item up to ',' or the end of the pattern. */
+static const char *read_item(const oxp_dim *letters, const char *s, item *it) {
+    *it = (item){.factor = 1};
+    for (; *s && *s != ',' && *s != '|' && *s != ';'; s++) {
+        if (*s == '?')
+            it->any = true;
+        else if (*s == '^')
+            it->or_one = true;
+        else if (*s == '+') {
+            it->plus = strtoll(s + 1, (char **)&s, 10);
+            s--;
+        } else if (is_digit(*s)) {
+            it->factor = oxp_mul_i64(it->factor, strtoll(s, (char **)&s, 10), &it->factor)
+                             ? it->factor
+                             : INT64_MAX;
+            s--;
+        } else if (is_letter(*s)) {
+            oxp_dim v = letters[(unsigned char)*s];
+            if (!literal(v)) {
+                it->unknown = it->free != 0;
+                it->free = *s;
+            } else if (!oxp_mul_i64(it->factor, v, &it->factor))
+                it->unknown = true;
+        }
+    }
+    return s;
+}
+
+static bool item_fits(oxp_dim *letters, const item *it, oxp_dim d) {
+    int64_t rest;
+    if (it->any || it->unknown || !literal(d) || (it->or_one && d == 1))
+        return true;
+    if (!it->free)
+        return oxp_add_i64(it->factor, it->plus, &rest) ? rest == d : true;
+    rest = d - it->plus;
+    if (rest < 0 || it->factor < 0 || (it->factor == 0 ? rest != 0 : rest % it->factor != 0))
+        return false;
+    if (it->factor > 0)
+        letters[(unsigned char)it->free] = rest / it->factor;
+    return true;
+}
+
+static const char *pattern_end(const char *s) {
+    while (*s && *s != '|' && *s != ';')
+        s++;
+    return s;
+}
+
+/* Number of sizes of a pattern without its *, whose position goes to *star (-1: it has none). */
+static int pattern_length(const char *s, int *star) {
+    int n = 0;
+    *star = -1;
+    if (*s == '(')
+        return 0;
+    for (const char *end = pattern_end(s); s < end; s++) {
+        const char *first = s;
+        while (s < end && *s != ',')
+            s++;
+        if (*first == '*')
+            *star = n;
+        else
+            n++;
+    }
+    return n;
+}
+
+static bool shape_fits(oxp_dim *letters, const char *s, const oxp_fact *f) {
+    int star, n = pattern_length(s, &star), rank = oxp_rank(f), axis = 0;
+    if (star < 0 ? rank != n : rank < n)
+        return false;
+    for (int k = 0; k < n; k++, axis++) {
+        item it;
+        if (k == star) {
+            s += 2;
+            axis += rank - n;
+        }
+        s = read_item(letters, s, &it);
+        s += *s == ',';
+        if (!item_fits(letters, &it, f->type.dims[axis]))
+            return false;
+    }
+    return true;
+}
+
+static void append(char *text, const char *more) {
+    size_t used = strlen(text);
+    snprintf(text + used, TEXT_MAX - used, "%s", more);
+}
+
+static void append_size(char *text, oxp_dim d) {
+    char number[24] = "?";
+    if (literal(d))
+        snprintf(number, sizeof number, "%lld", (long long)d);
+    append(text, number);
+}
+
+static void shape_text(const oxp_fact *f, char *text) {
+    append(text, "[");
+    for (int i = 0; i < oxp_rank(f); i++) {
+        append(text, i ? "," : "");
+        append_size(text, f->type.dims[i]);
+    }
+    append(text, "]");
+}
+
+static void pattern_text(const oxp_dim *letters, const char *s, char *text) {
+    const char *end = pattern_end(s);
+    append(text, "[");
+    while (s < end && *s != '(') {
+        item it;
+        int64_t d;
+        bool star = *s == '*';
+        s = read_item(letters, s, &it);
+        bool known = !it.any && !it.unknown && !it.free && oxp_add_i64(it.factor, it.plus, &d);
+        if (star)
+            append(text, "...");
+        else {
+            if (it.free && it.factor > 1 && !it.unknown) {
+                const char letter[2] = {it.free, '\0'};
+                append_size(text, it.factor);
+                append(text, letter);
+            } else
+                append_size(text, known ? d : OXP_DIM_UNKNOWN);
+        }
+        append(text, s < end ? "," : "");
+        s += *s == ',';
+    }
+    append(text, "]");
+}
+
+static bool check_shape(needs *q, uint32_t slot, const char *s) {
+    const oxp_fact *f = oxp_input(q->c, slot);
+    if (!f || oxp_rank(f) < 0)
+        return true;
+    char wanted[TEXT_MAX] = "", have[TEXT_MAX] = "";
+    for (const char *p = s;; p++) {
+        oxp_dim letters[LETTERS];
+        memcpy(letters, q->letters, sizeof letters);
+        if (shape_fits(letters, p, f)) {
+            memcpy(q->letters, letters, sizeof letters);
+            return true;
+        }
+        append(wanted, *wanted ? " or " : "");
+        pattern_text(q->letters, p, wanted);
+        p = pattern_end(p);
+        if (*p != '|')
+            break;
+    }
+    shape_text(f, have);
+    oxp_op_error(q->c, "input %u (%s) has shape %s, not %s", slot, oxp_input_name(q->c, slot), have,
+                 wanted);
+    return false;
+}
+
+/* ---- values: of an attribute, or of a constant input ---- */
+
+typedef struct values {
+    char what[TEXT_MAX]; /* for messages */
+    const int64_t *ints;
+    const float *floats;
+    const oxp_elem *elems;
+    size_t n;
+    bool list;
+} values;
+
+/* False when nothing is known. */
+static bool attr_values(const oxp_call *c, const char *name, values *v) {
+    const oxp_attr *a = oxp_call_attr(c, name);
+    if (!a)
+        return false;
+    snprintf(v->what, sizeof v->what, "attribute %s", name);
+    v->n = 1;
+    if (a->type == OXP_ATTR_INT)
+        v->ints = &a->u.i;
+    else if (a->type == OXP_ATTR_FLOAT)
+        v->floats = &a->u.f;
+    else if (a->type == OXP_ATTR_INTS || a->type == OXP_ATTR_FLOATS) {
+        v->n = a->n;
+        v->list = true;
+        v->ints = a->type == OXP_ATTR_INTS ? a->u.ints : NULL;
+        v->floats = a->type == OXP_ATTR_FLOATS ? a->u.floats : NULL;
+    } else
+        return false;
+    return true;
+}
+
+static bool input_values(const oxp_call *c, uint32_t slot, values *v) {
+    v->elems = oxp_input_elems(c, slot);
+    if (!v->elems)
+        return false;
+    snprintf(v->what, sizeof v->what, "input %u (%.60s)", slot, oxp_input_name(c, slot));
+    v->n = oxp_input(c, slot)->n_elems;
+    v->list = oxp_rank(oxp_input(c, slot)) > 0;
+    return true;
+}
+
+static bool number_of(const values *v, size_t i, double *d) {
+    if (v->ints)
+        *d = (double)v->ints[i];
+    else if (v->floats)
+        *d = (double)v->floats[i];
+    else
+        return oxp_elem_number(v->elems[i], d);
+    return true;
+}
+
+/* ">=1", "<0.5" */
+static bool check_bound(needs *q, const values *v, const char *s) {
+    bool least = *s == '>', strict = s[1] != '=';
+    double bound = strtod(s + (strict ? 1 : 2), NULL);
+    for (size_t i = 0; i < v->n; i++) {
+        double d;
+        if (!number_of(v, i, &d) || (least ? d > bound : d < bound) || (d == bound && !strict))
+            continue;
+        oxp_op_error(q->c, "%s %s %.9g, it must be %s %.9g", v->what, v->list ? "holds" : "is", d,
+                     !strict ? (least ? "at least" : "at most") : (least ? "above" : "below"),
+                     bound);
+        return false;
+    }
+    return true;
+}
+
+static bool check_axes(needs *q, const values *v, int rank) {
+    if (rank < 0)
+        return true;
+    bool *seen = OXP_NEWS(q->c->scratch, (size_t)rank + 1, bool);
+    for (size_t i = 0; i < v->n; i++) {
+        double d;
+        if (!number_of(v, i, &d))
+            continue;
+        if (d < -rank || d >= rank) {
+            oxp_op_error(q->c, "%s %s %.9g, which is outside of rank %d", v->what,
+                         v->list ? "holds" : "is", d, rank);
+            return false;
+        }
+        int axis = (int)d < 0 ? (int)d + rank : (int)d;
+        if (seen[axis]) {
+            oxp_op_error(q->c, "%s lists axis %d twice", v->what, axis);
+            return false;
+        }
+        seen[axis] = true;
+    }
+    return true;
+}
+
+static bool check_length(needs *q, const char *what, uint64_t have, int wanted) {
+    if (wanted < 0 || have == (uint64_t)wanted)
+        return true;
+    oxp_op_error(q->c, "%s has %llu values, not %d", what, (unsigned long long)have, wanted);
+    return false;
+}
+
+/* "{a,b}"; behind a '?' what is no word of the list is taken for the default by runtimes. */
+static bool check_words(needs *q, const char *name, const char *s, bool soft) {
+    char own[24];
+    const oxp_attr *a = oxp_call_attr(q->c, name);
+    const char *word = own;
+    if (a && a->type == OXP_ATTR_STRING && a->u.s.data)
+        word = a->u.s.data;
+    else if (a && a->type == OXP_ATTR_INT)
+        snprintf(own, sizeof own, "%lld", (long long)a->u.i);
+    else
+        return true;
+    const char *end = strchr(s, '}');
+    for (const char *p = s; end && p < end; p++) {
+        size_t n = strcspn(p, ",}");
+        if (strlen(word) == n && memcmp(word, p, n) == 0)
+            return true;
+        p += n;
+    }
+    int n = end ? (int)(end - s) : 0;
+    n = n < 200 ? n : 200;
+    if (soft)
+        oxp_op_warn(q->c, "attribute %s is '%.40s', none of %.*s", name, word, n, s);
+    else
+        oxp_op_invalid(q->c, "attribute %s is '%.40s', none of %.*s", name, word, n, s);
+    return soft;
+}
+
+/* ---- clauses ---- */
+
+/* Rank of input "N", changed by what follows: "0-2".  -1: not known. */
+static int rank_of(const needs *q, const char *s) {
+    char *end;
+    int rank = oxp_rank(oxp_input(q->c, (uint32_t)strtoul(s, &end, 10)));
+    return rank < 0 ? -1 : rank + (int)strtol(end, NULL, 10);
+}
+
+static bool check_values(needs *q, const values *v, const char *s) {
+    if (*s == '@')
+        return check_axes(q, v, rank_of(q, s + 1));
+    if (*s == '#')
+        return check_length(q, v->what, v->n, rank_of(q, s + 1));
+    return check_bound(q, v, s);
+}
+
+static bool check_count(needs *q, uint32_t slot, int wanted) {
+    char what[TEXT_MAX];
+    uint64_t n;
+    if (!oxp_elements_literal(oxp_input(q->c, slot), &n))
+        return true;
+    snprintf(what, sizeof what, "input %u (%.60s)", slot, oxp_input_name(q->c, slot));
+    return check_length(q, what, n, wanted);
+}
+
+/* Of the same shape; or, where it may broadcast, of one that leaves the other as it is. */
+static bool check_like(needs *q, uint32_t slot, const char *s) {
+    const oxp_fact *f = oxp_input(q->c, slot), *to;
+    bool exact = *s == '=', output = s[1] == 'o';
+    char have[TEXT_MAX] = "", wanted[TEXT_MAX] = "";
+    to = output ? (q->c->n_out ? q->c->out : NULL) : oxp_input(q->c, (uint32_t)atoi(s + 1));
+    int rank = oxp_rank(f), more = oxp_rank(to) - rank;
+    if (rank < 0 || oxp_rank(to) < 0)
+        return true;
+    bool fits =
+        exact ? more == 0 : more >= 0 || !output; /* sizes of 1 in front: runtimes take them */
+    for (int i = 0; i < rank && fits; i++) {
+        oxp_dim a = f->type.dims[i], b = i + more < 0 ? 1 : to->type.dims[i + more];
+        fits = !literal(a) || !literal(b) || a == b || (a == 1 && !exact);
+    }
+    if (fits)
+        return true;
+    shape_text(f, have);
+    shape_text(to, wanted);
+    oxp_op_error(q->c, "input %u (%s) has shape %s, it does not %s %s of %s", slot,
+                 oxp_input_name(q->c, slot), have, exact ? "match" : "broadcast to", wanted,
+                 output ? "the output" : oxp_input_name(q->c, (uint32_t)atoi(s + 1)));
+    return false;
+}
+
+static bool check_input(needs *q, const char *s) {
+    uint32_t first = (uint32_t)strtoul(s, (char **)&s, 10), last = first;
+    if (*s == '-')
+        last = (uint32_t)strtoul(s + 1, (char **)&s, 10);
+    for (uint32_t slot = first; slot <= last && slot < q->c->n_in; slot++) {
+        values v = {.n = 0};
+        if (*s == '#' && !check_count(q, slot, rank_of(q, s + 1)))
+            return false;
+        if (*s == '#')
+            continue;
+        bool fits = *s == ':' ? check_shape(q, slot, s + 1)
+                    : *s == '=' || *s == '~'
+                        ? check_like(q, slot, s)
+                        : !input_values(q->c, slot, &v) || check_values(q, &v, s);
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+static bool check_attr(needs *q, const char *s) {
+    char name[NAME_MAX_];
+    size_t n = strcspn(s, "=<>@#{?");
+    values v = {.n = 0};
+    if (n == 1 && s[n] == '=') { /* a letter for an attribute */
+        size_t length = strcspn(s + 2, "|;");
+        snprintf(name, sizeof name, "%.*s", (int)length, s + 2);
+        const oxp_attr *a = oxp_call_attr(q->c, name);
+        if (a && a->type == OXP_ATTR_INT)
+            q->letters[(unsigned char)*s] = oxp_dim_literal(a->u.i);
+        else if (s[2 + length] == '|')
+            q->letters[(unsigned char)*s] = strtoll(s + 3 + length, NULL, 10);
+        return true;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)n, s);
+    bool soft = s[n] == '?';
+    if (soft || s[n] == '{')
+        return check_words(q, name, s + n + 1 + soft, soft);
+    return !attr_values(q->c, name, &v) || check_values(q, &v, s + n);
+}
+
+/* Skips "13+ " and "12- "; false when the clause does not hold in this opset. */
+static bool of_opset(const oxp_call *c, const char **s) {
+    char *end;
+    if (!is_digit(**s))
+        return true;
+    int64_t version = strtoll(*s, &end, 10);
+    if ((*end != '+' && *end != '-') || end[1] != ' ')
+        return true;
+    *s = end + 2;
+    return *end == '+' ? c->opset >= version : c->opset <= version;
+}
+
+bool oxp_needs_check(oxp_call *c, const char *s) {
+    needs q = {.c = c};
+    for (int i = 0; i < LETTERS; i++)
+        q.letters[i] = OXP_DIM_UNKNOWN;
+    for (; *s; s += *s == ';') {
+        while (*s == ' ')
+            s++;
+        if (of_opset(c, &s) && !(is_digit(*s) ? check_input(&q, s) : check_attr(&q, s)))
+            return false;
+        s += strcspn(s, ";");
+    }
+    return true;
+}
