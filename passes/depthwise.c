@@ -12,7 +12,7 @@
  * P[., c] = W[., c] d.  What part of the weights' energy (sum of squares) is kept is reported.
  *
  * Condition: one group, a kernel above 1, constant weights, at least MIN_CHANNELS input channels
- * (an image's few cannot be filtered apart).  Params: nodes=ID,... names the convolutions instead.
+ * (an image's few cannot be filtered apart) unless the convolutions are named (--only-nodes).
  */
 #include <math.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static bool look_at(separation *s, const char **why) {
     s->out = (size_t)s->w->dims[0];
     s->in = (size_t)s->w->dims[1];
     s->taps = (size_t)taps;
-    if (s->in < MIN_CHANNELS && !oxp_run_param(s->run, "nodes", NULL)) {
+    if (s->in < MIN_CHANNELS && !oxp_run_opts(s->run)->only_nodes) {
         *why = oxp_sprintf(oxp_run_arena(s->run), "%zu input channels are too few to filter apart",
                            s->in);
         return false;
@@ -229,5 +229,6 @@ const oxp_pass oxp_pass_depthwise = {
     .name = "depthwise",
     .summary = "dense convolutions as depthwise and pointwise ones, with the nearest weights",
     .fidelity = OXP_RETRAINING,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_RETRAINING,
+    .flags =
+        OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_RETRAINING,
     .run = run_pass};

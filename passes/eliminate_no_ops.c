@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "onnxpert/pass.h"
+#include "rewrite/select.h"
 
 typedef struct view {
     oxp_run *run;
@@ -196,17 +197,17 @@ static bool is_no_op(const view *v) {
     return false;
 }
 
-static bool remove_node(const view *v) {
+static bool remove_node(const view *v, const char **why) {
     oxp_id x = v->n->in[0], y = v->n->out[0], graph = v->n->graph;
     const oxp_value *from = oxp_value_at(v->m, x), *to = oxp_value_at(v->m, y);
     bool output = to->outputs > 0;
     if (output && (from->producer == OXP_NONE || from->graph != graph || from->outputs)) {
-        oxp_run_skip(v->run, v->id, "%s goes straight to output %s", from->name, to->name);
+        *why = oxp_sprintf(oxp_run_arena(v->run), "%s goes straight to output %s", from->name,
+                           to->name);
         return false;
     }
     oxp_id producer = from->producer;
     uint32_t slot = from->slot;
-    const char *why = NULL;
     oxp_patch *p = oxp_patch_new(v->run);
     if (output) {
         oxp_patch_output(p, producer, slot, y);
@@ -215,33 +216,27 @@ static bool remove_node(const view *v) {
         oxp_patch_replace_uses(p, y, x);
     }
     oxp_patch_drop(p, v->id);
-    if (oxp_patch_apply(p, &why))
-        return true;
-    oxp_run_skip(v->run, v->id, "%s", why);
-    return false;
+    return oxp_patch_apply(p, why);
+}
+
+static bool try_node(oxp_run *run, oxp_id id, void *arg, const char **why) {
+    view *v = arg;
+    const oxp_node node = *oxp_node_at(v->m, id);
+    (void)run;
+    v->id = id;
+    v->n = &node;
+    return is_no_op(v) && remove_node(v, why);
 }
 
 static void run(oxp_run *r) {
     view v = {.run = r, .m = oxp_run_model(r)};
     v.n_typed = oxp_run_analysis(r) ? oxp_value_count(v.m) : 0;
-    size_t removed = 0;
     for (oxp_id i = 0; i < oxp_value_count(v.m) && !oxp_run_opts(r)->allow_overridable; i++) {
         const oxp_value *value = oxp_value_at(v.m, i);
         v.shapes_may_change |= value->live && value->overridable && value->tensor != OXP_NONE &&
                                oxp_dtype_is_integer(oxp_tensor_at(v.m, value->tensor)->dtype);
     }
-    for (oxp_id g = 0; g < oxp_graph_count(v.m); g++) {
-        if (!oxp_graph_at(v.m, g)->live)
-            continue;
-        for (oxp_id next, n = oxp_graph_at(v.m, g)->first; n != OXP_NONE; n = next) {
-            const oxp_node node = *oxp_node_at(v.m, n);
-            next = node.next;
-            v.id = n;
-            v.n = &node;
-            removed += is_no_op(&v) && remove_node(&v);
-        }
-    }
-    oxp_run_changed(r, removed);
+    size_t removed = oxp_run_each(r, NULL, try_node, &v);
     oxp_run_summary(r, "%zu nodes that change nothing removed", removed);
 }
 
@@ -251,7 +246,7 @@ const oxp_pass oxp_pass_eliminate_no_ops = {
     .name = "eliminate-no-ops",
     .summary = "remove nodes that hand on their input unchanged",
     .fidelity = OXP_EXACT,
-    .flags = OXP_PASS_NEEDS_ANALYSIS,
+    .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS,
     .after = after,
     .run = run,
 };

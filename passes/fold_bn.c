@@ -197,7 +197,7 @@ static size_t sweep(oxp_fold *l, tally *sum, bool report) {
             continue;
         for (oxp_id n = oxp_graph_at(l->m, g)->first, next; n != OXP_NONE; n = next) {
             next = oxp_node_at(l->m, n)->next;
-            if (!candidate(oxp_node_at(l->m, n)) || !oxp_selected(l->run, n))
+            if (!candidate(oxp_node_at(l->m, n)) || !oxp_run_selected(l->run, n))
                 continue;
             oxp_mark mark = oxp_arena_mark(l->arena);
             folded += fold_node(l, n, sum, report);
@@ -232,7 +232,7 @@ const oxp_pass oxp_pass_fold_bn = {
     .name = "fold-bn",
     .summary = "fold BatchNormalization and affine arithmetic into convolutions and dense layers",
     .fidelity = OXP_ROUNDING,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS,
+    .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS,
     .after = after,
     .run = run,
 };

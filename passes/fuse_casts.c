@@ -70,5 +70,5 @@ static void run_pass(oxp_run *run) {
 const oxp_pass oxp_pass_fuse_casts = {.name = "fuse-casts",
                                       .summary = "merges Casts behind a Cast that only widens",
                                       .fidelity = OXP_EXACT,
-                                      .flags = OXP_PASS_NEEDS_ANALYSIS,
+                                      .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS,
                                       .run = run_pass};

@@ -9,6 +9,7 @@
  * be only such operators with one data input (others constant scalars), read by nobody else. */
 #include "onnxpert/pass.h"
 #include "ops/op.h"
+#include "rewrite/select.h"
 
 #define MAX_RANK  16
 #define MAX_CHAIN 32
@@ -117,9 +118,12 @@ static void fuse(oxp_run *r, oxp_patch *p, oxp_id second, const oxp_id *chain, s
         oxp_patch_drop(p, first);
 }
 
-static bool try_node(oxp_run *r, oxp_id id) {
+static bool try_node(oxp_run *r, oxp_id id, void *arg, const char **why) {
+    (void)arg;
     oxp_model *m = oxp_run_model(r);
     const oxp_node n = *oxp_node_at(m, id);
+    if (n.n_in != 1 || n.in[0] == OXP_NONE || n.out[0] == OXP_NONE)
+        return false;
     oxp_id chain[MAX_CHAIN], at = n.in[0];
     size_t n_chain = 0;
     int64_t p[MAX_RANK], q[MAX_RANK], both[MAX_RANK];
@@ -146,33 +150,18 @@ static bool try_node(oxp_run *r, oxp_id id) {
     if (n_chain ? !is_identity(both, rank) || !read_once(m, at, n.graph)
                 : output && is_identity(both, rank)) {
         if (n_chain == 0)
-            oxp_run_skip(r, id, "its result is graph output %s", oxp_value_at(m, n.out[0])->name);
+            *why = oxp_sprintf(oxp_run_arena(r), "its result is graph output %s",
+                               oxp_value_at(m, n.out[0])->name);
         return false;
     }
-    const char *why = NULL;
     oxp_patch *patch = oxp_patch_new(r);
     fuse(r, patch, id, chain, n_chain, first, p, both, rank);
-    if (oxp_patch_apply(patch, &why))
-        return true;
-    oxp_run_skip(r, id, "%s", why);
-    return false;
+    return oxp_patch_apply(patch, why);
 }
 
 static void run(oxp_run *r) {
-    oxp_model *m = oxp_run_model(r);
-    size_t fused = 0;
-    for (oxp_id g = 0; g < oxp_graph_count(m); g++) {
-        if (!oxp_graph_at(m, g)->live)
-            continue;
-        for (oxp_id next, n = oxp_graph_at(m, g)->first; n != OXP_NONE; n = next) {
-            const oxp_node *node = oxp_node_at(m, n);
-            next = node->next;
-            if (oxp_node_is(node, "Transpose") && node->n_in == 1 && node->in[0] != OXP_NONE &&
-                node->out[0] != OXP_NONE)
-                fused += try_node(r, n);
-        }
-    }
-    oxp_run_changed(r, fused);
+    static const char *const ops[] = {"Transpose", NULL};
+    size_t fused = oxp_run_each(r, ops, try_node, NULL);
     oxp_run_summary(r, "%zu pairs of Transposes fused", fused);
 }
 
@@ -182,6 +171,7 @@ const oxp_pass oxp_pass_fuse_transposes = {
     .name = "fuse-transposes",
     .summary = "join or cancel Transposes that follow each other, also across elementwise nodes",
     .fidelity = OXP_EXACT,
+    .flags = OXP_PASS_BY_NODE,
     .after = after,
     .run = run,
 };

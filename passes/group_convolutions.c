@@ -4,7 +4,7 @@
  *   after:   Conv, group = g, W [Co, Ci/g, k, k]   Co*Ci*k*k/g
  *
  * Only for what-ifs: the weights are imagined and to be trained.
- * Params: groups=N (4), nodes=ID,... */
+ * Params: groups=N (4) */
 #include <stdlib.h>
 
 #include "rewrite/region.h"
@@ -44,7 +44,7 @@ static const oxp_pass_param params[] = {{.name = "groups", .least = 2, .most = 1
 const oxp_pass oxp_pass_group_convolutions = {.name = "group-convolutions",
                                               .summary = "what-if: dense convolutions in groups",
                                               .fidelity = OXP_RETRAINING,
-                                              .flags = OXP_PASS_NEEDS_ANALYSIS |
+                                              .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS |
                                                        OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
                                               .run = run_pass,
                                               .params = params};

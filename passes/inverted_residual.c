@@ -6,7 +6,7 @@
  *
  * (Sandler et al. 2018, MobileNetV2, figure 3; the normalization behind the expansion is left to
  * the one behind the depthwise convolution.)  The first convolution keeps its stride.  Only for
- * what-ifs: the weights are imagined and to be trained.  Params: expand=T (4), nodes=ID,... */
+ * what-ifs: the weights are imagined and to be trained.  Params: expand=T (4) */
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,7 +88,7 @@ const oxp_pass oxp_pass_inverted_residual = {
     .name = "inverted-residual",
     .summary = "what-if: residual blocks as inverted bottlenecks",
     .fidelity = OXP_RETRAINING,
-    .flags =
-        OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF | OXP_PASS_MAY_RESHAPE_IO,
+    .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF |
+             OXP_PASS_MAY_RESHAPE_IO,
     .run = run_pass,
     .params = params};

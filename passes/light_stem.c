@@ -8,7 +8,7 @@
  * the part of tap j that lies in the i-th third, along each axis; the sum of the kernel, its answer
  * to a flat picture, stays.
  * Condition: constant weights, an odd kernel of 5 or more in each direction, at most STEM_CHANNELS
- * input channels (a picture's).  Params: nodes=ID,... names the convolutions instead. */
+ * input channels (a picture's).  --only-nodes names the convolutions instead. */
 #include <string.h>
 
 #include "onnxpert/pass.h"
@@ -76,7 +76,7 @@ static bool look_at(stem *s, const char **why) {
             return false;
     }
     *why = "it is no stem: it has more input channels than a picture";
-    return s->w->dims[1] <= STEM_CHANNELS || oxp_run_param(s->run, "nodes", NULL);
+    return s->w->dims[1] <= STEM_CHANNELS || oxp_run_opts(s->run)->only_nodes;
 }
 
 /* The new weights; what-ifs only imagine them. */
@@ -140,5 +140,6 @@ const oxp_pass oxp_pass_light_stem = {
     .name = "light-stem",
     .summary = "a 3x3 kernel in place of the first convolution's large one, shrunk by area",
     .fidelity = OXP_RETRAINING,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_RETRAINING,
+    .flags =
+        OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_NEEDS_WEIGHTS | OXP_PASS_RETRAINING,
     .run = run_pass};

@@ -6,7 +6,7 @@
  * MatMul, Gemm, and Conv as the matrix [Co, Ci*k*k] (r filters of k x k, then 1 x 1 to Co; Denton
  * et al. 2014).  r = keep * m*n / (m + n): `keep` of the weights stay.  Only for what-ifs: the
  * factors are imagined; truncated singular values give them, then fine-tuning. Params: keep=X
- * (0.5), nodes=ID,..., each=R,... (r, for each node). */
+ * (0.5); r for each node: opts->only_values. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ static bool factorize(oxp_run *run, oxp_id id, void *arg, const char **why) {
     int rank = oxp_weight_dims(run, n, dims, &type);
     *why = "its weight is no matrix that can be split";
     if (!rank || x == OXP_NONE || out == OXP_NONE ||
-        !split(n, dims, rank, keep, oxp_selected_value(run, id), &f))
+        !split(n, dims, rank, keep, oxp_run_selected_value(run, id), &f))
         return false;
     oxp_id made_by = oxp_value_at(m, n->in[1])->producer;
     bool transposed = made_by != OXP_NONE && oxp_value_at(m, n->in[1])->n_uses == 1;
@@ -97,8 +97,8 @@ static const oxp_pass_param params[] = {{.name = "keep", .least = 0.01, .most = 
 const oxp_pass oxp_pass_low_rank = {.name = "low-rank",
                                     .summary = "what-if: layers as two thin ones",
                                     .fidelity = OXP_RETRAINING,
-                                    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING |
-                                             OXP_PASS_WHAT_IF,
+                                    .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS |
+                                             OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF,
                                     .run = run_pass,
                                     .params = params,
                                     .of_each = true};

@@ -5,7 +5,7 @@
  *
  * Only where nothing else sees the channels: no residual addition, concatenation or output in
  * between.  c is a multiple of 8.  Only for what-ifs: the weights are imagined and to be
- * fine-tuned. Params: keep=X (0.75), nodes=ID,..., each=N,... (channels that stay, for each node).
+ * fine-tuned. Params: keep=X (0.75); channels that stay, for each node: opts->only_values.
  */
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ static bool prune(oxp_run *run, oxp_id id, void *arg, const char **why) {
     if (rank < 3 || next < 3 || !oxp_node_is(last, "Conv") ||
         oxp_attr_int(first, "group", 1) != 1 || oxp_attr_int(last, "group", 1) != 1 || v[1] != w[0])
         return false;
-    double stay = oxp_selected_value(run, id);
+    double stay = oxp_run_selected_value(run, id);
     int64_t all = w[0], kept = (int64_t)(keep * (double)all) / ALIGNMENT * ALIGNMENT;
     if (stay >= 0 && stay < (double)all)
         kept = ((int64_t)stay + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -67,8 +67,8 @@ const oxp_pass oxp_pass_prune_channels = {
     .name = "prune-channels",
     .summary = "what-if: fewer channels where only the next layer sees them",
     .fidelity = OXP_RETRAINING,
-    .flags =
-        OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF | OXP_PASS_MAY_RESHAPE_IO,
+    .flags = OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_RETRAINING | OXP_PASS_WHAT_IF |
+             OXP_PASS_MAY_RESHAPE_IO,
     .run = run_pass,
     .params = params,
     .of_each = true};

@@ -6,8 +6,7 @@
  * For an upsampling that is fed by a graph input through nothing but elementwise or moving nodes.
  * The network must take the smaller images: global pooling makes that so; where a Flatten fixes the
  * size of a Gemm, the new shapes do not fit and the patch is refused.  Another function, so the
- * network is to be fine-tuned.
- * Params: nodes=ID,... limits it to these. */
+ * network is to be fine-tuned. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,8 +94,9 @@ static void run_pass(oxp_run *run) {
     size_t n = oxp_node_count(m);
     for (oxp_id i = 0; i < n; i++) {
         const oxp_node *node = oxp_node_at(m, i);
-        if (node->live && node->graph == OXP_MAIN_GRAPH && oxp_selected(run, i) &&
-            (oxp_node_is(node, "Resize") || oxp_node_is(node, "Upsample")))
+        if (node->live && node->graph == OXP_MAIN_GRAPH &&
+            (oxp_node_is(node, "Resize") || oxp_node_is(node, "Upsample")) &&
+            oxp_run_selected(run, i))
             bypass(run, i);
     }
 }
@@ -105,6 +105,7 @@ const oxp_pass oxp_pass_remove_upsampling = {
     .name = "remove-upsampling",
     .summary = "run at the input's own resolution: drop an upsampling right behind an input",
     .fidelity = OXP_RETRAINING,
-    .flags = OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_MAY_RESHAPE_IO | OXP_PASS_RETRAINING,
+    .flags =
+        OXP_PASS_BY_NODE | OXP_PASS_NEEDS_ANALYSIS | OXP_PASS_MAY_RESHAPE_IO | OXP_PASS_RETRAINING,
     .run = run_pass,
     .caveat = "The network sees smaller images now: fine-tune it before use."};

@@ -32,6 +32,8 @@ enum {
     OXP_PASS_WHAT_IF = 1u << 6,       /* only for projections: not listed, never run by optimize */
     OXP_PASS_PER_NODE = 1u << 7 /* one patch for the whole model: asks oxp_run_excluded for each
                                    node, and tells its decisions by oxp_run_decided */
+    ,
+    OXP_PASS_BY_NODE = 1u << 8 /* can be limited to nodes: asks oxp_run_selected for each */
 };
 
 struct oxp_pass_result;
@@ -72,6 +74,11 @@ typedef struct oxp_pass_opts {
     size_t n_include_ops; /* --fp16-include-op */
     const char *const *params;
     size_t n_params; /* "key=value" of a rule's projection ("dtype=int8") */
+    /* --only-nodes: passes with OXP_PASS_BY_NODE look at these nodes of the model that was opened
+     * and leave all others, and what other passes add, as they are.  NULL: they look at all. */
+    const oxp_id *only_nodes;
+    size_t n_only_nodes;
+    const double *only_values; /* a number for each of them (what-ifs), or NULL */
     const oxp_exclusion *excluded;
     size_t n_excluded;
     bool keep_decisions; /* list them in the results */
@@ -97,6 +104,7 @@ typedef struct oxp_skip {
 typedef struct oxp_pass_result {
     const char *name;
     size_t changed;          /* patches applied (nodes converted for fp16)             */
+    size_t passed_over;      /* nodes of the pass's kind outside of opts->only_nodes   */
     const char *summary;     /* one line in words: "20 folded into Conv; 2 left"       */
     const oxp_skip *skipped; /* every refusal with its reason                        */
     size_t n_skipped;
@@ -154,6 +162,9 @@ OXP_API const oxp_analysis *oxp_run_analysis(oxp_run *run);
 OXP_API const oxp_analysis *oxp_run_reanalyze(oxp_run *run);
 OXP_API oxp_arena *oxp_run_arena(oxp_run *run); /* scratch: freed when the pass ends */
 OXP_API const char *oxp_run_param(oxp_run *run, const char *key, const char *otherwise);
+/* Is the pass to look at this node (opts->only_nodes)?  Its number there; NaN: none. */
+OXP_API bool oxp_run_selected(oxp_run *run, oxp_id node);
+OXP_API double oxp_run_selected_value(oxp_run *run, oxp_id node);
 /* Counts a change / records a refusal / adds a remark.  Node labels are added by the runner. */
 OXP_API void oxp_run_changed(oxp_run *run, size_t n);
 OXP_API void oxp_run_skip(oxp_run *run, oxp_id node, const char *fmt, ...) OXP_PRINTF(3, 4);

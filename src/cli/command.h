@@ -30,7 +30,7 @@ typedef struct oxp_cli {
         *fail_on, *ort;
     const char *provider, *inputs, *labels, *profile, *data_file, *opt_level, *tolerance;
     oxp_list dims, input_shapes, batches, targets, target_files, rules, disable;
-    oxp_list block_ops, block_nodes, include_ops;
+    oxp_list block_ops, block_nodes, include_ops, only_nodes;
     const char *calibrate;
     bool quiet, automatic, verify, dry_run, allow_overridable, repair, allow_retraining, redact;
     bool keep_io, change_io, runtime_info, lossy;
@@ -76,6 +76,9 @@ const oxp_binding *oxp_cli_bindings_or_empty(oxp_cli *cli, size_t *n);
 /* The same in the names that this model has now (--redact-names); no first axis of an input is 0.
  */
 const oxp_binding *oxp_cli_bindings_of(oxp_cli *cli, const oxp_model *m, size_t *n);
+/* --only-nodes as ids of the model's nodes, for these passes; raises OXP_E_USAGE. */
+void oxp_cli_only_nodes(oxp_cli *cli, const oxp_model *m, const char *const *names, size_t n,
+                        oxp_pass_opts *opts);
 /* Opens the model, replaces its names if --redact-names asks for it, and prints its warnings on
  * stderr at the end (oxp_cli_diagnostics). */
 oxp_model *oxp_cli_open(oxp_cli *cli, const char *path);

@@ -79,12 +79,33 @@ static void details(oxp_page *p, const oxp_item *it) {
     }
 }
 
+static void about_command(oxp_page *p, const oxp_item *it) {
+    if (it->lacks_weights)
+        oxp_doc_para(p->d, "It needs the weights, which this file lacks: its external data is not "
+                           "there. With --dry-run the command projects without them.");
+    if (*it->open)
+        oxp_doc_para(p->d,
+                     "SIZE: what will be served for %s (the projection has the sizes of this "
+                     "report).",
+                     it->open);
+    if (it->batch_dim && p->r->batch > 1)
+        oxp_doc_para(p->d,
+                     "That is the model for single runs; the one for batches of %lld is made with "
+                     "--dim %s=%lld.",
+                     (long long)p->r->batch, it->batch_dim, (long long)p->r->batch);
+}
+
 static void item(oxp_page *p, const oxp_item *it, size_t number) {
     oxp_doc_heading(p->d, 3, "%zu. %s (%s)", number, it->rule->title, it->rule->id);
     oxp_doc_para(p->d, "%s", badges(p, it));
     oxp_doc_para(p->d, "%s", it->result->message);
     if (it->projected)
         changes(p, &it->before, &it->after);
+    if (it->projected && it->rule->projection.pass && it->done.changed > it->result->n_nodes &&
+        it->result->n_nodes)
+        oxp_doc_para(p->d,
+                     "The figures are of all %zu places where the pass finds something to do.",
+                     it->done.changed);
     if (!it->projected && it->lost)
         oxp_doc_para(p->d,
                      "Not projected: in the patched graph nodes whose cost is known today have "
@@ -99,11 +120,8 @@ static void item(oxp_page *p, const oxp_item *it, size_t number) {
     details(p, it);
     if (it->command)
         oxp_doc_para(p->d, "Apply: %s", it->command);
-    if (it->command && *it->open)
-        oxp_doc_para(p->d,
-                     "Give %s the size that will be served, by --dim (the projection has the sizes "
-                     "of this report).",
-                     it->open);
+    if (it->command)
+        about_command(p, it);
 }
 
 /* ---- the phases ---- */

@@ -174,6 +174,7 @@ static void item(oxp_json *j, const oxp_roadmap *r, const oxp_item *it, oxp_aren
     oxp_json_string(j, "not_combined", it->alone ? it->why : NULL);
     oxp_json_string(j, "fix", it->rule->fix);
     oxp_json_string(j, "command", it->command);
+    oxp_json_bool(j, "lacks_weights", it->command && it->lacks_weights);
     oxp_json_end(j);
 }
 

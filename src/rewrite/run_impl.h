@@ -21,7 +21,9 @@ struct oxp_run {
     size_t analysed_values;          /* values that it knows */
     oxp_patch *open;                 /* the patch being built, NULL: none */
     struct oxp_patch_state *patches; /* src/rewrite/patch_impl.h */
-    size_t changed;
+    size_t changed, passed_over;
+    uint32_t *places; /* by node: where it is in opts->only_nodes, plus 1; NULL: not made yet */
+    size_t n_places;
     const char *summary;
     oxp_skip_list skips, notes;
     oxp_decision *decisions;

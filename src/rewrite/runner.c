@@ -196,9 +196,18 @@ static void run_one(oxp_model *m, const oxp_pass *pass, const oxp_pass_opts *opt
     pass->run(&run);
     if (run.open)
         oxp_patch_discard(run.open);
-    *result = (oxp_pass_result){pass->name,     run.changed,     run.summary,    run.skips.items,
-                                run.skips.n,    run.notes.items, run.notes.n,    now() - start,
-                                pass->fidelity, run.decisions,   run.n_decisions};
+    *result = (oxp_pass_result){.name = pass->name,
+                                .changed = run.changed,
+                                .passed_over = run.passed_over,
+                                .summary = run.summary,
+                                .skipped = run.skips.items,
+                                .n_skipped = run.skips.n,
+                                .notes = run.notes.items,
+                                .n_notes = run.notes.n,
+                                .seconds = now() - start,
+                                .fidelity = pass->fidelity,
+                                .decisions = run.decisions,
+                                .n_decisions = run.n_decisions};
     oxp_undefer(ctx, token, true);
 }
 

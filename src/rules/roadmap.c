@@ -7,70 +7,6 @@
 #include "onnxpert/pass.h"
 #include "rules/roadmap_impl.h"
 
-/* A word of a command that is there to be pasted: names come from the model, and a shell would act
- * upon what they hold. */
-static const char *shell_word(oxp_arena *arena, const char *text) {
-    if (*text && !text[strspn(text, OXP_SHELL_PLAIN "@%")])
-        return text;
-    char *out = OXP_NEWS(arena, 4 * strlen(text) + 3, char), *at = out;
-    *at++ = '\'';
-    for (; *text; text++) {
-        if (*text == '\'') { /* ends the word, gives one, begins it again */
-            memcpy(at, "'\\'", 3);
-            at += 3;
-        }
-        *at++ = *text;
-    }
-    *at = '\'';
-    return out;
-}
-
-static const char *dim_word(oxp_arena *arena, const char *name, const char *value) {
-    return shell_word(arena, oxp_sprintf(arena, "%s=%s", name, value));
-}
-
-/* " --dim N=1" for what nobody bound: the batch, at what was assumed.  A length or an image size is
- * not guessed: it is left to the user (*open), unless there is nothing else to bind. */
-static const char *open_dims(const oxp_advice *a, bool any, const char **open) {
-    const oxp_analysis *an = a->r->analysis;
-    const char *batch = "", *wanted = "";
-    *open = "";
-    for (size_t i = 0; i < an->n_assumed; i++) {
-        const oxp_assumed *d = &an->assumed[i];
-        if (d->bound)
-            continue;
-        if (oxp_is_batch_name(an, d->name, a->arena)) {
-            batch = oxp_sprintf(
-                a->arena, "%s --dim %s", batch,
-                dim_word(a->arena, d->name, oxp_sprintf(a->arena, "%lld", (long long)d->value)));
-            continue;
-        }
-        wanted = oxp_sprintf(a->arena, "%s --dim %s", wanted, dim_word(a->arena, d->name, "SIZE"));
-        *open = oxp_sprintf(a->arena, "%s%s%s", *open, **open ? ", " : "", d->name);
-    }
-    return any || *batch ? batch : wanted;
-}
-
-static const char *command_of(const oxp_advice *a, const oxp_rule *r, const char **open) {
-    *open = "";
-    if (!r->fix)
-        return NULL;
-    const char *path = shell_word(a->arena, oxp_model_path(a->m));
-    const char *dims = "";
-    for (size_t i = 0; i < a->base.n_bindings; i++)
-        if (a->base.bindings[i].rank < 0)
-            dims = oxp_sprintf(
-                a->arena, "%s --dim %s", dims,
-                dim_word(a->arena, a->base.bindings[i].name,
-                         oxp_sprintf(a->arena, "%lld", (long long)a->base.bindings[i].value)));
-    bool all = r->fix_options && !strcmp(r->fix_options, "{dims}");
-    if (all)
-        dims = oxp_sprintf(a->arena, "%s%s", dims, open_dims(a, *dims != 0, open));
-    const char *more = r->fix_options && !all ? r->fix_options : "";
-    return oxp_sprintf(a->arena, "onnxpert optimize %s -o optimized.onnx --passes %s%s%s%s", path,
-                       r->fix, dims, *more ? " " : "", more);
-}
-
 /* ---- items ---- */
 /* False: the what-if found nothing to do, so the advice would be empty. */
 static bool project(oxp_advice *a, oxp_item *it) {
@@ -78,19 +14,18 @@ static bool project(oxp_advice *a, oxp_item *it) {
     if (!p->pass && !p->precision && !p->weights && !p->products)
         return true;
     oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED};
-    const char *why;
     oxp_model *copy = p->pass ? oxp_model_clone(a->m) : NULL;
-    bool changed = oxp_whatif_apply(&a->w, copy, it->result, &types, &why);
+    bool changed = oxp_whatif_apply(&a->w, copy, it->result, &types, &it->done);
     if (changed) {
         it->before = a->r->baseline;
         it->after = oxp_whatif_measure(&a->w, copy, types);
         it->lost = it->after.lost;
         it->projected = !it->lost;
-        it->summary = p->pass ? why : NULL;
+        it->summary = p->pass ? it->done.why : NULL;
     } else {
         oxp_skip *s = &a->dropped[a->r->n_dropped++];
         s->node = it->rule->id;
-        s->reason = why;
+        s->reason = it->done.why;
     }
     oxp_close(copy);
     return changed;
@@ -122,7 +57,7 @@ static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest)
             continue;
         oxp_rank_item(a->r, it);
         oxp_note_layers(a, it);
-        it->command = command_of(a, it->rule, &it->open);
+        oxp_command_for(a, it);
         if (it->projected && it->effect == OXP_EFFECT_LOSS && it->gain <= 0) {
             oxp_skip *s = &a->dropped[a->r->n_dropped++];
             s->node = it->rule->id;

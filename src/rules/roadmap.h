@@ -78,6 +78,12 @@ typedef enum oxp_effect {
     OXP_EFFECT_GAIN
 } oxp_effect;
 
+/* What a pass did to a copy. */
+typedef struct oxp_whatif_done {
+    size_t changed, passed_over; /* places, and those of its kind outside of the matched nodes */
+    const char *why;             /* in words, what it did or why nothing */
+} oxp_whatif_done;
+
 typedef struct oxp_item {
     const oxp_rule_result *result;
     const oxp_rule *rule;
@@ -95,7 +101,10 @@ typedef struct oxp_item {
     const char *why;     /* one sentence: why it is alone */
     const char *impact;  /* "high", "medium", "low" */
     const char *command; /* or NULL */
-    const char *open;    /* dimensions that the command leaves to the user; "" = none */
+    bool lacks_weights;  /* the command needs weights that are not there */
+    oxp_whatif_done done;
+    const char *open;      /* dimensions that the command leaves to the user; "" = none */
+    const char *batch_dim; /* the one that it binds to the batch; NULL: none */
 } oxp_item;
 
 typedef struct oxp_phase {
@@ -189,10 +198,10 @@ void oxp_whatif_prepare(oxp_whatif *w);
 oxp_metrics oxp_measure(const oxp_whatif *w, const oxp_analysis *a, oxp_imagined types,
                         oxp_arena *arena);
 /* Applies an item's projection to `copy` (a clone, patched so far; NULL will do for one without a
- * pass); false: it changed nothing, *why says so.  *types is changed where the projection sets one.
- */
+ * pass), limited to the nodes that the rule matched unless it is exact; false: it changed nothing.
+ * *types is changed where the projection sets one. */
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
-                      oxp_imagined *types, const char **why);
+                      oxp_imagined *types, oxp_whatif_done *done);
 /* The copy (NULL: the original) measured under the bindings that still hold. */
 oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types);
 

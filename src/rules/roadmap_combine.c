@@ -110,14 +110,14 @@ static bool has_pass(const oxp_item *it) {
 /* The items in the order of their stages: passes to the copy (NULL: none of them), the rest to the
  * types. */
 static void apply(const oxp_advice *a, const bool *set, oxp_model *copy, oxp_imagined *types) {
-    const char *why;
+    oxp_whatif_done done;
     for (int k = 0; k < STAGES; k++)
         for (size_t i = 0; i < a->n_items; i++) {
             const oxp_rule_projection *p = &a->items[i].rule->projection;
             if (!set[i] || stage(&a->items[i]) != k)
                 continue;
             if (copy)
-                oxp_whatif_apply(&a->w, copy, a->items[i].result, types, &why);
+                oxp_whatif_apply(&a->w, copy, a->items[i].result, types, &done);
             else
                 oxp_imagine(p, types);
         }

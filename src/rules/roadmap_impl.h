@@ -29,6 +29,10 @@ double oxp_focus_gain(const oxp_roadmap *r, const oxp_metrics *before, const oxp
 void oxp_rank_item(const oxp_roadmap *r, oxp_item *it);
 int oxp_by_priority(const void *x, const void *y);
 
+/* ---- commands (roadmap_command.c) ---- */
+/* The command that applies a projected item. */
+void oxp_command_for(const oxp_advice *a, oxp_item *it);
+
 /* ---- combinations (roadmap_combine.c); a set is a bool for each item ---- */
 typedef struct oxp_company oxp_company; /* a set applied to a copy, and what was measured so far */
 oxp_company *oxp_company_new(const oxp_advice *a);

@@ -147,10 +147,10 @@ static void measure_scaled(oxp_advice *a, oxp_model *copy, oxp_imagined types, o
 
 static void measure_at(oxp_advice *a, const oxp_item *freed, long percent, oxp_sweep_point *p) {
     oxp_imagined types = {OXP_UNDEFINED, OXP_UNDEFINED, OXP_UNDEFINED};
-    const char *why;
+    oxp_whatif_done done;
     oxp_model *copy = oxp_model_clone(a->m);
     if (freed)
-        oxp_whatif_apply(&a->w, copy, freed->result, &types, &why);
+        oxp_whatif_apply(&a->w, copy, freed->result, &types, &done);
     if (run_pass(a, copy, "scale-input", oxp_sprintf(a->arena, "percent=%ld", percent)))
         measure_scaled(a, copy, types, p);
     oxp_close(copy);

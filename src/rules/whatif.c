@@ -1,6 +1,5 @@
 /* whatif.c - projections: patch a copy, analyse it again, measure. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "analysis/latency_impl.h"
@@ -264,33 +263,6 @@ void oxp_imagine(const oxp_rule_projection *p, oxp_imagined *types) {
     types->products = p->products ? p->products : types->products;
 }
 
-/* "each=3,nan,7", in the order of the ids. */
-static const char *value_list(oxp_arena *arena, const oxp_rule_result *r) {
-    enum { LONGEST = 26 };
-    char *text = oxp_alloc(arena, r->n_nodes * LONGEST + 16, 1);
-    size_t n = (size_t)(memcpy(text, "each=", 5), 5);
-    for (size_t i = 0; i < r->n_nodes; i++)
-        n += (size_t)snprintf(text + n, LONGEST, "%s%.17g", i ? "," : "", r->values[i]);
-    return text;
-}
-
-static const char *id_list(oxp_arena *arena, const oxp_rule_result *r) {
-    char *text = oxp_alloc(arena, r->n_nodes * 11 + 16, 1);
-    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the memory is zero */
-    size_t n = (size_t)(memcpy(text, "nodes=", 6), 6);
-    for (size_t i = 0; i < r->n_nodes; i++) {
-        char digits[12];
-        size_t k = 0;
-        for (oxp_id v = r->nodes[i]; v || !k; v /= 10)
-            digits[k++] = (char)('0' + v % 10);
-        if (i)
-            text[n++] = ',';
-        while (k)
-            text[n++] = digits[--k];
-    }
-    return text;
-}
-
 /* The user's; with the param "bindings=assumed" also the sizes that the analysis assumed. */
 static const oxp_binding *bindings_of(const oxp_whatif *w, const oxp_rule_projection *p,
                                       size_t *n) {
@@ -311,43 +283,49 @@ static const oxp_binding *bindings_of(const oxp_whatif *w, const oxp_rule_projec
     return b;
 }
 
+/* An exact pass costs nothing, wherever it finds more than the rule did. */
+static bool is_limited(const oxp_pass *pass, const oxp_rule_result *r) {
+    return pass && pass->fidelity != OXP_EXACT && r->n_nodes > 0;
+}
+
+static const char *in_words(const oxp_whatif *w, const oxp_pass_result *r) {
+    if (r->changed && r->summary)
+        return oxp_strdup(w->arena, r->summary);
+    if (!r->n_skipped)
+        return "there is nothing to change";
+    const oxp_skip *s = &r->skipped[0];
+    return oxp_sprintf(w->arena, "%s%s%s", s->node, *s->node ? ": " : "", s->reason);
+}
+
 bool oxp_whatif_apply(const oxp_whatif *w, oxp_model *copy, const oxp_rule_result *r,
-                      oxp_imagined *types, const char **why) {
+                      oxp_imagined *types, oxp_whatif_done *done) {
     const oxp_rule_projection *p = &r->rule->projection;
     oxp_pass_opts opts = OXP_PASS_OPTS_INIT;
-    const oxp_pass_result *done;
-    size_t n_done;
-    *why = "";
+    const oxp_pass_result *results;
+    size_t n;
+    *done = (oxp_whatif_done){.why = ""};
     oxp_imagine(p, types);
     if (!p->pass)
         return p->precision || p->weights || p->products;
-    const char **params = OXP_NEWS(w->arena, p->n_params + 2, const char *);
-    for (size_t i = 0; i < p->n_params; i++)
-        params[i] = p->params[i];
-    params[p->n_params] = id_list(w->arena, r);
-    opts.params = params;
-    opts.n_params = p->n_params + 1;
-    if (r->values)
-        params[opts.n_params++] = value_list(w->arena, r);
+    opts.params = p->params;
+    opts.n_params = p->n_params;
+    if (is_limited(oxp_pass_find(p->pass), r)) {
+        opts.only_nodes = r->nodes;
+        opts.n_only_nodes = r->n_nodes;
+        opts.only_values = r->values;
+    }
     opts.bindings = bindings_of(w, p, &opts.n_bindings);
     opts.given = opts.bindings == w->base->bindings ? oxp_whatif_fresh(w, p->pass) : NULL;
     opts.assume_weights = opts.allow_retraining = true;
-    if (oxp_run_passes(copy, &p->pass, 1, &opts, &done, &n_done) != OXP_OK) {
-        *why = oxp_strdup(w->arena, oxp_error_text(oxp_model_ctx(copy)));
+    if (oxp_run_passes(copy, &p->pass, 1, &opts, &results, &n) != OXP_OK) {
+        done->why = oxp_strdup(w->arena, oxp_error_text(oxp_model_ctx(copy)));
         oxp_error_clear(oxp_model_ctx(copy));
         return false;
     }
-    size_t changed = 0;
-    for (size_t i = 0; i < n_done; i++) {
-        changed += done[i].changed;
-        *why = done[i].changed && done[i].summary ? done[i].summary
-               : done[i].n_skipped
-                   ? oxp_sprintf(w->arena, "%s%s%s", done[i].skipped[0].node,
-                                 *done[i].skipped[0].node ? ": " : "", done[i].skipped[0].reason)
-                   : "there is nothing to change";
-    }
-    *why = oxp_strdup(w->arena, *why);
-    return changed > 0;
+    done->changed = results[0].changed;
+    done->passed_over = results[0].passed_over;
+    done->why = in_words(w, &results[0]);
+    return done->changed > 0;
 }
 
 oxp_metrics oxp_whatif_measure(const oxp_whatif *w, oxp_model *copy, oxp_imagined types) {

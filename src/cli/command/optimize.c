@@ -33,6 +33,10 @@ static const oxp_option options[] = {
     {NULL, NULL, NULL, OXP_OPT_FLAG, 0}};
 
 static const oxp_option pass_options[] = {
+    {"--only-nodes", "NODES",
+     "let passes look at these nodes only: a name or pattern (* and ?), #3,7,10-14 (places in the "
+     "graph), or @FILE with one of these a line (repeatable)",
+     OXP_OPT_LIST, AT(only_nodes)},
     {"--fp16-block-op", "TYPE", "leave operators of this type in float32 (repeatable)",
      OXP_OPT_LIST, AT(block_ops)},
     {"--fp16-block-node", "NAME", "leave this node in float32 (repeatable)", OXP_OPT_LIST,
@@ -377,6 +381,7 @@ static int run(oxp_cli *cli) {
         n = oxp_cli_auto(cli, m, &names, &c);
     /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): either way names are set, or n is 0 */
     check_half_options(cli, names, n);
+    oxp_cli_only_nodes(cli, m, names, n, &opts);
     oxp_recorder rec;
     if (n > (cli->automatic ? 0 : 1) && oxp_node_count(m) <= STEPS_NODES)
         oxp_cli_record(&rec, cli, &c, n, &opts);
