@@ -276,7 +276,9 @@ OXP_API oxp_dims *oxp_model_dims(const oxp_model *m);   /* the pool of symbolic 
 OXP_API const char *oxp_model_path(const oxp_model *m);
 OXP_API uint64_t oxp_model_file_bytes(const oxp_model *m); /* the .onnx file itself */
 OXP_API uint64_t
-oxp_model_external_bytes(const oxp_model *m);           /* size of the external files found */
+oxp_model_external_bytes(const oxp_model *m); /* size of the external files found */
+/* Did reading it find errors (diagnostics), so that a runtime may refuse it? */
+OXP_API bool oxp_model_is_faulty(const oxp_model *m);
 OXP_API bool oxp_model_has_weights(const oxp_model *m); /* no external data is missing */
 /* Is this path one of the external data files that were found? */
 OXP_API bool oxp_model_is_data_file(const oxp_model *m, const char *path);

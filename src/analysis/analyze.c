@@ -196,7 +196,7 @@ static void walk_numbers(const oxp_model *m, oxp_bound *bound, bool quiet, keepe
     oxp_arena *arena = oxp_arena_new(ctx);
     size_t token = oxp_defer(ctx, free_arena, arena);
     const oxp_inferred *numbers = run(m, bound, true, quiet, arena);
-    a->totals.partial = numbers->partial;
+    a->totals.partial = numbers->partial || oxp_model_is_faulty(m);
     fill_values(m, numbers, k, values);
     fill_nodes(m, numbers, values, in_main, nodes, &a->totals);
     oxp_undefer(ctx, token, true);

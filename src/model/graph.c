@@ -169,6 +169,10 @@ uint64_t oxp_model_external_bytes(const oxp_model *m) {
         sum += m->files[i].found ? m->files[i].bytes : 0;
     return sum;
 }
+bool oxp_model_is_faulty(const oxp_model *m) {
+    return m->faulty;
+}
+
 bool oxp_model_has_weights(const oxp_model *m) {
     for (size_t i = 0; i < m->n_files; i++)
         if (!m->files[i].found)

@@ -80,7 +80,8 @@ static void warn_of_newer(oxp_loader *l, const oxp_opset *o, const char *what) {
         const char *domain, *name;
         int newest;
     } known[] = {{"", "ai.onnx", OXP_OPSET_NEWEST},
-                 {"ai.onnx.ml", "ai.onnx.ml", OXP_OPSET_ML_NEWEST}};
+                 {"ai.onnx.ml", "ai.onnx.ml", OXP_OPSET_ML_NEWEST},
+                 {"com.microsoft", "com.microsoft", 1}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(o->domain, known[i].domain) == 0 && o->version > known[i].newest)
             oxp_diagnose(l->ctx, OXP_WARNING, "opset-unknown", "",
@@ -390,21 +391,11 @@ static const oxp_op *find_op(op_cache *cache, const oxp_node *n) {
     return c->op;
 }
 
-/* A domain that is used but not imported: without the default one nothing has a meaning. */
+/* Without the default operator set nothing has a meaning; consistency.c looks at the others. */
 static void check_import(oxp_loader *l, const oxp_node *n) {
-    if (oxp_opset_of(l->m, n->graph, n->domain))
-        return;
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): load_node.c gives every node a domain */
-    if (!n->domain[0])
+    if (!n->domain[0] && !oxp_opset_of(l->m, n->graph, n->domain))
         OXP_BAD(l, oxp_load_what(l, n), n->src.off, "the default operator set is not imported");
-    for (unsigned i = 0; i < l->n_warned; i++)
-        if (l->warned[i] == n->domain)
-            return;
-    if (l->n_warned == sizeof l->warned / sizeof *l->warned)
-        return;
-    l->warned[l->n_warned++] = n->domain;
-    oxp_diagnose(l->ctx, OXP_WARNING, "opset-missing", n->name,
-                 "domain '%.120s' is used but not imported", n->domain);
 }
 
 static void find_definitions(oxp_loader *l) {
@@ -518,6 +509,7 @@ static void open_model(void *arg) {
     oxp_alloc(a->temp, 1, 1); /* a block that stays when the arena is rewound */
     oxp_model *m = a->m = OXP_NEW(a->arena, oxp_model);
     oxp_loader *l = OXP_NEW(a->scratch, oxp_loader);
+    size_t errors = oxp_diag_errors(a->ctx);
     *l = (oxp_loader){.ctx = a->ctx, .m = m, .scratch = a->scratch, .temp = a->temp};
     l->allocator = (ProtobufCAllocator){proto_alloc, proto_free, l};
     m->ctx = a->ctx;
@@ -541,6 +533,9 @@ static void open_model(void *arg) {
     find_definitions(l);
     oxp_load_resolve(l);
     oxp_load_check_calls(l);
+    oxp_load_tell(l);
+    oxp_load_check(l);
+    m->faulty = oxp_diag_errors(a->ctx) > errors;
 }
 
 oxp_status oxp_open(oxp_model **out, oxp_ctx *ctx, const char *path) {

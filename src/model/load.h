@@ -30,6 +30,12 @@ typedef struct oxp_graph_load {
     bool unsorted;  /* a node reads what a later one makes */
 } oxp_graph_load;
 
+/* Something that resolve.c found: at a node, or at an output of a graph. */
+typedef struct oxp_oddity {
+    enum { OXP_ODD_SHADOW, OXP_ODD_OUTER_OUTPUT, OXP_ODD_TWO_TYPES } kind;
+    oxp_id node, value;
+} oxp_oddity;
+
 typedef struct oxp_loader {
     oxp_ctx *ctx;
     oxp_model *m;
@@ -50,13 +56,13 @@ typedef struct oxp_loader {
     size_t n_values;
     oxp_pending_init *inits;
     size_t n_inits;
+    struct oxp_oddity *oddities; /* found while names are resolved, told afterwards */
+    size_t n_oddities, cap_oddities;
     size_t n_uses, n_outputs; /* of nodes, and inputs and outputs of functions: for reserving */
 
     oxp_id *pool; /* rest of a block of ids for nodes' inputs and outputs */
     size_t pool_left;
-    oxp_map *calls;         /* interned "domain\n name\n overload" to function */
-    const char *warned[16]; /* domains without import that were reported */
-    unsigned n_warned;
+    oxp_map *calls; /* interned "domain\n name\n overload" to function */
 } oxp_loader;
 
 /* Raises OXP_E_FORMAT: "<file>: <what> at byte N: ...". */
@@ -106,6 +112,11 @@ void oxp_load_resolve(oxp_loader *l);
 void oxp_load_sort(oxp_loader *l, oxp_id graph);
 /* order.c: raises when functions call each other in a circle. */
 void oxp_load_check_calls(oxp_loader *l);
+
+/* resolve.c: what was found odd while names were resolved, told when nodes have labels. */
+void oxp_load_tell(oxp_loader *l);
+/* consistency.c: diagnostics about what is wrong but can be read. */
+void oxp_load_check(oxp_loader *l);
 
 /* external.c */
 /* Index of the external file of this location (interned): checked and looked at once. */

@@ -5,6 +5,7 @@
 
 #include "base/safe_math.h"
 #include "model/load.h"
+#include "model/typed.h"
 
 /* What the walk over a TensorProto's fields finds. */
 typedef struct payload {
@@ -220,19 +221,29 @@ oxp_id oxp_load_tensor(oxp_loader *l, oxp_span span, bool keep) {
 
 /* ---- sparse tensors ---- */
 
-/* Indices lie inside the dense shape: [nnz] linear ones or [nnz, rank] coordinates. */
+static void check_index(oxp_loader *l, const oxp_tensor *t, const oxp_tensor *indices, uint64_t i,
+                        const uint8_t *p) {
+    uint64_t v = 0;
+    for (unsigned b = 0; b < 8; b++)
+        v |= (uint64_t)p[b] << (8 * b);
+    uint64_t limit = indices->rank == 2 ? (uint64_t)t->dims[i % (uint64_t)t->rank] : t->count;
+    if (v >= limit) /* negative ones are huge */
+        OXP_BAD(l, what(l, t), t->src.off, "sparse index %lld lies outside its dimensions",
+                (long long)v);
+}
+
+/* Indices lie inside the dense shape: [nnz] linear ones or [nnz, rank] coordinates.  External ones
+ * are checked when they are read. */
 static void check_indices(oxp_loader *l, const oxp_tensor *t, const oxp_tensor *indices) {
-    if (indices->storage != OXP_STORE_RAW)
-        return; /* typed and external ones are checked when they are read */
-    for (uint64_t i = 0; i < indices->count; i++) {
-        const uint8_t *p = oxp_reader_view(&l->r, indices->data.off + 8 * i, 8);
-        uint64_t v = 0;
-        for (unsigned b = 0; b < 8; b++)
-            v |= (uint64_t)p[b] << (8 * b);
-        uint64_t limit = indices->rank == 2 ? (uint64_t)t->dims[i % (uint64_t)t->rank] : t->count;
-        if (v >= limit) /* negative ones are huge */
-            OXP_BAD(l, what(l, t), t->src.off, "sparse index %lld lies outside its dimensions",
-                    (long long)v);
+    if (indices->storage == OXP_STORE_RAW) {
+        for (uint64_t i = 0; i < indices->count; i++)
+            check_index(l, t, indices, i, oxp_reader_view(&l->r, indices->data.off + 8 * i, 8));
+    } else if (indices->storage == OXP_STORE_TYPED) {
+        oxp_typed *c = OXP_NEW(l->temp, oxp_typed);
+        uint8_t entry[8];
+        oxp_typed_open(c, l->r.src, indices->data, OXP_INT64);
+        for (uint64_t i = 0; i < indices->count && oxp_typed_read(c, i, 1, entry); i++)
+            check_index(l, t, indices, i, entry);
     }
 }
 

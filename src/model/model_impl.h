@@ -31,6 +31,7 @@ struct oxp_model {
     struct oxp_intern *names; /* shared by clones */
     oxp_dims *dims;           /* shared by clones */
     bool is_clone;
+    bool faulty; /* errors were found on reading it */
 
     int64_t ir_version, model_version;
     const char *producer, *producer_version, *domain;

@@ -101,8 +101,14 @@ void oxp_load_sort(oxp_loader *l, oxp_id graph) {
         OXP_BAD(l, oxp_load_what(l, bad), bad->src.off,
                 "it is part of a cycle: it needs its own result");
     }
-    oxp_diagnose(l->ctx, OXP_WARNING, "unsorted", g->name,
-                 "the nodes of the graph are not in topological order; they were put in order");
+    /* Runtimes sort the main graph, but refuse a body that is not sorted. */
+    bool inner = g->kind != OXP_GRAPH_MAIN;
+    oxp_diagnose(l->ctx, inner ? OXP_ERROR : OXP_WARNING, "unsorted",
+                 g->kind == OXP_GRAPH_SUB ? oxp_node_label(m, g->owner, l->temp) : g->name,
+                 "the nodes of the %s are not in topological order; they were put in order",
+                 g->kind == OXP_GRAPH_SUB        ? g->attr
+                 : g->kind == OXP_GRAPH_FUNCTION ? "function"
+                                                 : "graph");
     oxp_arena_rewind(l->scratch, mark);
 }
 

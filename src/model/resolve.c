@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/load.h"
+#include "ops/op.h"
 
 typedef struct undo {
     uint32_t symbol;
@@ -66,6 +67,39 @@ static oxp_id define(resolver *r, oxp_id graph, uint32_t symbol) {
     return id;
 }
 
+/* Nodes have no labels yet: kept for later, as many as anybody reads. */
+static void note_oddity(resolver *r, int kind, oxp_id node, oxp_id value) {
+    enum { MOST = 32 };
+    oxp_loader *l = r->l;
+    if (l->n_oddities == MOST)
+        return;
+    l->oddities =
+        oxp_grow(l->scratch, l->oddities, &l->cap_oddities, l->n_oddities + 1, sizeof *l->oddities);
+    l->oddities[l->n_oddities].kind = kind;
+    l->oddities[l->n_oddities].node = node;
+    l->oddities[l->n_oddities++].value = value;
+}
+
+void oxp_load_tell(oxp_loader *l) {
+    const oxp_model *m = l->m;
+    for (size_t i = 0; i < l->n_oddities; i++) {
+        const oxp_oddity *o = &l->oddities[i];
+        const char *name = m->values[o->value].name;
+        const char *where = o->node == OXP_NONE ? name : oxp_node_label(m, o->node, l->temp);
+        if (o->kind == OXP_ODD_SHADOW)
+            oxp_diagnose(l->ctx, OXP_ERROR, "shadowed-name", where,
+                         "it writes '%.120s', which a graph around it has defined before", name);
+        else if (o->kind == OXP_ODD_OUTER_OUTPUT)
+            oxp_diagnose(l->ctx, OXP_ERROR, "outer-output", where,
+                         "an output of its subgraph is '%.120s', a value from outside: an Identity "
+                         "must stand between",
+                         name);
+        else
+            oxp_diagnose(l->ctx, OXP_ERROR, "type-conflict", where,
+                         "'%.120s' is declared with two different types", name);
+    }
+}
+
 static oxp_id define_input(resolver *r, oxp_id graph, uint32_t symbol) {
     if (symbol == r->l->empty)
         fail_graph(r, graph, OXP_NONE, "an input has no name");
@@ -122,6 +156,17 @@ static void define_inits(resolver *r, oxp_id graph) {
     }
 }
 
+/* Does the producer of a value stand before the node (or the holder of the graph) that reads it?
+ * If not, the graph of the producer is put in order later, or found to be circular. */
+static bool in_order(resolver *r, oxp_id value) {
+    const oxp_value *v = &r->m->values[value];
+    if (v->producer == OXP_NONE)
+        return true;
+    const frame *f = &r->stack[r->l->graphs[v->graph].depth];
+    return f->node == OXP_NONE ||
+           r->m->nodes[v->producer].file_index < r->m->nodes[f->node].file_index;
+}
+
 static void define_outputs(resolver *r, oxp_id graph) {
     for (oxp_id n = r->m->graphs[graph].first; n != OXP_NONE; n = r->m->nodes[n].next) {
         oxp_id *out = (oxp_id *)r->m->nodes[n].out;
@@ -138,6 +183,9 @@ static void define_outputs(resolver *r, oxp_id graph) {
                           : v->tensor != OXP_NONE ? "it writes an initializer:"
                                                   : "it writes a graph input:");
             }
+            oxp_id outer = r->bound[symbol];
+            if (outer != OXP_NONE && in_order(r, outer))
+                note_oddity(r, OXP_ODD_SHADOW, n, outer);
             out[i] = define(r, graph, symbol);
             r->m->values[out[i]].producer = n;
             r->m->values[out[i]].slot = i;
@@ -155,23 +203,16 @@ static void declare(resolver *r, oxp_id graph) {
             oxp_id id = p->kind == kind ? own(r, graph, p->symbol) : OXP_NONE;
             if (id == OXP_NONE)
                 continue;
-            if (!r->m->values[id].declared)
+            const oxp_value *v = &r->m->values[id];
+            if (!v->declared)
                 r->m->values[id].declared = p->type;
+            else if (v->src.len && v->producer != OXP_NONE && p->type &&
+                     !oxp_types_agree(v->declared, p->type)) /* two entries of value_info */
+                note_oddity(r, OXP_ODD_TWO_TYPES, v->producer, id);
             if (kind == OXP_REC_INFO)
                 r->m->values[id].src = p->src;
         }
     }
-}
-
-/* Does the producer of a value stand before the node (or the holder of the graph) that reads it?
- * If not, the graph of the producer is put in order later, or found to be circular. */
-static bool in_order(resolver *r, oxp_id value) {
-    const oxp_value *v = &r->m->values[value];
-    if (v->producer == OXP_NONE)
-        return true;
-    const frame *f = &r->stack[r->l->graphs[v->graph].depth];
-    return f->node == OXP_NONE ||
-           r->m->nodes[v->producer].file_index < r->m->nodes[f->node].file_index;
 }
 
 static void resolve_outputs(resolver *r, oxp_id graph) {
@@ -187,6 +228,8 @@ static void resolve_outputs(resolver *r, oxp_id graph) {
             fail_graph(r, graph, symbol,
                        "is an output made by the node that holds the graph, or "
                        "by a later one");
+        if (r->m->values[id].graph != graph)
+            note_oddity(r, OXP_ODD_OUTER_OUTPUT, g->owner, id);
         out[i] = id;
         r->m->values[id].outputs++;
     }

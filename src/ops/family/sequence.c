@@ -83,6 +83,10 @@ static void infer_insert(oxp_call *c) {
         return;
     int64_t at =
         s->items ? (oxp_input(c, 2) ? position(c, 2, s->n_elems, true) : (int64_t)s->n_elems) : -1;
+    char a[OXP_TYPE_TEXT], b[OXP_TYPE_TEXT];
+    if (!oxp_types_agree(item_type(s), &x->type))
+        oxp_op_invalid(c, "the sequence holds %s, what is inserted is %s",
+                       oxp_type_brief(item_type(s), a), oxp_type_brief(&x->type, b));
     oxp_type t = common_type(c, item_type(s), &x->type);
     if (at < 0 || s->n_elems >= OXP_ELEMS_MAX) {
         set_sequence(c, NULL, 0, &t);
@@ -193,10 +197,30 @@ static void joined_elems(oxp_call *c, const oxp_fact *s, int axis) {
     oxp_elems_concat(&as_concat, axis);
 }
 
+/* Items that are stacked have one shape; items that are joined differ along the axis only. */
+static void check_items(oxp_call *c, const oxp_fact *s, int axis, bool fresh) {
+    const oxp_type *first = &s->items[0].type;
+    for (uint32_t i = 1; i < s->n_elems && first->rank >= 0; i++) {
+        const oxp_type *t = &s->items[i].type;
+        if (t->rank >= 0 && t->rank != first->rank) {
+            oxp_op_error(c, "item 0 has rank %d and item %u has rank %d", first->rank, i, t->rank);
+            return;
+        }
+        for (int k = 0; k < t->rank; k++)
+            if (fresh || k != axis)
+                oxp_unify(c, first->dims[k], t->dims[k], "size of the items");
+    }
+}
+
 static void infer_concat_from(oxp_call *c) {
     const oxp_fact *s = oxp_input(c, 0);
     const oxp_type *t = item_type(s);
     bool fresh = oxp_call_int(c, "new_axis", 0) != 0;
+    int first = s && s->items && s->n_elems ? oxp_rank(&s->items[0]) : -1;
+    if (first >= 0) {
+        int64_t at = oxp_call_int(c, "axis", 0);
+        check_items(c, s, (int)(at < 0 ? at + first : at), fresh);
+    }
     if (t->kind != OXP_KIND_TENSOR || t->rank < 0) {
         oxp_set_unknown_rank(c, 0, t->elem);
         return;
@@ -233,6 +257,8 @@ static void infer_optional(oxp_call *c) {
         set_container(c, OXP_KIND_OPTIONAL, &x->type);
     else if (a && a->type == OXP_ATTR_TYPE_PROTO)
         set_container(c, OXP_KIND_OPTIONAL, a->u.type);
+    else
+        oxp_op_invalid(c, "neither an input nor the attribute type says what it may hold");
 }
 
 static void infer_has(oxp_call *c) {
