@@ -13,7 +13,7 @@ static const int64_t default_batches[] = {1, 2, 4, 8, 16, 32, 64};
 typedef struct batch_axis {
     const char *names[NAMES_MAX]; /* batch dimensions of inputs of rank 2 and more */
     size_t n_names;
-    int64_t fixed; /* the literal there when none has a name; 0: there is none */
+    int64_t fixed; /* the literal there when none has a name; 0: none that is a batch */
 } batch_axis;
 
 static bool is_assumed(const oxp_analysis *a, const char *name) {
@@ -67,6 +67,37 @@ int oxp_batch_axis(const oxp_model *m, oxp_id input) {
     return 0;
 }
 
+/* Is the first axis of what the node reads the batch by definition: of images and signals that
+ * are convolved or pooled, of rows that weights are multiplied with? */
+static bool defines_batch(const oxp_node *n, uint32_t slot) {
+    uint32_t f = n->def != NULL ? n->def->flags : 0;
+    return slot == 0 && (f & (OXP_OP_CONV | OXP_OP_POOL | OXP_OP_MATMUL)) != 0;
+}
+
+/* A size that the file fixes is a batch where it is 1, in front of an image or a volume, and where
+ * a layer that reads the input takes its first axis for that; else it may be anything. */
+static bool is_fixed_batch(const oxp_model *m, oxp_id input, int rank, int64_t size) {
+    enum { IMAGE_RANK = 4 };
+    oxp_id seen[FOLLOW_MAX] = {input};
+    size_t n_seen = 1;
+    if (size == 1 || rank >= IMAGE_RANK || oxp_batch_axis(m, input) > 0)
+        return true;
+    for (size_t i = 0; i < n_seen; i++) {
+        oxp_id u = oxp_value_at(m, seen[i])->first_use;
+        for (int k = 0; u != OXP_NONE && k < FOLLOW_MAX; k++) {
+            const oxp_use *use = oxp_use_at(m, u);
+            const oxp_node *n = oxp_node_at(m, use->node);
+            u = use->next;
+            if (defines_batch(n, use->slot) || axis_at(n, use->slot) == 0)
+                return true;
+            if (keeps_leading_axes(n, use->slot) && n->n_out > 0 && n->out[0] != OXP_NONE &&
+                n_seen < FOLLOW_MAX)
+                seen[n_seen++] = n->out[0];
+        }
+    }
+    return false;
+}
+
 static void find_axis(const oxp_analysis *a, batch_axis *axis, oxp_arena *arena) {
     const oxp_model *m = a->model;
     const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
@@ -77,7 +108,8 @@ static void find_axis(const oxp_analysis *a, batch_axis *axis, oxp_arena *arena)
             continue;
         oxp_dim d = t->dims[oxp_batch_axis(m, g->inputs[i])];
         if (oxp_dim_is_literal(d)) {
-            axis->fixed = axis->fixed == 0 ? d : axis->fixed;
+            if (axis->fixed == 0 && is_fixed_batch(m, g->inputs[i], t->rank, d))
+                axis->fixed = d;
             continue;
         }
         const char *name = oxp_dim_text(oxp_model_dims(m), d, arena);

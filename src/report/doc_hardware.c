@@ -85,7 +85,7 @@ static void batches(oxp_doc *d, const oxp_card *c) {
     if (s->n_points == 0) {
         oxp_doc_para(d, "%s",
                      s->too_large ? "Not computed for a graph of this size unless --batch asks."
-                                  : "No input has a batch axis.");
+                                  : "No dimension of the inputs is known to be a batch.");
         return;
     }
     if (s->scaled)

@@ -37,7 +37,8 @@ const char *oxp_page_spread(oxp_arena *a, oxp_spread s) {
 
 const char *oxp_page_metric(const oxp_page *p, oxp_target_kind k) {
     const char *name = oxp_target_kind_name(k);
-    if (p->r->batch > 1 && (k == OXP_TARGET_THROUGHPUT || k == OXP_TARGET_MEMORY))
+    if (p->r->batch > 1 && p->r->baseline.batch_runs &&
+        (k == OXP_TARGET_THROUGHPUT || k == OXP_TARGET_MEMORY))
         return oxp_sprintf(p->a, "%s at batch %lld", name, (long long)p->r->batch);
     return name;
 }
@@ -67,7 +68,7 @@ bool oxp_page_retrains(const oxp_item *it) {
 static const char *missed_by(oxp_arena *a, double miss) {
     return miss < 1.1
                ? oxp_sprintf(a, miss < 1.0005 ? "less than 0.1 %%" : "%.1f %%", 100 * (miss - 1))
-               : oxp_sprintf(a, "%.2fx", miss);
+               : oxp_sprintf(a, miss < 1e5 ? "%.2fx" : "%.3gx", miss);
 }
 
 const char *oxp_page_gap(const oxp_page *p, const oxp_target *t, double value) {
@@ -153,6 +154,9 @@ static const char *at_batch(const oxp_page *p, const oxp_target *t) {
 static void verdict(oxp_page *p) {
     const oxp_roadmap *r = p->r;
     size_t missed = 0;
+    bool combined = false;
+    for (size_t k = 0; k < r->n_phases; k++)
+        combined = combined || r->phases[k].has_combined;
     for (size_t i = 0; i < r->n_targets; i++) {
         const oxp_target *t = &r->targets[i];
         double v = r->nearest[i].value;
@@ -167,7 +171,9 @@ static void verdict(oxp_page *p) {
                          "No combination of these items reaches %s=%s. The nearest is %s (%s), "
                          "with %s.%s",
                          t->name, t->text, oxp_target_show(p->a, t, v), oxp_page_gap(p, t, v),
-                         *r->nearest[i].items ? r->nearest[i].items : "all of them applied",
+                         *r->nearest[i].items ? r->nearest[i].items
+                         : combined           ? "all of them applied"
+                                              : "the model as it is",
                          at_batch(p, t));
         missed++;
     }
@@ -191,6 +197,26 @@ static const char *unbound(const oxp_page *p, bool batch) {
     return list;
 }
 
+/* What a run is in samples, where that is not one. */
+static void samples(oxp_page *p) {
+    const oxp_roadmap *r = p->r;
+    long long own = (long long)oxp_batch_of(r->analysis, p->a);
+    if (r->sweep->scaled && own > 1)
+        oxp_doc_para(
+            p->d,
+            "The file fixes the batch at %lld: latency, arithmetic and peak activations are "
+            "those of a run with %lld samples; figures for other batches are scaled.",
+            own, own);
+    else if (own > 1)
+        oxp_doc_para(p->d,
+                     "The batch is bound to %lld: latency, arithmetic and peak activations are "
+                     "those of a run with %lld samples.",
+                     own, own);
+    else if (!r->sweep->dim && !r->sweep->too_large)
+        oxp_doc_para(p->d, "No dimension of the inputs is known to be a batch: a run counts as "
+                           "one sample.");
+}
+
 static void assumed(oxp_page *p) {
     const char *batch = unbound(p, true), *sizes = unbound(p, false);
     if (*sizes)
@@ -202,6 +228,7 @@ static void assumed(oxp_page *p) {
             sizes, (int)strcspn(sizes, "="), sizes, "384");
     if (*batch)
         oxp_doc_para(p->d, "The batch was not bound and is taken as 1: %s.", batch);
+    samples(p);
 }
 
 static void memory_fact(oxp_page *p) {
@@ -212,8 +239,10 @@ static void memory_fact(oxp_page *p) {
         return;
     }
     uint64_t activations = m->memory > m->weight_bytes ? m->memory - m->weight_bytes : 0;
-    oxp_doc_fact(p->d, "Memory", "%s at batch %lld: %s of weights, %s of activations%s",
-                 oxp_human_bytes(p->a, m->memory), (long long)r->batch,
+    oxp_doc_fact(p->d, "Memory", "%s %s: %s of weights, %s of activations%s",
+                 oxp_human_bytes(p->a, m->memory),
+                 m->batch_runs ? oxp_sprintf(p->a, "at batch %lld", (long long)r->batch)
+                               : "for one run",
                  oxp_human_bytes(p->a, m->weight_bytes), oxp_human_bytes(p->a, activations),
                  activations > 2 * m->weight_bytes   ? ", which dominate"
                  : m->weight_bytes > 2 * activations ? "; weights dominate"
@@ -239,10 +268,15 @@ static void profile(oxp_page *p) {
     oxp_doc_fact(p->d, "Projected latency", "%s on %s (%s to %s by roofline, not measured)",
                  oxp_human_seconds(p->a, m->latency), r->device->name,
                  oxp_human_seconds(p->a, s.low), oxp_human_seconds(p->a, s.high));
-    if (m->batch_runs && r->batch > 1)
-        oxp_doc_fact(p->d, "Projected throughput", "%s samples/s at batch %lld (one at a time: %s)",
+    int64_t own = oxp_batch_of(r->analysis, p->a);
+    if (m->batch_runs && r->batch == own && own > 1)
+        oxp_doc_fact(p->d, "Projected throughput", "%s samples/s at batch %lld",
+                     oxp_human_rate(p->a, m->throughput), (long long)r->batch);
+    else if (m->batch_runs && r->batch > 1)
+        oxp_doc_fact(p->d, "Projected throughput", "%s samples/s at batch %lld (%s: %s)",
                      oxp_human_rate(p->a, m->throughput), (long long)r->batch,
-                     oxp_human_rate(p->a, 1 / m->latency));
+                     own > 1 ? oxp_sprintf(p->a, "at batch %lld", (long long)own) : "one at a time",
+                     oxp_human_rate(p->a, (double)own / m->latency));
     else
         oxp_doc_fact(p->d, "Projected throughput", "%s samples/s one at a time%s",
                      oxp_human_rate(p->a, m->throughput),
@@ -260,8 +294,8 @@ static void profile(oxp_page *p) {
         oxp_doc_para(p->d,
                      "It does not fit: batch %lld needs %s, %s has %s. Times below assume that it "
                      "did.",
-                     (long long)r->batch, oxp_human_bytes(p->a, m->memory), r->device->name,
-                     oxp_human_bytes(p->a, r->device->memory));
+                     (long long)(m->batch_runs ? r->batch : own), oxp_human_bytes(p->a, m->memory),
+                     r->device->name, oxp_human_bytes(p->a, r->device->memory));
     if (r->analysis->totals.unknown_nodes)
         oxp_doc_para(p->d, "The cost of %llu node%s is unknown: totals are 'at least'.",
                      (unsigned long long)r->analysis->totals.unknown_nodes,

@@ -479,11 +479,10 @@ static void batches(oxp_page *p) {
     static const char *const header[] = {"batch", "latency", "samples/s", "memory", ""};
     static const uint8_t align[] = {1, 1, 1, 1, 0};
     if (!s || !s->dim || !s->n_points) {
-        oxp_doc_para(p->d,
-                     s && s->too_large
-                         ? "Batches were not tried: the graph is too large for that unasked."
-                         : "No input has a batch dimension: there is nothing to trade latency "
-                           "for throughput with.");
+        oxp_doc_para(p->d, s && s->too_large
+                               ? "Batches were not tried: the graph is too large for that unasked."
+                               : "No dimension of the inputs is known to be a batch: there is "
+                                 "nothing to trade latency for throughput with.");
         return;
     }
     if (s->scaled)

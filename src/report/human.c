@@ -1,5 +1,6 @@
 /* human.c - figures as people read them; decimal units throughout (1 MB = 10^6 bytes). */
 #include <math.h>
+#include <stdlib.h>
 
 #include "onnxpert/report.h"
 
@@ -34,7 +35,10 @@ const char *oxp_human_rate(oxp_arena *a, double per_second) {
         unit *= 10;
     if (per_second >= 999.5 && per_second < 1e18)
         return oxp_thousands(a, (uint64_t)(round(per_second / unit) * unit));
-    return oxp_sprintf(a, "%.*f", per_second < 9.995 ? 2 : per_second < 99.95 ? 1 : 0, per_second);
+    /* as facts have it, which rules show: a half that is none but for the tenth digit rounds alike
+     */
+    double v = strtod(oxp_sprintf(a, "%.9g", per_second), NULL);
+    return v < 9.995 ? oxp_sprintf(a, "%.2f", v) : oxp_sprintf(a, v < 99.95 ? "%.1f" : "%.0f", v);
 }
 
 const char *oxp_human_bytes(oxp_arena *a, uint64_t n) {

@@ -98,7 +98,7 @@ static void baseline(oxp_advice *a) {
                         .arena = a->arena};
     oxp_scenarios(r->device, a->arena, a->w.scenarios);
     for (size_t i = 0; i < r->n_targets; i++)
-        if (r->targets[i].batch > 1)
+        if (r->targets[i].batch > 0)
             a->w.latency_batches[r->targets[i].slot] = r->targets[i].batch;
     uint64_t files = oxp_sat_add(oxp_model_file_bytes(a->m), oxp_model_external_bytes(a->m));
     uint64_t weights = an->totals.weight_bytes;

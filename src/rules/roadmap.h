@@ -7,6 +7,7 @@
 #include "onnxpert/pass.h"
 #include "rules/engine.h"
 
+enum { OXP_BATCH_MAX = 1000000 }; /* of --batch and latency@B */
 enum { OXP_LATENCY_BATCHES = 4 }; /* different batches of latency@B targets */
 enum { OXP_SCENARIOS = 10 };      /* the device as stated, and with one assumption moved each */
 

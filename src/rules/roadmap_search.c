@@ -349,7 +349,7 @@ bool oxp_is_below(const oxp_advice *a, const bool *x, const bool *y, oxp_company
 /* ---- why not ---- */
 static const char *change(const oxp_advice *a, const oxp_target *t, const standing *now,
                           const standing *then) {
-    static const oxp_target plain = {.name = "latency", .kind = OXP_TARGET_LATENCY, .batch = 1};
+    static const oxp_target plain = {.name = "latency", .kind = OXP_TARGET_LATENCY};
     t = t ? t : &plain;
     double from = oxp_target_value(t, &now->m), to = oxp_target_value(t, &then->m);
     const char *old = oxp_target_show(a->arena, t, from), *new = oxp_target_show(a->arena, t, to);

@@ -12,11 +12,22 @@ typedef struct unit {
     double factor;
 } unit;
 
-static const unit times[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {NULL, 0}};
-static const unit sizes[] = {{"B", 1},           {"kB", 1e3},         {"KB", 1e3},
-                             {"MB", 1e6},        {"GB", 1e9},         {"KiB", 1024.0},
-                             {"MiB", 1048576.0}, {"GiB", 1073741824}, {NULL, 0}};
-static const unit rates[] = {{"", 1}, {"/s", 1}, {"sps", 1}, {"fps", 1}, {NULL, 0}};
+static const unit times[] = {
+    {"ns", 1e-9}, {"us", 1e-6}, {"\xC2\xB5s", 1e-6}, {"\xCE\xBCs", 1e-6}, {"ms", 1e-3},
+    {"s", 1},     {NULL, 0}};
+static const unit sizes[] = {{"B", 1},
+                             {"kB", 1e3},
+                             {"KB", 1e3},
+                             {"MB", 1e6},
+                             {"GB", 1e9},
+                             {"TB", 1e12},
+                             {"KiB", 1024.0},
+                             {"MiB", 1048576.0},
+                             {"GiB", 1073741824},
+                             {"TiB", 1099511627776.0},
+                             {NULL, 0}};
+static const unit rates[] = {{"", 1},    {"/s", 1},  {"samples/s", 1}, {"sps", 1},
+                             {"fps", 1}, {"qps", 1}, {NULL, 0}};
 static const unit shares[] = {{"", 1}, {"%", 0.01}, {NULL, 0}};
 
 static const struct {
@@ -24,11 +35,13 @@ static const struct {
     oxp_target_kind kind;
     const unit *units;
     const char *example;
-} kinds[] = {{"latency", OXP_TARGET_LATENCY, times, "3ms"},
-             {"throughput", OXP_TARGET_THROUGHPUT, rates, "2000"},
-             {"memory", OXP_TARGET_MEMORY, sizes, "100MB"},
-             {"size", OXP_TARGET_SIZE, sizes, "20MB"},
-             {"accuracy", OXP_TARGET_ACCURACY, shares, "0.98"}};
+    double least, most; /* beyond these nothing is meant */
+    const char *range;
+} kinds[] = {{"latency", OXP_TARGET_LATENCY, times, "3ms", 1e-9, 1e9, "from 1ns to 1e9s"},
+             {"throughput", OXP_TARGET_THROUGHPUT, rates, "2000", 1e-9, 1e15, "from 1e-9 to 1e15"},
+             {"memory", OXP_TARGET_MEMORY, sizes, "100MB", 1, 1e18, "from 1B to 1e6TB"},
+             {"size", OXP_TARGET_SIZE, sizes, "20MB", 1, 1e18, "from 1B to 1e6TB"},
+             {"accuracy", OXP_TARGET_ACCURACY, shares, "0.98", 0, 1, "of at most 1"}};
 
 const char *oxp_target_kind_name(oxp_target_kind k) {
     return kinds[k].name;
@@ -49,7 +62,17 @@ static bool read_goal(const char *text, const unit *units, double *goal) {
     if (!units->name)
         return false;
     *goal *= units->factor;
-    return isfinite(*goal) && *goal > 0;
+    return *goal > 0;
+}
+
+/* "ns, us, ms, s" */
+static const char *unit_names(oxp_arena *arena, const unit *units) {
+    const char *list = "";
+    for (; units->name; units++)
+        if (!((unsigned char)units->name[0] & 0x80)) /* other ways to write "us" */
+            list = oxp_sprintf(arena, "%s%s%s", list, *list ? ", " : "",
+                               *units->name ? units->name : "none");
+    return list;
 }
 
 /* `where`: "FILE:LINE: " or "", in front of every complaint. */
@@ -74,10 +97,10 @@ static oxp_target parse(oxp_arena *arena, const char *where, const char *text) {
     if (at && at < eq) {
         char *stop;
         t.batch = strtoll(at + 1, &stop, 10);
-        if (t.kind == OXP_TARGET_LATENCY && (stop != eq || t.batch < 1 || t.batch > 1000000))
+        if (t.kind == OXP_TARGET_LATENCY && (stop != eq || t.batch < 1 || t.batch > OXP_BATCH_MAX))
             oxp_raise(ctx, OXP_E_USAGE,
-                      "%starget \"%s\": a batch from 1 to 1000000 is wanted, such as latency@8=5ms",
-                      where, text);
+                      "%starget \"%s\": a batch from 1 to %d is wanted, such as latency@8=5ms",
+                      where, text, OXP_BATCH_MAX);
         if (t.kind != OXP_TARGET_LATENCY)
             oxp_raise(ctx, OXP_E_USAGE,
                       "%starget \"%s\": only latency takes a batch, such as latency@8=5ms", where,
@@ -85,10 +108,11 @@ static oxp_target parse(oxp_arena *arena, const char *where, const char *text) {
     }
     if (!read_goal(eq + 1, kinds[k].units, &t.goal))
         oxp_raise(ctx, OXP_E_USAGE,
-                  "%starget \"%s\": a number above 0 with its unit is wanted, such as %s=%s", where,
-                  text, kinds[k].name, kinds[k].example);
-    if (t.kind == OXP_TARGET_ACCURACY && t.goal > 1)
-        oxp_raise(ctx, OXP_E_USAGE, "%starget \"%s\": an accuracy is at most 1", where, text);
+                  "%starget \"%s\": a number above 0 with its unit (%s) is wanted, such as %s=%s",
+                  where, text, unit_names(arena, kinds[k].units), kinds[k].name, kinds[k].example);
+    if (!(t.goal >= kinds[k].least && t.goal <= kinds[k].most))
+        oxp_raise(ctx, OXP_E_USAGE, "%starget \"%s\": a goal %s is wanted", where, text,
+                  kinds[k].range);
     return t;
 }
 
@@ -154,7 +178,7 @@ size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp
         append(arena, &l, SIZE_MAX, "", given.items[i]);
     size_t slots = 0;
     for (size_t i = 0; i < l.n; i++) {
-        if (l.items[i].batch < 2)
+        if (l.items[i].batch < 1)
             continue;
         if (slots == OXP_LATENCY_BATCHES)
             oxp_raise(oxp_arena_ctx(arena), OXP_E_USAGE, "more than %d targets latency@B",
@@ -168,7 +192,7 @@ size_t oxp_targets_read(oxp_arena *arena, const oxp_advise_opts *opts, const oxp
 double oxp_target_value(const oxp_target *t, const oxp_metrics *m) {
     switch (t->kind) {
     case OXP_TARGET_LATENCY:
-        if (t->batch > 1)
+        if (t->batch > 0)
             return m->latency_at[t->slot] > 0 ? m->latency_at[t->slot] : NAN;
         return m->latency > 0 ? m->latency : NAN;
     case OXP_TARGET_THROUGHPUT:

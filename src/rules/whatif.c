@@ -136,7 +136,9 @@ static void measure_batches(const oxp_whatif *w, const oxp_analysis *a, oxp_imag
         int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
         double seconds[OXP_SCENARIOS];
         run r = {NULL, 1};
-        if (i ? batch < 2 : batch == own)
+        if (i && batch == own)
+            m->latency_at[i - 1] = m->latency_in[0];
+        if (batch < 1 || batch == own)
             continue;
         oxp_mark mark = oxp_arena_mark(arena);
         if (a == w->analysis)
@@ -183,7 +185,7 @@ void oxp_whatif_prepare(oxp_whatif *w) {
     w->fresh = OXP_NEW(w->arena, const oxp_analysis *);
     for (size_t i = 0; i <= OXP_LATENCY_BATCHES; i++) {
         int64_t batch = i ? w->latency_batches[i - 1] : w->batch;
-        if ((i ? batch > 1 : batch != oxp_batch_of(w->analysis, w->arena)) &&
+        if (batch > 0 && batch != oxp_batch_of(w->analysis, w->arena) &&
             !oxp_at_batch(w->analysis, w->base, batch, w->arena, &w->at[i], &w->at_scale[i]))
             w->at[i] = NULL;
     }

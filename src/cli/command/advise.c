@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "rules/roadmap.h"
 
 #define AT(field) offsetof(oxp_cli, field)
 
@@ -37,6 +38,9 @@ static int64_t batch_of(oxp_cli *cli) {
     long long v = strtoll(text, &end, 10);
     if (errno || *end || end == text || v < 1)
         oxp_raise(cli->ctx, OXP_E_USAGE, "--batch: '%s' is not a batch size", text);
+    if (v > OXP_BATCH_MAX)
+        oxp_raise(cli->ctx, OXP_E_USAGE, "--batch: %s is no batch that is served: at most %d", text,
+                  OXP_BATCH_MAX);
     return v;
 }
 
