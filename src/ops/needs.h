@@ -8,7 +8,7 @@
  *   1:()|1          one of several shapes
  *   h=hidden_size   a letter is an integer attribute; h=hidden_size|1 has a default
  *   mode{a,b}       a string, or an integer, is one of these; mode?{a,b}: only a warning else
- *   2=0             input 2 has the shape of input 0
+ *   2=0             input 2 has the shape of input 0; 3=o: of output 0
  *   1~0             input 1 broadcasts to the shape of input 0, which keeps it; 1~o: of output 0
  *   size>=1         a number, each of a list, is at least this (>, <=, <); "1>=1" the elements of
  *                   a constant input 1

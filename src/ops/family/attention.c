@@ -2,6 +2,7 @@
  *
  * Q K^T and the product with V are multiply-accumulates over all positions (masks do not save any),
  * the softmax between costs 5 flops an element and the scaling 1. */
+#include "ops/needs.h"
 #include "ops/util.h"
 
 #define MS "com.microsoft"
@@ -51,6 +52,14 @@ static heads standard(oxp_call *c) {
     return h;
 }
 
+static void check_kv_heads(oxp_call *c, const heads *h) {
+    oxp_dim q = h->q_heads, kv = h->kv_heads;
+    if (oxp_dim_is_literal(q) && oxp_dim_is_literal(kv) && !oxp_dim_is_unknown(q) &&
+        !oxp_dim_is_unknown(kv) && kv > 0 && q % kv != 0)
+        oxp_op_error(c, "%lld heads are no multiple of %lld key and value heads", (long long)q,
+                     (long long)kv);
+}
+
 static void infer_attention(oxp_call *c) {
     heads h = standard(c);
     int rank = oxp_rank(oxp_input(c, 0));
@@ -62,6 +71,15 @@ static void infer_attention(oxp_call *c) {
     oxp_dim qk[4] = {h.batch, h.q_heads, h.q_len, h.total};
     if (rank >= 0 && rank != 3 && rank != 4)
         oxp_op_error(c, "query of rank %d", rank);
+    if (rank == 3 && (!oxp_call_attr(c, "q_num_heads") || !oxp_call_attr(c, "kv_num_heads")))
+        oxp_op_invalid(c, "q_num_heads and kv_num_heads are needed for a query of rank 3");
+    if (!oxp_input(c, 4) != !oxp_input(c, 5))
+        oxp_op_error(c, "one of past_key and past_value without the other");
+    check_kv_heads(c, &h);
+    (void)oxp_needs_check(c, rank == 4 ? "0:b,q,s,h; 1:b,k,t,h; 2:b,k,t,v; 4:b,k,p,h; 5:b,k,p,v"
+                                       : "q=q_num_heads; k=kv_num_heads; q_num_heads>=1; "
+                                         "kv_num_heads>=1; 0:b,s,qh; 1:b,t,kh; 2:b,t,kv; "
+                                         "4:b,k,p,h; 5:b,k,p,v");
     oxp_dim width = oxp_dim_of(oxp_input(c, 0), -1);
     if (rank == 3 && oxp_dim_is_literal(width) && oxp_dim_is_literal(h.q_heads) &&
         width % h.q_heads != 0)
@@ -141,13 +159,20 @@ static void set_projected(oxp_call *c, const heads *h) {
         oxp_set(c, 1, h->type, 5, present);
 }
 
+/* The three parts of the projection are alike unless their sizes are given. */
 static void infer_ms_attention(oxp_call *c) {
     heads h = projected(c, 4);
+    bool alike = oxp_call_length(c, "qkv_hidden_sizes") == 0;
+    (void)oxp_needs_check(c, alike
+                                 ? "n=num_heads; num_heads>=1; 0:b,?,i; 1:i,3nh; 2:3nh; 4:2,b,n,?,h"
+                                 : "n=num_heads; num_heads>=1; 0:b,?,i; 1:i,t; 2:t; 4:2,b,n,?,?");
     set_projected(c, &h);
 }
 
 static void infer_qattention(oxp_call *c) {
     heads h = projected(c, 8);
+    (void)oxp_needs_check(c, "n=num_heads; num_heads>=1; 0:b,?,i; 1:i,3nh; 2:3nh; 3:()|1; "
+                             "4:()|1|3nh; 6:()|1; 7:()|1|3nh; 8:2,b,n,?,h");
     set_projected(c, &h);
 }
 
@@ -219,6 +244,10 @@ static void set_cached(oxp_call *c, const heads *h, oxp_dim length) {
 
 static void infer_multi_head(oxp_call *c) {
     heads h = multi_head(c);
+    if (!oxp_input(c, 1) && oxp_input(c, 2))
+        oxp_op_error(c, "a value without a key");
+    if (!oxp_input(c, 6) != !oxp_input(c, 7))
+        oxp_op_error(c, "one of past_key and past_value without the other");
     set_cached(c, &h, oxp_input(c, 8) ? h.past : h.total); /* 8: the buffer is shared */
 }
 
@@ -279,8 +308,37 @@ static void set_grouped(oxp_call *c, const heads *h) {
         c->out[i].type.elem = cache;
 }
 
+/* Keys and values of fewer heads, whose number divides that of the queries; or all three packed. */
+static void check_grouped(oxp_call *c, const heads *h) {
+    bool packed = !oxp_input(c, 1), plain = oxp_dtype_is_float(oxp_elem_type(oxp_input(c, 3)));
+    int64_t kv = oxp_call_int(c, "kv_num_heads", 0), q = oxp_call_int(c, "num_heads", 0);
+    oxp_dim width = oxp_dim_of(oxp_input(c, 0), 2);
+    if (kv < 1 || q < 1 || q > INT32_MAX || kv > INT32_MAX)
+        return;
+    if (q % kv != 0)
+        oxp_op_error(c, "%lld heads are no multiple of %lld key and value heads", (long long)q,
+                     (long long)kv);
+    else if (packed != !oxp_input(c, 2))
+        oxp_op_error(c, "one of key and value without the other");
+    else if (!oxp_input(c, 3) != !oxp_input(c, 4))
+        oxp_op_error(c, "one of past_key and past_value without the other");
+    else if (packed && oxp_dim_is_literal(width) && !oxp_dim_is_unknown(width) &&
+             width % (q + 2 * kv) != 0)
+        oxp_op_error(c, "a packed width of %lld cannot be split into %lld heads", (long long)width,
+                     (long long)(q + 2 * kv));
+    else if (!packed)
+        (void)oxp_needs_check(c, "n=num_heads; k=kv_num_heads; 0:b,?,nh; 1:b,l,kh|?,?,?,?; "
+                                 "2:b,l,kh|?,?,?,?; 3-4:b,k,?,?; 5:b|b,1; 6:()|1");
+    else
+        (void)oxp_needs_check(c, "k=kv_num_heads; 0:b,?,?; 3-4:b,k,?,?; 5:b|b,1; 6:()|1");
+    for (uint32_t i = 3; i < 5 && plain && !oxp_call_int(c, "kv_cache_bit_width", 0); i++)
+        if (oxp_rank(oxp_input(c, i)) == 4 && !oxp_same_size(c, i, 3, h->size))
+            return;
+}
+
 static void infer_grouped(oxp_call *c) {
     heads h = grouped(c, 6);
+    check_grouped(c, &h);
     set_grouped(c, &h);
 }
 
@@ -367,6 +425,28 @@ static void cost_rotary(const oxp_call *c, oxp_cost *cost) {
     oxp_cost_per_out(c, cost, 3);
 }
 
+/* X, the caches - a row for each position, or with position_ids for each token - and these. */
+static void infer_rotary(oxp_call *c) {
+    oxp_infer_like(c);
+    (void)oxp_needs_check(c, oxp_input(c, 3)
+                                 ? "0:b,s,?|b,?,s,?; 1:?,?; 2=1; 3:b,s; interleaved{0,1}"
+                                 : "0:b,s,?|b,?,s,?; 1:b,s,?; 2=1; interleaved{0,1}");
+    if (oxp_rank(oxp_input(c, 0)) == 3 && oxp_call_int(c, "num_heads", 0) < 1)
+        oxp_op_invalid(c, "num_heads is needed for an input of rank 3");
+    if (oxp_input(c, 3))
+        (void)oxp_indices_within(c, 3, 0, 1, oxp_dim_of(oxp_input(c, 1), 0));
+}
+
+/* position_ids: one to start from, or one for each token. */
+static void infer_ms_rotary(oxp_call *c) {
+    uint64_t n;
+    oxp_infer_like(c);
+    (void)oxp_needs_check(c, "0:b,s,?|b,?,s,?; 1:()|1|b,s; 2:?,?; 3=2; num_heads>=0; "
+                             "rotary_embedding_dim>=0; interleaved{0,1}");
+    if (oxp_in_count(c, 1, &n) && n > 1)
+        (void)oxp_indices_within(c, 1, 0, 1, oxp_dim_of(oxp_input(c, 2), 0));
+}
+
 static void infer_gemma_rotary(oxp_call *c) {
     for (uint32_t i = 0; i < c->n_out && i < 2; i++)
         if (oxp_input(c, 1 + 2 * i))
@@ -416,7 +496,7 @@ static const oxp_op table[] = {
     {"Attention", "", A, 0, infer_attention, cost_attention, NULL},
     {"FlexAttention", "ai.onnx.preview", A, 0, infer_flex, cost_attention, NULL},
     {"LinearAttention", "", A, 0, infer_linear, cost_linear, NULL},
-    {"RotaryEmbedding", "", 0, 0, oxp_infer_like, cost_rotary, range_rotary},
+    {"RotaryEmbedding", "", 0, 0, infer_rotary, cost_rotary, range_rotary},
     {"TensorScatter", "", OXP_OP_MOVE, 0, oxp_infer_like, NULL, NULL},
     {"Attention", MS, A, 6, infer_ms_attention, cost_ms_attention, NULL},
     {"DecoderMaskedSelfAttention", MS, A, 6, infer_ms_attention, cost_ms_attention, NULL},
@@ -430,11 +510,18 @@ static const oxp_op table[] = {
     {"LongformerAttention", MS, A, 0x36, oxp_infer_like, cost_unknown, NULL},
     {"DecoderAttention", MS, A, 0x1c, infer_decoder, cost_unknown, NULL},
     {"LinearAttention", MS, A, 0, infer_linear, cost_linear, NULL},
-    {"RotaryEmbedding", MS, 0, 0, oxp_infer_like, cost_rotary, NULL},
+    {"RotaryEmbedding", MS, 0, 0, infer_ms_rotary, cost_rotary, NULL},
     {"GemmaRotaryEmbedding", MS, 0, 0, infer_gemma_rotary, cost_rotary, NULL},
     {"RelativePositionBias", MS, OXP_OP_MOVE, 1, infer_position_bias, NULL, NULL},
     {"GatedRelativePositionBias", MS, 0, 0x1a, infer_gated_bias, NULL, NULL},
     {"MoE", MS, OXP_OP_MATMUL | OXP_OP_ACCUMULATES, 0xfc, oxp_infer_like, cost_experts, NULL},
     {"QMoE", MS, OXP_OP_MATMUL | OXP_OP_QUANT, 0x1ffc, oxp_infer_like, cost_unknown, NULL},
 };
-const oxp_op_family oxp_ops_attention = {table, OXP_COUNT(table), NULL, 0};
+
+static const oxp_op_need needs[] = {
+    {"MultiHeadAttention",
+     "n=num_heads; num_heads>=1; 0:b,s,nh|b,s,n,3,h; 1:b,l,nh|b,l,n,2,h|b,n,l,h; 2:b,l,nv|b,n,l,v; "
+     "3:?; 6:b,n,p,h; 7:b,n,p,?"},
+    {"GroupQueryAttention SparseAttention", "num_heads>=1; kv_num_heads>=1"},
+};
+const oxp_op_family oxp_ops_attention = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

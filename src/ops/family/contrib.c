@@ -57,6 +57,25 @@ static void gather(oxp_call *c, oxp_dtype t, const oxp_fact *data, const oxp_fac
     oxp_set(c, 0, t, n, d);
 }
 
+/* Scales and zero points: as the data, the quantized axis in blocks. */
+static void check_block_scales(oxp_call *c, const oxp_fact *data) {
+    const oxp_fact *s = oxp_input(c, 2);
+    int rank = oxp_rank(data);
+    int64_t block = oxp_call_int(c, "block_size", 128);
+    if (rank < 1 || oxp_rank(s) < 0 || block < 1)
+        return;
+    if (oxp_rank(s) != rank) {
+        oxp_op_error(c, "scales of rank %d for data of rank %d", oxp_rank(s), rank);
+        return;
+    }
+    int axis = oxp_axis(c, oxp_call_int(c, "quantize_axis", 1), rank);
+    for (int k = 0; k < rank && axis >= 0; k++) {
+        oxp_dim d = oxp_dim_of(data, k);
+        if (!oxp_same_size(c, 2, k, k == axis ? oxp_dim_ceildiv(c->dims, d, block) : d))
+            return;
+    }
+}
+
 static void infer_gather_quantized(oxp_call *c) {
     const oxp_fact *data = oxp_input(c, 0);
     int rank = oxp_rank(data);
@@ -70,6 +89,7 @@ static void infer_gather_quantized(oxp_call *c) {
         wide.type.dims = d;
     }
     int axis = rank > 0 ? oxp_axis(c, oxp_call_int(c, "gather_axis", 0), rank) : -1;
+    check_block_scales(c, &wide);
     gather(c, t, data ? &wide : NULL, oxp_input(c, 1), axis);
 }
 
@@ -89,6 +109,9 @@ static void infer_unfold(oxp_call *c) {
         return;
     }
     oxp_dim *d = oxp_dims_dup(c, x, 1);
+    if (oxp_dim_is_literal(d[a]) && !oxp_dim_is_unknown(d[a]) && size > d[a])
+        oxp_op_error(c, "windows of %lld of an axis of size %lld", (long long)size,
+                     (long long)d[a]);
     oxp_dim span = oxp_dim_sub(c->dims, d[a], oxp_dim_literal(size));
     d[a] = oxp_dim_add(c->dims, oxp_dim_floordiv(c->dims, span, step), 1);
     d[rank] = oxp_dim_literal(size);

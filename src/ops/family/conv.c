@@ -167,6 +167,8 @@ static void infer_transpose(oxp_call *c) {
     }
     if (x && w && oxp_rank(x) == rank && oxp_rank(w) == rank)
         (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(w, 0), "input channels");
+    if (win.mode != OXP_PAD_EXPLICIT && oxp_call_length(c, "pads"))
+        oxp_op_invalid(c, "pads together with auto_pad");
     check_transposed(c, &win, extra && n_extra ? extra : NULL, group);
     oxp_set(c, 0, t, rank, d);
 }
@@ -282,8 +284,10 @@ static const oxp_op table[] = {
 };
 
 static const oxp_op_need needs[] = {
-    {"Conv FusedConv NhwcConv NhwcFusedConv", "1:M,*; 2:M; group>=1"},
-    {"ConvTranspose", "g=group|1; 1:?,n,*; 2:gn; group>=1; output_padding>=0; 0:?,C,*; 1:C,*"},
+    {"Conv NhwcConv", "1:M,*; 2:M; group>=1"},
+    {"FusedConv NhwcFusedConv", "1:M,*; 2:M; 3=o; group>=1"},
+    {"ConvTranspose",
+     "g=group|1; 1:?,n,*; 2:gn; group>=1; output_padding>=0; output_shape>=1; 0:?,C,*; 1:C,*"},
     {"ConvInteger", "1:M,*; 2:()|1; 3:()|1|M"},
     {"QLinearConv", "3:M,*; 1-2:()|1; 4-5:()|1|M; 6-7:()|1; 8:M"},
     {"DeformConv", "1:M,*; 3:M; 0:N,*; 2:N,*; 4:N,*; offset_group>=1"},

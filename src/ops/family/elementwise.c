@@ -168,6 +168,8 @@ static void infer_where(oxp_call *c) {
 }
 
 static void infer_clip(oxp_call *c) {
+    if (c->opset < 11 && oxp_call_float(c, "min", -INFINITY) > oxp_call_float(c, "max", INFINITY))
+        oxp_op_invalid(c, "min is more than max");
     const oxp_fact *x = oxp_input(c, 0);
     oxp_infer_like(c);
     uint64_t n;

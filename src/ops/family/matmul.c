@@ -264,9 +264,10 @@ static const oxp_op_need needs[] = {
     {"Gemm FusedGemm", "2~o"},
     {"MatMulInteger", "0:*,m,?|?; 1:*,?,n|?; 2:()|1|m|*,m,1; 3:()|1|n|*,1,n"},
     {"QLinearMatMul", "0:*,m,?|?; 3:*,?,n|?; 1-2:()|1|m|*,m,1; 4-5:()|1|n|*,1,n; 6-7:()|1|m|*,m,1"},
-    {"MatMulIntegerToFloat", "1:*,?,n|?; 2:()|1; 3:()|1|n; 4:()|1; 5:()|1|n; 6:n"},
-    {"DynamicQuantizeMatMul", "1:*,?,n|?; 2-3:()|1|n; 4:n"},
-    {"MatMulNBits", "k=K; n=N; 0:*,k; bits{2,4,8}; block_size{16,32,64,128,256}; K>=1; N>=1; 5:n"},
-    {"QGemm", "1-2:()|1; 7-8:()|1"},
+    {"MatMulIntegerToFloat", "1:*,?,n|?; 2:()|1; 3:()|1|n; 4:()|1; 5:()|1|n; 6:n|?,?"},
+    {"DynamicQuantizeMatMul", "1:*,?,n|?; 2-3:()|1|n; 4:n|?,?"},
+    {"MatMulNBits",
+     "k=K; n=N; 0:*,k; bits{2,4,8}; block_size{16,32,64,128,256}; K>=1; N>=1; 2:?|n,?; 5:n"},
+    {"QGemm", "6~o; 4-5:()|?; 1-2:()|1; 7-8:()|1"},
 };
 const oxp_op_family oxp_ops_matmul = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

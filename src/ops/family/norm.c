@@ -3,6 +3,7 @@
  * Costs per element, by arithmetic (docs/flops.md): an affine map 2; mean and variance with the map
  * 7 (sum, subtract, square, sum, scale, weight, bias); RMS 4; softmax 5 (maximum, subtract, exp,
  * sum, divide). */
+#include "ops/needs.h"
 #include "ops/util.h"
 
 static void set_vector(oxp_call *c, uint32_t slot, const oxp_fact *like) {
@@ -20,6 +21,8 @@ static void infer_batchnorm(oxp_call *c) {
                 (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(oxp_input(c, i), 0), "channels");
     for (uint32_t i = 1; i < c->n_out; i++)
         set_vector(c, i, stat ? stat : oxp_input(c, 1));
+    if (c->opset >= 9 || oxp_call_int(c, "spatial", 1) != 0) /* else a statistic for each element */
+        (void)oxp_needs_check(c, "0:?,C,*|?; 1-4:C");
     bool training = oxp_call_int(c, "training_mode", 0) != 0;
     if (c->opset >= 14 && (training ? c->n_out != 3 : c->n_out != 1))
         oxp_op_error(c, "%u outputs, with training_mode %d it has %d", c->n_out, training,
@@ -233,7 +236,6 @@ static const oxp_op table[] = {
 };
 
 static const oxp_op_need needs[] = {
-    {"BatchNormalization", "9+ 0:?,C,*|?; 9+ 1-4:C"},
     {"InstanceNormalization", "0:?,C,?,*; 1-2:C"},
     {"LayerNormalization", "axis@0; stash_type>=1; stash_type<=28"},
     {"Softmax LogSoftmax Hardmax", "0:?,*"},
@@ -243,9 +245,10 @@ static const oxp_op_need needs[] = {
     {"MeanVarianceNormalization", "axes@0"},
     {"LRN", "size>=1; 0:?,?,*"},
     {"Dropout", "12+ 1:()|1; 1>=0; 1<1; 2:()|1"},
-    {"SkipLayerNormalization", "0:*,h; 1:*,h; 2-4:h"},
-    {"SkipSimplifiedLayerNormalization", "0:*,h; 1:*,h; 2-3:h"},
-    {"EmbedLayerNormalization QEmbedLayerNormalization", "0:b,s; 1:b,s"},
+    {"SkipLayerNormalization", "0:b,s,h|s,h; 1:b,s,h|1,s,h|s,h; 2-4:h"},
+    {"SkipSimplifiedLayerNormalization", "0:b,s,h|s,h; 1:b,s,h|1,s,h|s,h; 2-3:h"},
+    {"EmbedLayerNormalization QEmbedLayerNormalization",
+     "0:b,s; 1:b,s; 2:?,h; 3-4:?,h; 5-6:h; 7:b,s"},
     {"BiasAdd", "0:b,s,C; 1:C; 2:b,s,C"},
 };
 const oxp_op_family oxp_ops_norm = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -222,6 +222,7 @@ static const oxp_op_need needs[] = {
      "0:?,?,?,?; 1:r,4; 2:r; 2>=0; output_height>=1; output_width>=1; sampling_ratio>=0; "
      "mode{avg,max}; coordinate_transformation_mode{half_pixel,output_half_pixel}"},
     {"CropAndResize", "0:?,?,?,?; 1:r,4; 2:r; 3:2; mode{bilinear,nearest}"},
-    {"QLinearAveragePool QLinearGlobalAveragePool", "1-4:()|1"},
+    {"QLinearAveragePool", "1-4:()"},
+    {"QLinearGlobalAveragePool", "1-4:()|1"},
 };
 const oxp_op_family oxp_ops_pool = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

@@ -99,6 +99,20 @@ static void infer_where(oxp_call *c) {
         oxp_set_unknown_rank(c, 0, oxp_elem_type(f[1]));
 }
 
+/* All tensors have the rank of the first, and the type of the result's zero point. */
+static bool fits_parts(oxp_call *c, uint32_t slot, int rank) {
+    const oxp_fact *x = oxp_input(c, slot);
+    oxp_dtype t = oxp_elem_type(x), wanted = oxp_elem_type(oxp_input(c, 1));
+    if (oxp_rank(x) >= 0 && oxp_rank(x) != rank)
+        oxp_op_error(c, "input %u has rank %d, another has %d", slot, oxp_rank(x), rank);
+    else if (t != OXP_UNDEFINED && wanted != OXP_UNDEFINED && t != wanted)
+        oxp_op_error(c, "input %u is %s, the result %s", slot, oxp_dtype_name(t),
+                     oxp_dtype_name(wanted));
+    else
+        return true;
+    return false;
+}
+
 /* Scale and zero point of the result, then triples of tensor, scale, zero point. */
 static void infer_concat(oxp_call *c) {
     const oxp_fact *first = oxp_input(c, 2);
@@ -115,6 +129,9 @@ static void infer_concat(oxp_call *c) {
     if (c->n_in % 3 != 2)
         oxp_op_error(c, "%u inputs: they come in triples of tensor, scale and zero point after two",
                      c->n_in);
+    for (uint32_t i = 2; i < c->n_in; i += 3)
+        if (!fits_parts(c, i, rank))
+            return;
     for (uint32_t i = 5; i < c->n_in; i += 3)
         for (int k = 0; k < rank; k++)
             if (k != axis && oxp_rank(oxp_input(c, i)) >= 0 && !oxp_same_size(c, i, k, d[k]))
@@ -195,7 +212,7 @@ static const oxp_op table[] = {
 };
 
 static const oxp_op_need needs[] = {
-    {"QLinearAdd QLinearMul", "1-2:()|1; 4-5:()|1; 6-7:()|1"},
+    {"QLinearAdd QLinearMul", "1-2:(); 4-5:(); 6-7:()"},
     {"QLinearSigmoid QLinearLeakyRelu", "1-4:()|1"},
     {"QLinearSoftmax", "1-4:()|1; axis@0"},
     {"QLinearReduceMean", "1-4:()|1; axes@0"},

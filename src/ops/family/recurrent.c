@@ -56,7 +56,7 @@ static void check_shapes(oxp_call *c, const sizes *s, uint64_t gates) {
     if (*c->node->domain)
         return;
     snprintf(needs, sizeof needs,
-             "h=hidden_size; hidden_size>=1; layout{0,1}; clip>0; input_forget{0,1}; 0:%s,i; "
+             "h=hidden_size; hidden_size>=1; layout{0,1}; clip>0; 0:%s,i; "
              "1:d,%dh,i; 2:d,%dh,h; 3:d,%dh; 4:b; 5-6:%s,h; 7:d,3h",
              s->batch_first ? "b,s" : "s,b", (int)gates, (int)gates, (int)gates * 2,
              s->batch_first ? "b,d" : "d,b");
