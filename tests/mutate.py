@@ -4,7 +4,7 @@
 usage: tests/mutate.py SCRATCH_FOLDER [REGEX]    REGEX: only the mutations whose "FILE: OLD" it matches
 
 tests/mutations.txt lists them: "@ FILE", "- OLD", "+ NEW", where OLD occurs once in FILE ("+" may be
-empty).  The tree is copied to SCRATCH_FOLDER and built there.  Exit status 1 when a mutation survives.
+empty, \\n in OLD is the end of a line).  The tree is copied to SCRATCH_FOLDER and built there.  Exit status 1 when a mutation survives.
 """
 import os, re, shutil, subprocess, sys
 
@@ -22,9 +22,9 @@ def read(path):
         if line[:2] == "@ ":
             at = line[2:]
         elif line[:2] == "- ":
-            found.append([at, line[2:], ""])
+            found.append([at, line[2:].replace("\\n", "\n"), ""])
         elif line[:1] == "+":
-            found[-1][2] = line[2:]
+            found[-1][2] = line[2:].replace("\\n", "\n")
     return found
 
 

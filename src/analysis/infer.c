@@ -381,12 +381,7 @@ static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
 void oxp_infer_walk(oxp_engine *e, oxp_id graph, oxp_cost *total) {
     total->known = true;
     const oxp_graph *g = oxp_graph_at(e->m, graph);
-    const oxp_id *order = oxp_infer_order(e, graph);
-    if (order != NULL) {
-        for (; *order != OXP_NONE; order++)
-            run_node(e, *order, total);
-        return;
-    }
+    /* Producers come first: the loader puts the nodes in order, and patches keep it. */
     for (oxp_id n = g->first; n != OXP_NONE; n = oxp_node_at(e->m, n)->next)
         run_node(e, n, total);
 }
@@ -516,7 +511,7 @@ static void set_inputs(oxp_engine *e) {
 }
 
 const oxp_inferred *oxp_infer(const oxp_model *m, const oxp_infer_opts *opts, oxp_arena *arena) {
-    size_t nodes = oxp_node_count(m), graphs = oxp_graph_count(m);
+    size_t nodes = oxp_node_count(m);
     oxp_engine *e = OXP_NEW(arena, oxp_engine);
     e->m = m;
     e->opts = opts;
@@ -525,8 +520,6 @@ const oxp_inferred *oxp_infer(const oxp_model *m, const oxp_infer_opts *opts, ox
     e->facts = OXP_NEWS(arena, oxp_value_count(m) + 1, oxp_fact);
     e->costs = opts->no_costs ? NULL : OXP_NEWS(arena, nodes + 1, oxp_node_cost);
     e->reported = OXP_NEWS(arena, nodes + 1, uint8_t);
-    e->order = oxp_alloc(arena, graphs + 1, sizeof *e->order);
-    e->checked = OXP_NEWS(arena, graphs + 1, uint8_t);
     e->active = OXP_NEWS(arena, oxp_function_count(m) + 1, uint8_t);
     e->memo_of = oxp_map_new(arena);
     e->times = 1;

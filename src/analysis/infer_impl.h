@@ -50,9 +50,6 @@ struct oxp_engine {
     uint8_t *reported;    /* by node: what was said of it (infer_report.c) */
     oxp_trial *trial;     /* where reports are held back, NULL: nowhere */
     uint64_t n_errors;    /* reported or held back so far */
-    const oxp_id **order; /* by graph: order of its nodes when it is not the file's */
-    uint8_t *checked;     /* by graph: the order was looked at */
-    uint32_t *position;   /* by node, for infer_order.c */
     uint8_t *active;      /* by function: being walked */
     const frame *frame;   /* NULL outside of functions */
     uint64_t times;       /* how often the current graph runs */
@@ -75,8 +72,6 @@ struct oxp_engine {
     looked_up schemas[INFER_SCHEMAS];
 };
 
-/* Nodes of a graph in an order in which producers come first; *n of them (infer_order.c). */
-const oxp_id *oxp_infer_order(oxp_engine *e, oxp_id graph);
 /* Runs all nodes of a graph; *total += their costs. */
 void oxp_infer_walk(oxp_engine *e, oxp_id graph, oxp_cost *total);
 /* Calls a local function (infer_call.c); false: not possible, the reason was reported. */

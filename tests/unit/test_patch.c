@@ -1,11 +1,13 @@
 /* Patches: what is refused, and that a refusal leaves no trace; what applying does. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "rewrite/patch_impl.h"
+#include "support/scratch.h"
 #include "support/wire_builder.h"
 
 typedef struct bench {
@@ -291,6 +293,239 @@ static void clones_do_not_see_patches(void **state) {
     check_model(c);
 }
 
+/* What a pass must not do is remembered by the patch, which is then refused: one line for each. */
+static const int64_t of_three[] = {3};
+
+static void wrong_dims(bench *b, oxp_patch *p) {
+    (void)b;
+    oxp_patch_tensor_imagined(p, "t", OXP_FLOAT, 1, (int64_t[]){-1});
+}
+static void too_many(bench *b, oxp_patch *p) {
+    (void)b;
+    oxp_patch_tensor_imagined(p, "t", OXP_FLOAT, 3, (int64_t[]){INT64_MAX, INT64_MAX, 2});
+}
+static void too_many_bytes(bench *b, oxp_patch *p) {
+    (void)b;
+    oxp_patch_tensor_imagined(p, "t", OXP_DOUBLE, 1, (int64_t[]){INT64_MAX});
+}
+static void wrong_bytes(bench *b, oxp_patch *p) {
+    (void)b;
+    oxp_patch_tensor(p, "t", OXP_FLOAT, 1, of_three, "1234", 4);
+}
+static void numbers_as_words(bench *b, oxp_patch *p) {
+    double v[] = {1, 2, 3};
+    (void)b;
+    oxp_patch_tensor_doubles(p, "t", OXP_STRING, 1, of_three, v, false);
+}
+static void no_base(bench *b, oxp_patch *p) {
+    oxp_patch_tensor_lazy(p, "t", OXP_FLOAT, 1, of_three, &(oxp_recipe){.base = 99});
+    (void)b;
+}
+static void scaled(bench *b, oxp_patch *p, uint64_t div, uint64_t mul) {
+    static const double scale[] = {1, 2, 3};
+    oxp_recipe r = {
+        b->m->values[value(b, "w")].tensor, scale, 3, {div, 0}, {3, 0}, {mul, 0}, false, false};
+    oxp_patch_tensor_lazy(p, "t", OXP_FLOAT, 1, of_three, &r);
+}
+static void scale_by_nothing(bench *b, oxp_patch *p) {
+    scaled(b, p, 0, 1);
+}
+static void scale_out_of_range(bench *b, oxp_patch *p) {
+    scaled(b, p, 1, UINT64_MAX);
+}
+static void initializer_of_nothing(bench *b, oxp_patch *p) {
+    (void)b;
+    assert_int_equal(oxp_patch_initializer(p, 0, 99), OXP_NONE);
+}
+static void initializer_of_no_graph(bench *b, oxp_patch *p) {
+    oxp_patch_initializer(p, 99, b->m->values[value(b, "w")].tensor);
+}
+static void node_that_is_not(bench *b, oxp_patch *p) {
+    (void)b;
+    oxp_patch_attr_int(p, 99, "axis", 1);
+}
+static void input_of_nothing(bench *b, oxp_patch *p) {
+    oxp_patch_input(p, maker(b, "y"), 0, 99);
+}
+static void input_far_away(bench *b, oxp_patch *p) {
+    oxp_patch_input(p, maker(b, "y"), UINT32_MAX, value(b, "a"));
+}
+static void output_of_nothing(bench *b, oxp_patch *p) {
+    oxp_patch_output(p, maker(b, "y"), 0, 99);
+}
+static void uses_by_themselves(bench *b, oxp_patch *p) {
+    oxp_patch_replace_uses(p, value(b, "a"), value(b, "a"));
+}
+static void uses_by_nothing(bench *b, oxp_patch *p) {
+    oxp_patch_replace_uses(p, value(b, "a"), 99);
+}
+static void attribute_of_no_tensor(bench *b, oxp_patch *p) {
+    oxp_patch_attr_tensor(p, maker(b, "k"), "value", 99);
+}
+static void attribute_that_is_a_graph(bench *b, oxp_patch *p) {
+    oxp_patch_attr_copy(p, maker(b, "k"), &(oxp_attr){.name = "body", .type = OXP_ATTR_GRAPH});
+}
+static void type_of_nothing(bench *b, oxp_patch *p) {
+    (void)b;
+    oxp_patch_type(p, 99, NULL);
+}
+static void tensor_for_a_result(bench *b, oxp_patch *p) {
+    oxp_patch_set_tensor(p, value(b, "a"), b->m->values[value(b, "w")].tensor);
+}
+static void tensor_for_nothing(bench *b, oxp_patch *p) {
+    oxp_patch_set_tensor(p, value(b, "w"), 99);
+}
+static void result_forgotten(bench *b, oxp_patch *p) {
+    oxp_patch_forget(p, value(b, "a"));
+}
+static void node_without_graph(bench *b, oxp_patch *p) {
+    oxp_id in = value(b, "a");
+    oxp_patch_node(p, 99, OXP_NONE, "Abs", "", "", &in, 1, NULL, 0);
+}
+static void node_beside_one_that_goes(bench *b, oxp_patch *p) {
+    oxp_id in = value(b, "a"), out = oxp_patch_value(p, 0, "t", NULL);
+    oxp_patch_node_after(p, 0, 98, "Abs", "", "", &in, 1, &out, 1);
+}
+static void reads_what_is_not(bench *b, oxp_patch *p) {
+    oxp_id in = 99, out = oxp_patch_value(p, 0, "t", NULL);
+    (void)b;
+    oxp_patch_node(p, 0, OXP_NONE, "Abs", "", "", &in, 1, &out, 1);
+}
+static void makes_what_is_not(bench *b, oxp_patch *p) {
+    oxp_id in = value(b, "a"), out = 99;
+    oxp_patch_node(p, 0, OXP_NONE, "Abs", "", "", &in, 1, &out, 1);
+}
+static void makes_one_of_another_graph(bench *b, oxp_patch *p) {
+    oxp_id in = value(b, "a"), out = oxp_patch_value(p, 7, "t", NULL);
+    oxp_patch_node(p, 0, OXP_NONE, "Abs", "", "", &in, 1, &out, 1);
+}
+static void output_without_a_type(bench *b, oxp_patch *p) {
+    oxp_patch_type(p, value(b, "y"), NULL);
+}
+static void output_of_another_kind(bench *b, oxp_patch *p) {
+    static const oxp_type list = {.kind = OXP_KIND_SEQUENCE};
+    oxp_patch_type(p, value(b, "y"), &list);
+}
+static void uses_by_another_kind(bench *b, oxp_patch *p) {
+    static const oxp_type list = {.kind = OXP_KIND_SEQUENCE};
+    oxp_id in = value(b, "x"), out = oxp_patch_value(p, 0, "t", &list);
+    oxp_patch_node(p, 0, maker(b, "a"), "SequenceConstruct", "", "", &in, 1, &out, 1);
+    oxp_patch_replace_uses(p, value(b, "a"), out);
+}
+static void uses_by_another_rank(bench *b, oxp_patch *p) {
+    static const oxp_dim dims[] = {3, 1};
+    oxp_type matrix = {OXP_KIND_TENSOR, OXP_FLOAT, 2, dims, NULL};
+    oxp_id in = value(b, "x"), out = oxp_patch_value(p, 0, "t", &matrix);
+    oxp_patch_node(p, 0, maker(b, "a"), "Unsqueeze", "", "", &in, 1, &out, 1);
+    oxp_patch_replace_uses(p, value(b, "a"), out);
+}
+static void weight_of_another_shape(bench *b, oxp_patch *p) {
+    int64_t dims[] = {4};
+    oxp_patch_set_tensor(p, value(b, "w"), oxp_patch_tensor_imagined(p, "t", OXP_FLOAT, 1, dims));
+}
+static void weight_of_another_type(bench *b, oxp_patch *p) {
+    oxp_patch_set_tensor(p, value(b, "w"),
+                         oxp_patch_tensor_imagined(p, "t", OXP_FLOAT16, 1, of_three));
+}
+
+static void wrong_edits_are_refused(void **state) {
+    static const struct {
+        void (*edit)(bench *b, oxp_patch *p);
+        const char *reason;
+    } wrong[] = {
+        {wrong_dims, "a new tensor has a negative dimension"},
+        {too_many, "a new tensor has too many elements"},
+        {too_many_bytes, "a new tensor cannot hold float64 elements"},
+        {wrong_bytes, "4 bytes given for 12"},
+        {numbers_as_words, "string"},
+        {no_base, "its base does not exist"},
+        {scale_by_nothing, "its scale indices are out of range"},
+        {scale_out_of_range, "its scale indices are out of range"},
+        {initializer_of_nothing, "a new initializer has no tensor or graph"},
+        {initializer_of_no_graph, "a new initializer has no tensor or graph"},
+        {node_that_is_not, "a node that does not exist is changed"},
+        {input_of_nothing, "an input is set that cannot be"},
+        {input_far_away, "an input is set that cannot be"},
+        {output_of_nothing, "an output is set that cannot be"},
+        {uses_by_themselves, "uses are replaced by themselves or by nothing"},
+        {uses_by_nothing, "uses are replaced by themselves or by nothing"},
+        {attribute_of_no_tensor, "attribute 'value' is set to no tensor"},
+        {attribute_that_is_a_graph, "attribute 'body': subgraphs cannot be copied"},
+        {type_of_nothing, "the type of a value that does not exist is set"},
+        {tensor_for_a_result, "a tensor is given to a value that is no initializer"},
+        {tensor_for_nothing, "a tensor is given to a value that is no initializer"},
+        {result_forgotten, "what is forgotten is no initializer"},
+        {node_without_graph, "a new node has no graph"},
+        {node_beside_one_that_goes, "placed beside a node that is not in its graph"},
+        {reads_what_is_not, "input 0 does not exist"},
+        {makes_what_is_not, "an output does not exist"},
+        {makes_one_of_another_graph, "belongs to another graph"},
+        {output_without_a_type, "'y' would lose its type"},
+        {output_of_another_kind, "'y' would lose its type"},
+        {uses_by_another_kind, "are of different kinds"},
+        {uses_by_another_rank, "differ in shape"},
+        {weight_of_another_shape, "initializer 'w' would change its shape"},
+        {weight_of_another_type, "initializer 'w' would become float16"},
+    };
+    bench *b = *state;
+    size_t values = b->m->n_values;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        oxp_patch *p = oxp_patch_new(&b->run);
+        wrong[i].edit(b, p);
+        refused(b, p, values, wrong[i].reason);
+    }
+}
+
+static void open_twice(void *arg) {
+    oxp_patch_new(arg);
+    oxp_patch_new(arg);
+}
+
+static void one_patch_is_open_at_a_time(void **state) {
+    bench *b = *state;
+    assert_int_equal(oxp_try(b->ctx, open_twice, &b->run), OXP_E_INTERNAL);
+    assert_non_null(strstr(oxp_error_text(b->ctx), "a patch is open already"));
+}
+
+/* A domain that new nodes need is imported; a version that is there already changes nothing. */
+static void opsets_are_imported(void **state) {
+    static const char *const domains[] = {"ai.onnx", "com.microsoft", "com.microsoft"};
+    static const int64_t versions[] = {17, 1, 2};
+    bench *b = *state;
+    oxp_save_opts o = OXP_SAVE_OPTS_INIT;
+    oxp_saved saved;
+    oxp_model *again;
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("opsets.onnx"));
+    for (size_t i = 0; i < 3; i++) {
+        const char *why = NULL;
+        oxp_patch *p = oxp_patch_new(&b->run);
+        oxp_patch_opset(p, domains[i], versions[i]);
+        assert_true(oxp_patch_apply(p, &why));
+        assert_int_equal(b->m->n_opsets, i ? 2 : 1);
+    }
+    assert_int_equal(oxp_save(b->m, path, &o, &saved), OXP_OK);
+    assert_int_equal(oxp_open(&again, b->ctx, path), OXP_OK);
+    assert_int_equal(oxp_opset_of(again, OXP_MAIN_GRAPH, "com.microsoft"), 2);
+    assert_int_equal(oxp_opset_of(again, OXP_MAIN_GRAPH, ""), 17);
+}
+
+/* A patch may take back what it has made. */
+static void what_is_made_may_go_again(void **state) {
+    bench *b = *state;
+    const char *why = NULL;
+    uint32_t nodes = b->m->graphs[0].n_nodes;
+    oxp_patch *p = oxp_patch_new(&b->run);
+    oxp_id in = value(b, "a");
+    oxp_id fresh = oxp_patch_node(p, 0, OXP_NONE, "Abs", "", "", &in, 1, NULL, 0);
+    oxp_patch_drop(p, fresh);
+    oxp_patch_drop(p, fresh);
+    assert_true(oxp_patch_apply(p, &why));
+    assert_int_equal(b->m->graphs[0].n_nodes, nodes);
+    assert_int_equal(b->m->values[in].n_uses, 2);
+    check_model(b->m);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -303,6 +538,10 @@ int main(void) {
         TEST(recipes_are_checked),
         TEST(many_nodes_at_one_place),
         TEST(clones_do_not_see_patches),
+        TEST(wrong_edits_are_refused),
+        TEST(one_patch_is_open_at_a_time),
+        TEST(opsets_are_imported),
+        TEST(what_is_made_may_go_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
