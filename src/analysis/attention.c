@@ -193,7 +193,8 @@ static int64_t positive(int64_t v) {
 /* Do queries and keys come from the same activations?  One of them may have gone through more:
  * strided convolutions or pools with their normalization shorten the keys of pyramid networks. */
 static bool same_stream(const oxp_scan *s, oxp_id q, oxp_id k) {
-    if (q == k || oxp_behind(s, q) == oxp_behind(s, k))
+    const oxp_node *maker = oxp_behind(s, q); /* NULL: an input, and two inputs are two streams */
+    if (q == k || (maker != NULL && maker == oxp_behind(s, k)))
         return true;
     for (int side = 0; side < 2; side++) {
         oxp_id from = side ? k : q, to = side ? q : k;

@@ -148,7 +148,7 @@ static void test_locations(void **state) {
     char name[5000];
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = 0;
-    refuse(tensor(name, NULL, NULL), "too long");
+    refuse(tensor(name, NULL, NULL), "it is too long for a path");
     name[300] = 0; /* longer than a file name can be, as a path short enough */
     refuse(tensor(name, NULL, NULL), "name too long");
     wb t = tensor("data.bin", NULL, NULL);
