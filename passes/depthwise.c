@@ -158,7 +158,7 @@ static oxp_id weight(separation *s, oxp_patch *p, const char *name, const int64_
 /* Replaces the convolution; the first of the two takes its place, kernel, strides and pads. */
 static bool separate(separation *s, const char **why) {
     const oxp_model *m = oxp_run_model(s->run);
-    int64_t dw[8], pw[8];
+    int64_t dw[8] = {0}, pw[8] = {0};
     if (!look_at(s, why) || (s->tensor != OXP_NONE && !nearest_weights(s, why)))
         return false;
     const oxp_node *n = oxp_node_at(m, s->node);

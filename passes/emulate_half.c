@@ -145,7 +145,7 @@ static void widen_value(job *j, oxp_id v) {
     const oxp_value *x = oxp_value_at(j->m, v);
     const oxp_type *t = type_of(j, v);
     oxp_dtype half = element_of(t);
-    bool main_graph = x->graph == OXP_MAIN_GRAPH;
+    bool main_graph = x->graph == OXP_MAIN_GRAPH, constant = constant_tensor(j, v) != NULL;
     if (!x->live || !is_half(half))
         return;
     if (t->kind != OXP_KIND_TENSOR) {
@@ -156,14 +156,14 @@ static void widen_value(job *j, oxp_id v) {
     } else if (x->tensor != OXP_NONE && !x->is_input && !is_main_output(j, v)) {
         oxp_patch_set_tensor(j->patch, v, wide_tensor(j, x->tensor));
         retype(j, v);
-    } else if (constant_tensor(j, v) && !is_main_output(j, v)) {
-        retype(j, v); /* widen_attrs does the rest */
-    } else if (x->producer != OXP_NONE && !constant_tensor(j, v)) {
+    } else if (x->producer != OXP_NONE && !constant) {
         round_output(j, v, half);
-    } else if (main_graph || x->tensor != OXP_NONE) {
+    } else if (constant ? is_main_output(j, v) : main_graph || x->tensor != OXP_NONE) {
         copy_for_users(j, v);
     } else {
-        retype(j, v); /* input of an inner graph: what is handed in is float32 now */
+        /* a Constant, of which widen_attrs does the rest; or the input of an inner graph: what is
+         * handed in is float32 now */
+        retype(j, v);
     }
 }
 

@@ -4,7 +4,7 @@
 usage: tests/mutate.py SCRATCH_FOLDER [REGEX]    REGEX: only the mutations whose "FILE: OLD" it matches
 
 tests/mutations.txt lists them: "@ FILE", "- OLD", "+ NEW", where OLD occurs once in FILE ("+" may be
-empty, \\n in OLD is the end of a line).  The tree is copied to SCRATCH_FOLDER and built there.  Exit status 1 when a mutation survives.
+empty, \\n is the end of a line).  "% wire load" names the unit tests that are built and run first.  The tree is copied to SCRATCH_FOLDER and built there.  Exit status 1 when a mutation survives.
 """
 import os, re, shutil, subprocess, sys
 
@@ -16,13 +16,15 @@ TARGETS = ["onnxpert", "make_cases", "hostile_run", "fault_shim", "fault_loop", 
 
 
 def read(path):
-    found, at = [], None
+    found, at, first = [], None, ""
     for line in open(path, encoding="utf-8"):
         line = line.rstrip("\n")
         if line[:2] == "@ ":
             at = line[2:]
+        elif line[:2] == "% ":
+            first = line[2:]
         elif line[:2] == "- ":
-            found.append([at, line[2:].replace("\\n", "\n"), ""])
+            found.append([at, line[2:].replace("\\n", "\n"), "", first.split()])
         elif line[:1] == "+":
             found[-1][2] = line[2:].replace("\\n", "\n")
     return found
@@ -32,9 +34,9 @@ def run(*command, cwd=None):
     return subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
 
 
-def killer(build):
+def killer(build, stages):
     """The first test that fails, or None."""
-    for tests in [QUICK] + SLOW:
+    for tests in stages:
         r = run("ctest", "--test-dir", build, "-R", tests, "--stop-on-failure", "-j2", "--timeout", "120")
         for line in r.stdout.splitlines():
             if "***" in line and "Skipped" not in line:
@@ -59,7 +61,7 @@ def main():
     if run("cmake", "-S", scratch, "-B", build, *launcher).returncode:
         sys.exit("cannot configure")
     survived = 0
-    for path, old, new in [["", "", ""]] + read(os.path.join(top, "tests", "mutations.txt")):
+    for path, old, new, first in [["", "", "", []]] + read(os.path.join(top, "tests", "mutations.txt")):
         if path and not re.search(only, path + ": " + old):
             continue
         full = os.path.join(scratch, path)
@@ -70,8 +72,13 @@ def main():
             continue
         if path:
             open(full, "w", encoding="utf-8").write(text.replace(old, new))
-        r = run("cmake", "--build", build, "-j2", "--target", *TARGETS)
-        who = "compiler" if r.returncode else killer(build)
+        who = None
+        for targets, stages in [(["test_" + t for t in first], [r"^unit\.(%s)$" % "|".join(first)])] * bool(first) + [
+                (TARGETS, [QUICK] + SLOW)]:
+            r = run("cmake", "--build", build, "-j2", "--target", *targets)
+            who = who or ("compiler" if r.returncode else killer(build, stages))
+            if who:
+                break
         if path:
             open(full, "w", encoding="utf-8").write(text)
             survived += who in (None, "compiler")

@@ -104,6 +104,7 @@ static const char *known_names(const oxp_bound *b) {
         return "; all its inputs have fixed dimensions";
     const char *text = "; the open ones are ";
     for (size_t i = 0; i < b->n_names && i < SHOWN; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there are n_names of them */
         text = oxp_sprintf(b->arena, "%s%s%s", text, i > 0 ? ", " : "", b->names[i].name);
     return b->n_names > SHOWN ? oxp_sprintf(b->arena, "%s, ...", text) : text;
 }

@@ -171,6 +171,7 @@ static fraction parse_factor(reader *r) {
     fraction f = whole(OXP_DIM_UNKNOWN);
     skip_space(r);
     const char *start = r->at;
+    /* NOLINTNEXTLINE(bugprone-branch-clone): too deep and no number are two things */
     if (++r->depth > 40 || !r->ok) {
         r->ok = false;
     } else if (take(r, "-")) {

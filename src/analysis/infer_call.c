@@ -68,7 +68,9 @@ static bool same_fact(const oxp_fact *a, const oxp_fact *b) {
         return false;
     for (uint32_t i = 0; i < a->n_elems; i++) {
         const oxp_elem *x = &a->elems[i], *y = &b->elems[i];
+        /* the bits: NaN is itself, and 0 is not -0 */
         if (x->known != y->known || x->exact != y->exact || x->i != y->i || x->den != y->den ||
+            /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): so that is meant */
             memcmp(&x->f, &y->f, sizeof x->f) != 0)
             return false;
     }

