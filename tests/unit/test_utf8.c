@@ -42,7 +42,8 @@ static void test_invalid(void **state) {
     (void)state;
     static const char *const bad[] = {
         "\x80",         "\xc0\xaf",         "\xe0\x80\xaf",     "\xc3",
-        "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xff"};
+        "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xff",
+        "\xc3\x41",     "\xe2\x82\x41",     "\xe2\x41\xac"};
     unsigned code;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(oxp_utf8_decode(bad[i], strlen(bad[i]), &code), 0);
