@@ -11,6 +11,7 @@
 #include "onnxpert/analyze.h"
 #include "onnxpert/model.h"
 #include "support/model_text.h"
+#include "support/scratch.h"
 #include "support/world.h"
 
 static const char *const text =
@@ -93,6 +94,10 @@ static void no_name_is_left(void **state) {
     }
     for (size_t i = 0; i < w->a->n_assumed; i++)
         is_clean("an assumed dimension", w->a->assumed[i].name);
+    oxp_save_opts save = OXP_SAVE_OPTS_INIT; /* its file still has them: it is not written */
+    oxp_saved saved;
+    assert_int_equal(oxp_save(w->m, scratch_path("out.onnx"), &save, &saved), OXP_E_UNSUPPORTED);
+    assert_non_null(strstr(oxp_error_text(w->ctx), "a model without its names is not saved"));
 }
 
 int main(void) {

@@ -236,6 +236,7 @@ static void what_is_not_ours_is_kept(void **state) {
     wb_msg(&g, 5, tensor);
     wb_msg(&g, 11, value);
     wb_msg(&g, 12, wb_value("y", "3"));
+    wb_msg(&g, 13, wb_value("type-of-nothing", "3"));
     wb_text(&g, 66, "unknown-in-graph");
     finish(g, "kept.onnx");
     oxp_ctx *ctx = oxp_ctx_new(0);
@@ -245,7 +246,8 @@ static void what_is_not_ours_is_kept(void **state) {
     save_model(m, out, NULL, NULL);
     const char *kept[] = {"unknown-in-model", "unknown-in-graph",  "unknown-in-node",
                           "unknown-in-value", "unknown-in-tensor", "node-doc",
-                          "node-meta",        "value-doc",         "tensor-doc"};
+                          "node-meta",        "value-doc",         "tensor-doc",
+                          "type-of-nothing"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (!contains(out, kept[i]))
             fail_msg("%s is lost", kept[i]);
@@ -341,6 +343,10 @@ static void data_files_are_not_written_over(void **state) {
     save_refused(m, scratch_path("o.onnx"), "weights.bin", "is a data file of the model");
     save_refused(m, scratch_path("o.onnx"), "ext.onnx", "exists already");
     save_refused(m, scratch_path("o.onnx"), "../o.bin", "plain file name");
+    save_refused(m, scratch_path("o.onnx"), "..", "plain file name");
+    save_refused(m, scratch_path("o.onnx"), ".", "plain file name");
+    save_refused(m, scratch_path("o.onnx"), "", "plain file name");
+    save_refused(m, scratch_path("o.onnx"), "a\\b", "plain file name");
     save_refused(m, scratch_path("o.onnx"), "o.onnx", "cannot be one file");
     save_refused(m, scratch_path("none/o.onnx"), NULL, "No such file");
     save_refused(m, "/dev/full", "x", "");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <math.h>
@@ -170,6 +171,10 @@ static void test_npy_refused(void **state) {
     assert_non_null(strstr(oxp_error_text(r.w->ctx), "the header is cut off"));
     r.path = scratch_file("tiny.npy", "\x93NUMPY\1\0", 8);
     assert_int_equal(oxp_try(r.w->ctx, read_it, &r), OXP_E_FORMAT);
+    r.path = scratch_file("huge.npy", "\x93NUMPY\1\0", 8); /* sparse: nothing is read of it */
+    assert_int_equal(truncate(r.path, (off_t)OXP_INPUT_BYTES_MAX + 1), 0);
+    assert_int_equal(oxp_try(r.w->ctx, read_it, &r), OXP_E_LIMIT);
+    assert_non_null(strstr(oxp_error_text(r.w->ctx), "larger than 1024 MiB"));
 }
 
 static oxp_status read_pb(reading *r, const char *bytes, size_t n) {
