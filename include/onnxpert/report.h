@@ -58,7 +58,8 @@ typedef enum oxp_block_kind {
     OXP_BARS,      /* horizontal bars: cells label, value text; `values` the lengths */
     OXP_CHART,     /* line or scatter: values as x, y pairs; text the title */
     OXP_DRAWING,   /* `picture`; on pages only */
-    OXP_STAGES     /* `stages`; on pages only */
+    OXP_STAGES,    /* `stages`; on pages only */
+    OXP_CODE       /* text: a command to copy, never broken over lines */
 } oxp_block_kind;
 
 enum { OXP_ALIGN_RIGHT = 1 };

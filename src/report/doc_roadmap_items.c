@@ -70,6 +70,7 @@ static void details(oxp_page *p, const oxp_item *it) {
     enum { DETAILS_SHOWN = 8 };
     if (!it->result->n_details)
         return;
+    oxp_doc_para(p->d, "In detail:");
     oxp_doc_block(p->d, OXP_LIST, 1);
     for (size_t i = 0; i < it->result->n_details && i < DETAILS_SHOWN; i++)
         oxp_doc_row(p->d, &it->result->details[i]);
@@ -118,10 +119,11 @@ static void item(oxp_page *p, const oxp_item *it, size_t number) {
     if (it->alone)
         oxp_doc_para(p->d, "%s", it->why);
     details(p, it);
-    if (it->command)
-        oxp_doc_para(p->d, "Apply: %s", it->command);
-    if (it->command)
+    if (it->command) {
+        oxp_doc_para(p->d, "Apply:");
+        oxp_doc_block(p->d, OXP_CODE, 0)->text = it->command;
         about_command(p, it);
+    }
 }
 
 /* ---- the phases ---- */

@@ -81,6 +81,50 @@ static size_t items(const oxp_page *p, oxp_stage_item *list) {
     return n;
 }
 
+/* A bar of eight cells; what is more than nothing has one. */
+static const char *bar(const oxp_page *p, double value, double most) {
+    enum { CELLS = 8 };
+    char text[CELLS * 3 + 1] = "";
+    if (isnan(value) || !(most > 0))
+        return "";
+    int n = (int)lround(CELLS * value / most);
+    n = n < 1 && value > 0 ? 1 : n;
+    for (int i = 0; i < CELLS; i++) /* U+2588, U+2591 */
+        memcpy(text + (size_t)i * 3, i < n ? "\xE2\x96\x88" : "\xE2\x96\x91", 3);
+    return oxp_sprintf(p->a, "%s ", text);
+}
+
+/* The same for a terminal and a pull request: a row a measure, a column a stage. */
+static void as_table(oxp_page *p, const oxp_stages *s) {
+    const char **cells = OXP_NEWS(p->a, s->n_stages + 1, const char *);
+    oxp_doc_para(p->d, "Today and after each phase%s:",
+                 p->r->batch > 1 ? oxp_sprintf(p->a, " (throughput and memory at batch %lld)",
+                                               (long long)p->r->batch)
+                                 : "");
+    p->d->last->level = OXP_PLAIN_ONLY;
+    cells[0] = "measure";
+    for (size_t k = 0; k < s->n_stages; k++)
+        cells[k + 1] = k ? oxp_sprintf(p->a, "after phase %zu", k) : "today";
+    oxp_block *b = oxp_doc_block(p->d, OXP_TABLE, s->n_stages + 1);
+    b->header = cells;
+    b->level = OXP_PLAIN_ONLY;
+    for (size_t i = 0; i < s->n_measures; i++) {
+        const oxp_stage_row *m = &s->measures[i];
+        const char **row = OXP_NEWS(p->a, s->n_stages + 1, const char *);
+        double most = isnan(m->goal) ? 0 : m->goal;
+        for (size_t k = 0; k < s->n_stages; k++)
+            most = fmax(most, m->values[k].value);
+        row[0] = m->name;
+        for (size_t k = 0; k < s->n_stages; k++)
+            row[k + 1] =
+                oxp_sprintf(p->a, "%s%s%s", bar(p, m->values[k].value, most), m->values[k].text,
+                            m->values[k].verdict == OXP_GOAL_MET      ? ", met"
+                            : m->values[k].verdict == OXP_GOAL_MISSED ? ", missed"
+                                                                      : "");
+        oxp_doc_row(p->d, row);
+    }
+}
+
 void oxp_page_picture(oxp_page *p) {
     const oxp_roadmap *r = p->r;
     size_t n_stages = r->n_phases + 1, n_items = 0;
@@ -99,6 +143,8 @@ void oxp_page_picture(oxp_page *p) {
     oxp_stage_item *list = OXP_NEWS(p->a, n_items + 1, oxp_stage_item);
     *s = (oxp_stages){
         "The roadmap: today and after each phase", names, n_stages, m, n, list, items(p, list)};
+    if (r->n_phases)
+        as_table(p, s);
     oxp_block *b = oxp_doc_block(p->d, OXP_STAGES, 0);
     b->level = OXP_PAGE_ONLY;
     b->stages = s;

@@ -194,6 +194,22 @@ static void phase(oxp_json *j, const oxp_roadmap *r, const oxp_phase *p, oxp_are
     oxp_json_end(j);
 }
 
+void oxp_emit_roadmap_summary(const oxp_roadmap *r, oxp_json *j) {
+    oxp_json_int(j, "batch", r->batch);
+    oxp_json_array(j, "targets");
+    for (size_t i = 0; i < r->n_targets; i++)
+        target(j, &r->targets[i], &r->baseline, &r->final);
+    oxp_json_end(j);
+    oxp_json_array(j, "phases");
+    for (size_t i = 0; i < r->n_phases; i++) {
+        oxp_json_object(j, NULL);
+        oxp_json_string(j, "name", r->phases[i].name);
+        oxp_emit_metrics(j, "combined", &r->baseline, &r->phases[i].combined);
+        oxp_json_end(j);
+    }
+    oxp_json_end(j);
+}
+
 void oxp_emit_roadmap(const void *source, oxp_json *j) {
     const oxp_roadmap *r = source;
     oxp_arena *arena = oxp_arena_new(oxp_model_ctx(r->model));

@@ -214,5 +214,7 @@ oxp_doc *oxp_doc_roadmap(const void *roadmap, oxp_arena *arena);
 void oxp_emit_roadmap(const void *roadmap, oxp_json *json);
 /* Each figure as [before, after]. */
 void oxp_emit_metrics(oxp_json *j, const char *key, const oxp_metrics *b, const oxp_metrics *n);
+/* Batch, targets, and what each phase does as a whole: members of an object that is open. */
+void oxp_emit_roadmap_summary(const oxp_roadmap *r, oxp_json *j);
 
 #endif

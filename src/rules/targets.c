@@ -224,10 +224,7 @@ const char *oxp_target_show(oxp_arena *arena, const oxp_target *t, double value)
     case OXP_TARGET_LATENCY:
         return oxp_human_seconds(arena, value);
     case OXP_TARGET_THROUGHPUT:
-        return value >= 1000 && value < 1e18
-                   ? oxp_sprintf(arena, "%s samples/s",
-                                 oxp_thousands(arena, (uint64_t)(value + 0.5)))
-                   : oxp_sprintf(arena, "%.3g samples/s", value);
+        return oxp_sprintf(arena, "%s samples/s", oxp_human_rate(arena, value));
     case OXP_TARGET_MEMORY:
     case OXP_TARGET_SIZE:
         return oxp_human_bytes(arena, (uint64_t)value);

@@ -275,6 +275,11 @@ static void content(page *p, const oxp_block *b) {
     case OXP_STAGES:
         oxp_page_stages(o, b->stages);
         break;
+    case OXP_CODE:
+        oxp_puts(o, "<pre><code>");
+        oxp_markup(o, b->text, 5000);
+        oxp_puts(o, "</code></pre>\n");
+        break;
     }
 }
 

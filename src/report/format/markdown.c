@@ -22,7 +22,8 @@ static void part(oxp_sink *o, const char *s, size_t len, size_t most) {
         } else if (s[i] == '&') {
             oxp_puts(o, "&amp;");
         } else {
-            if (strchr("\\`*_{}[]#|~>!", s[i]))
+            /* a > quotes at the start only, and every < is an entity */
+            if (strchr("\\`*_{}[]#|~!", s[i]) || (s[i] == '>' && i == 0))
                 oxp_puts(o, "\\");
             oxp_write(o, s + i, n);
         }
@@ -94,6 +95,31 @@ static void chart(oxp_sink *o, const oxp_block *b) {
     oxp_puts(o, "`\n");
 }
 
+/* A fenced block: its fence is longer than any run of backquotes in the text. */
+static void code(oxp_sink *o, const char *s) {
+    size_t fence = 3;
+    for (const char *p = s; (p = strchr(p, '`')) != NULL;) {
+        size_t n = strspn(p, "`");
+        fence = n >= fence ? n + 1 : fence;
+        p += n;
+    }
+    for (size_t i = 0; i < fence; i++)
+        oxp_puts(o, "`");
+    oxp_puts(o, "sh\n");
+    for (size_t len = strlen(s), n; len; s += n, len -= n) {
+        n = oxp_utf8_printable(s, len);
+        if (n)
+            oxp_write(o, s, n);
+        else
+            oxp_printf(o, "\\x%02x", (unsigned)(unsigned char)*s);
+        n = n ? n : 1;
+    }
+    oxp_puts(o, "\n");
+    for (size_t i = 0; i < fence; i++)
+        oxp_puts(o, "`");
+    oxp_puts(o, "\n");
+}
+
 static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool color) {
     (void)color;
     const oxp_doc *d = r->doc(r->source, arena);
@@ -128,6 +154,9 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
             break;
         case OXP_CHART:
             chart(o, b);
+            break;
+        case OXP_CODE:
+            code(o, b->text);
             break;
         case OXP_DRAWING:
         case OXP_STAGES:

@@ -103,6 +103,11 @@ static void rule(log *l, const oxp_item *it) {
     oxp_json_object(j, NULL);
     oxp_json_string(j, "id", r->id);
     oxp_json_string(j, "name", r->title);
+    for (size_t i = 0; i < r->n_references; i++)
+        if (r->references[i].href) {
+            oxp_json_string(j, "helpUri", r->references[i].href);
+            break;
+        }
     text_object(l, "shortDescription", r->title);
     text_object(l, "fullDescription", r->why ? r->why : r->title);
     oxp_json_object(j, "help");
@@ -189,6 +194,30 @@ static void properties(log *l, const oxp_item *it) {
     oxp_json_end(j);
 }
 
+/* What the item changes, in the words of the other reports: a viewer shows the message only. */
+static const char *effect_of(log *l, const oxp_item *it) {
+    const oxp_metrics *b = &it->before, *n = &it->after;
+    const char *s = "";
+    if (!it->projected)
+        return it->result->gain > 1
+                   ? oxp_sprintf(l->a, " Estimated by formula: %.3gx.", it->result->gain)
+                   : "";
+    const struct {
+        const char *name, *before, *after;
+    } all[] = {
+        {"latency", oxp_human_seconds(l->a, b->latency), oxp_human_seconds(l->a, n->latency)},
+        {"FLOPs", oxp_human_count(l->a, b->flops), oxp_human_count(l->a, n->flops)},
+        {"weights", oxp_human_bytes(l->a, b->weight_bytes), oxp_human_bytes(l->a, n->weight_bytes)},
+        {l->r->batch > 1 ? oxp_sprintf(l->a, "memory at batch %lld", (long long)l->r->batch)
+                         : "memory",
+         oxp_human_bytes(l->a, b->memory), oxp_human_bytes(l->a, n->memory)}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].before, all[i].after) != 0)
+            s = oxp_sprintf(l->a, "%s%s%s %s -> %s", s, *s ? ", " : "", all[i].name, all[i].before,
+                            all[i].after);
+    return *s ? oxp_sprintf(l->a, " Projected on %s: %s.", l->r->device->name, s) : "";
+}
+
 /* FNV-1a: the same in every run, of rule and file. */
 static uint64_t fingerprint(const char *rule_id, const char *uri) {
     uint64_t h = 0xcbf29ce484222325u;
@@ -205,7 +234,10 @@ static void result(log *l, const oxp_item *it, size_t index, double most) {
     oxp_json_uint(j, "ruleIndex", index);
     oxp_json_string(j, "level", level_of(it->impact));
     oxp_json_double(j, "rank", most > 0 && it->priority > 0 ? 100 * it->priority / most : 0);
-    text_object(l, "message", oxp_sprintf(l->a, "%s: %s", it->rule->title, it->result->message));
+    text_object(l, "message",
+                oxp_sprintf(l->a, "%s: %s%s%s%s", it->rule->title, it->result->message,
+                            effect_of(l, it), it->command ? " Apply: " : "",
+                            it->command ? it->command : ""));
     oxp_json_array(j, "locations");
     for (size_t i = 0; i < it->result->n_nodes && i < LOCATIONS_MAX; i++)
         location(l, it->result->nodes[i]);
@@ -284,6 +316,10 @@ static void render(const oxp_report *report, oxp_sink *o, oxp_arena *arena, bool
     oxp_json_end(l.j);
     oxp_json_end(l.j);
     results(&l);
+    oxp_json_object(l.j, "properties"); /* what belongs to no single result */
+    oxp_json_string(l.j, "device", r->device->id);
+    oxp_emit_roadmap_summary(r, l.j);
+    oxp_json_end(l.j);
     oxp_json_end(l.j);
     oxp_json_end(l.j);
     oxp_json_end(l.j);

@@ -238,6 +238,11 @@ static void render(const oxp_report *r, oxp_sink *o, oxp_arena *arena, bool colo
         case OXP_CHART:
             chart(&p, b);
             break;
+        case OXP_CODE:
+            oxp_puts(o, "    ");
+            show(o, b->text, 5000);
+            oxp_puts(o, "\n");
+            break;
         case OXP_DRAWING:
         case OXP_STAGES:
             break;
