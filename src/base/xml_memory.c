@@ -91,12 +91,40 @@ void oxp_xml_pool(void) {
 #endif
 }
 
+/* ---- the worker's limit ---- */
+static struct {
+    int64_t most, held; /* most 0: none is counted */
+    int code;
+} limit;
+
+void oxp_xml_limit(size_t bytes, int code) {
+    limit.most = (int64_t)bytes;
+    limit.held = 0;
+    limit.code = code;
+}
+
+/* Blocks that were made before are freed after: what is held can be less than nothing. */
+static void gone(void *p) {
+    if (limit.most && p)
+        limit.held -= (int64_t)malloc_usable_size(p);
+}
+
+static void *made(void *p) {
+    if (!limit.most || !p)
+        return p;
+    limit.held += (int64_t)malloc_usable_size(p);
+    if (limit.held > limit.most)
+        oxp_leave(limit.code);
+    return p;
+}
+
 static void xml_free(void *p) {
     if (is_pooled(p)) {
         size_t class = pooled_class(p);
         memcpy(p, &pool.freed[class], sizeof p);
         pool.freed[class] = p;
     } else if (!is_reserved(p)) {
+        gone(p);
         free(p);
     }
 }
@@ -106,7 +134,7 @@ static void *xml_malloc(size_t size) {
         return from_reserve(size);
     void *p = from_pool(size);
     if (!p)
-        p = malloc(size);
+        p = made(malloc(size));
     return p ? p : from_reserve(size);
 }
 
@@ -125,9 +153,12 @@ static void *xml_realloc(void *old, size_t size) {
         return p;
     }
     if (!is_reserved(old)) {
-        p = oxp_fault_hit() ? NULL : realloc(old, size);
+        bool refused = oxp_fault_hit();
+        if (!refused)
+            gone(old);
+        p = refused ? NULL : realloc(old, size);
         if (p)
-            return p;
+            return made(p);
         had = old ? malloc_usable_size(old) : 0;
     } else {
         memcpy(&had, (unsigned char *)old - HEAD, sizeof had);

@@ -19,5 +19,8 @@ void oxp_xml_check(oxp_ctx *ctx);
 void oxp_xml_pool(void);
 /* In a process of its own: ends it with this code instead. */
 void oxp_xml_exit_when_starved(int code);
+/* In a process of its own with one thread: ends it with this code when blocks made from now on hold
+ * more than so many bytes (those of the pool not counted). */
+void oxp_xml_limit(size_t bytes, int code);
 
 #endif

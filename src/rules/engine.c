@@ -215,6 +215,11 @@ static void evaluate(oxp_evaluation *e, size_t i) {
     stop(e);
     if (WIFEXITED(e->status) && WEXITSTATUS(e->status) == OXP_WORKER_STARVED)
         oxp_raise(e->ctx, OXP_E_NOMEM, "out of memory while rules were evaluated");
+    if (WIFEXITED(e->status) && WEXITSTATUS(e->status) == OXP_WORKER_GREEDY) {
+        r->failed = oxp_sprintf(e->arena, "stopped: its evaluation takes more than %d MB",
+                                OXP_WORKER_BYTES >> 20);
+        return;
+    }
     r->failed = late ? oxp_sprintf(e->arena, "stopped after %lld ms: it takes too long",
                                    (long long)e->rule_ms)
                      : "its evaluation ended the worker process";

@@ -100,7 +100,7 @@ static void add_consumers(xmlXPathParserContextPtr c, xmlNodeSetPtr out, oxp_id 
 /* With a second argument: at most so many of them. */
 static void fn_consumers(xmlXPathParserContextPtr c, int nargs) {
     double limit = nargs > 1 ? oxp_fn_pop_number(c) : INFINITY;
-    int most = limit >= 0 && limit < INT_MAX ? (int)limit : INT_MAX;
+    int most = limit >= INT_MAX ? INT_MAX : limit >= 0 ? (int)limit : 0; /* NaN: none */
     xmlNodeSetPtr in = oxp_fn_pop_set(c, nargs > 0), out = xmlXPathNodeSetCreate(NULL);
     for (int i = 0; in && i < in->nodeNr; i++) {
         const xmlNode *e = in->nodeTab[i];
@@ -344,7 +344,7 @@ static void fn_length(xmlXPathParserContextPtr c, int nargs) {
 static void fn_words_from(xmlXPathParserContextPtr c, int nargs) {
     double at = nargs > 1 ? oxp_fn_pop_number(c) : 1;
     const char *p = oxp_fn_pop_string(c);
-    for (int i = 1; i < (int)at && *p; i++) {
+    for (double i = 1; i + 1 <= at && *p; i++) { /* NaN: all of them */
         p += strcspn(p, " ");
         p += *p == ' ';
     }
@@ -400,17 +400,24 @@ static void fn_has(xmlXPathParserContextPtr c, int nargs) {
 }
 
 /* ---- numbers ---- */
+/* Of a number and one that is unknown the smaller and the larger one are unknown. */
+static double pick(double a, double b, bool larger) {
+    if (isnan(a) || isnan(b))
+        return NAN;
+    return larger ? fmax(a, b) : fmin(a, b);
+}
+
 static void fn_min(xmlXPathParserContextPtr c, int nargs) {
     double r = INFINITY;
     for (int i = 0; i < nargs; i++)
-        r = fmin(r, oxp_fn_pop_number(c));
+        r = pick(r, oxp_fn_pop_number(c), false);
     oxp_fn_push_number(c, r);
 }
 
 static void fn_max(xmlXPathParserContextPtr c, int nargs) {
     double r = -INFINITY;
     for (int i = 0; i < nargs; i++)
-        r = fmax(r, oxp_fn_pop_number(c));
+        r = pick(r, oxp_fn_pop_number(c), true);
     oxp_fn_push_number(c, r);
 }
 
@@ -459,7 +466,7 @@ static void fn_short(xmlXPathParserContextPtr c, int nargs) {
     }
     while (strchr(text, '.') && (text[n - 1] == '0' || text[n - 1] == '.'))
         text[--n] = 0;
-    oxp_fn_push_text(c, text);
+    oxp_fn_push_text(c, strcmp(text, "-0") != 0 ? text : "0");
 }
 
 /* ox:plural(n, 'node') is "1 node" or "3 nodes"; a third argument is the plural's word. */
@@ -468,6 +475,11 @@ static void fn_plural(xmlXPathParserContextPtr c, int nargs) {
     const char *one = oxp_fn_pop_string(c);
     double n = oxp_fn_pop_number(c);
     oxp_arena *a = oxp_fn_scratch(c)->arena;
+    if (!isfinite(n)) {
+        oxp_fn_push_text(
+            c, oxp_sprintf(a, "an unknown number of %s%s", many ? many : one, many ? "" : "s"));
+        return;
+    }
     const char *word = n == 1 ? one : many ? many : oxp_sprintf(a, "%s%s", one, "s");
     oxp_fn_push_text(c, oxp_sprintf(a, "%.0f %s", n, word));
 }

@@ -272,11 +272,15 @@ void oxp_rules_unique(const oxp_rule_list *list, size_t from) {
     oxp_arena *scratch = oxp_arena_new(ctx);
     oxp_intern *ids = oxp_intern_new(scratch);
     for (size_t i = from; i < list->n; i++) {
-        const oxp_rule *r = list->items[i];
-        if (oxp_intern_find(ids, r->id, strlen(r->id)))
-            oxp_raise(ctx, OXP_E_RULE, "%s:%d: the id \"%s\" is used twice", r->file, r->line,
-                      r->id);
-        oxp_intern_add(ids, r->id, strlen(r->id));
+        const oxp_rule *r = list->items[i], *first = list->items[from];
+        if (!oxp_intern_find(ids, r->id, strlen(r->id))) {
+            oxp_intern_add(ids, r->id, strlen(r->id));
+            continue;
+        }
+        for (size_t k = from; k < i && strcmp(first->id, r->id) != 0;)
+            first = list->items[++k];
+        oxp_raise(ctx, OXP_E_RULE, "%s:%d: the id \"%s\" is used twice, first in %s:%d", r->file,
+                  r->line, r->id, first->file, first->line);
     }
     oxp_arena_free(scratch);
 }
@@ -312,6 +316,8 @@ static void close_dir(void *d) {
     closedir(d);
 }
 
+enum { FILES_MAX = 10000 };
+
 static void load_folder(oxp_rule_list *list, const char *path) {
     oxp_ctx *ctx = oxp_arena_ctx(list->arena);
     DIR *d = opendir(path);
@@ -320,10 +326,13 @@ static void load_folder(oxp_rule_list *list, const char *path) {
     size_t token = oxp_defer(ctx, close_dir, d);
     const char **names = NULL;
     size_t n = 0, cap = 0;
-    for (struct dirent *e; (e = readdir(d)) && n < 10000;) {
+    for (struct dirent *e; (e = readdir(d));) {
         size_t k = strlen(e->d_name);
         if (k < 5 || strcmp(e->d_name + k - 4, ".xml") != 0 || *e->d_name == '.')
             continue;
+        if (n == FILES_MAX)
+            oxp_raise(ctx, OXP_E_LIMIT, "%s: more than %d rule files in this folder", path,
+                      FILES_MAX);
         names = oxp_grow(list->arena, names, &cap, n + 1, sizeof *names);
         names[n++] = oxp_sprintf(list->arena, "%s/%s", path, e->d_name);
     }

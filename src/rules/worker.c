@@ -438,6 +438,7 @@ _Noreturn void oxp_rules_worker(const oxp_rules *rules, size_t first, const oxp_
     xmlSetStructuredErrorFunc(NULL, quiet);
     oxp_xml_exit_when_starved(OXP_WORKER_STARVED);
     oxp_xml_pool();
+    oxp_xml_limit(OXP_WORKER_BYTES, OXP_WORKER_GREEDY);
     oxp_sandbox_reader();
     oxp_status s = oxp_try(w.ctx, work, &w);
     oxp_leave(s == OXP_OK ? 0 : s == OXP_E_NOMEM ? OXP_WORKER_STARVED : 1);

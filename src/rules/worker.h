@@ -13,7 +13,9 @@ typedef struct oxp_rule_record {
 } oxp_rule_record;
 
 /* How the child ends when there is no memory: not the rule's fault. */
-enum { OXP_WORKER_STARVED = 5 };
+enum { OXP_WORKER_STARVED = 5, OXP_WORKER_GREEDY = 6 };
+/* What XPath may hold for a rule: a facts document of 4,096 elements takes a few megabytes. */
+enum { OXP_WORKER_BYTES = 64 << 20 };
 enum { OXP_TEXT_MAX = 16384, OXP_DETAILS_MAX = 64, OXP_RESULT_ELEMENTS = 4096 };
 
 /* Runs rules [first, n) and writes their records to fd; never returns. */

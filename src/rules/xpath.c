@@ -337,7 +337,7 @@ xmlXPathObjectPtr oxp_scratch_eval(oxp_scratch *s, xmlXPathCompExprPtr e) {
 const char *oxp_xpath_text(oxp_arena *arena, xmlXPathObjectPtr o) {
     if (o->type == XPATH_NUMBER) {
         double v = o->floatval;
-        if (isnan(v))
+        if (!isfinite(v))
             return "unknown";
         if (floor(v) == v && fabs(v) < 1e15)
             return oxp_sprintf(arena, "%.0f", v);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The functions of rules: what each gives on fixtures/models/mnist8 for a T4, in one file of rules.
 # usage: check_rule_functions.sh ONNXPERT
-# Lines of the table: what the rule is on | expression | text wanted.  On an operator: of its first node.
+# Lines of the table: what the rule is on (model: in its message; Model: in its detail) | expression | text wanted.  On an operator: of its first node.
 set -u
 program=$1 model=fixtures/models/mnist8/model.onnx
 work=$(mktemp -d) || exit 1
@@ -85,7 +85,109 @@ Conv|ox:highest(in/@elements)|784
 MatMul|ox:producer(in[1])/@op|Reshape
 MatMul|ox:producer(ox:producer(in[1]))/@op|MaxPool
 MatMul|ox:source(in[1])/@role|activation
+# odd numbers
+model|ox:nth('3 5 7', 0)|unknown
+model|ox:nth('3 5 7', -4)|unknown
+model|ox:nth('3 5 7', 0 div 0)|unknown
+model|ox:nth('3 5 7', 1e30)|unknown
+model|ox:nth('3 5 7', -1 div 0)|unknown
+model|ox:nth('', 1)|unknown
+model|ox:nth('3 5 7', 'two')|unknown
+model|ox:nth('3 5 7', 1.9)|3
+model|ox:product('3 N 7')|unknown
+model|ox:product('1e200 1e200')|unknown
+model|ox:length('  3   5  ')|2
+model|ox:words-from('a b c', 0)|a b c
+model|ox:words-from('a b c', -5)|a b c
+model|ox:words-from('a b c', 9)|
+model|ox:words-from('a b c', 1e300)|
+model|ox:words-from('a b c', 0 div 0)|a b c
+model|ox:words-from('', 2)|
+model|ox:min(0 div 0, 1)|unknown
+model|ox:min(1, 0 div 0)|unknown
+model|ox:max(2, 'x', 1)|unknown
+model|ox:max(1 div 0, 1)|unknown
+model|ox:min(5)|5
+model|ox:human(-1)|unknown
+model|ox:human(0 div 0)|unknown
+model|ox:human(1e30)|unknown
+model|ox:human(0)|0
+model|ox:bytes('x')|unknown
+model|ox:seconds(0 div 0)|unknown
+model|ox:seconds(-1)|-1.00 s
+model|ox:rate(-5)|unknown
+model|ox:rate(1 div 0)|unknown
+model|ox:percent(0 div 0)|unknown
+model|ox:percent(1 div 0)|unknown
+model|ox:percent(-0.5)|-50.0 %
+model|ox:short(-0.001)|0
+model|ox:short(0 div 0)|unknown
+model|ox:short(1e300)|unknown
+model|ox:short(-2.5)|-2.5
+model|ox:plural(0 div 0, 'node')|an unknown number of nodes
+model|ox:plural('x', 'axis', 'axes')|an unknown number of axes
+model|ox:plural(1.5, 'node')|2 nodes
+model|ox:if(0 div 0, 'a', 'b')|b
+model|ox:if('', 'a', 'b')|b
+Model|ox:if(ox:producer(), 'a', 'b')|b
+# odd words
+model|ox:device('arch')|
+Model|ox:device(string(@nodes))|NVIDIA T4
+model|ox:peak(concat('no', 'such'))|unknown
+model|ox:peak(string(1 div 0))|unknown
+model|ox:supports(concat('str', 'ing'))|false
+Model|ox:supports(string(@nodes))|false
+model|ox:has('a b', 'a b')|true
+model|ox:has('', '')|false
+Conv|ox:stat(in[2], concat('no', 'such'))|unknown
+Conv|ox:stat(in[2], 'spread', 0 div 0)|unknown
+Conv|ox:stat(in[2], 'spread', 1e30)|unknown
+Conv|ox:value(in[2], 0 div 0)|unknown
+Conv|ox:value(in[2], -1)|unknown
+Conv|ox:value(in[2], 1e30)|unknown
+# sets with nothing in them, and with what is no value
+Model|count(ox:producer())|0
+Model|count(ox:producer(/))|0
+Model|count(ox:producer(//@*))|0
+Model|count(ox:producer(namespace::*))|0
+Model|count(ox:consumers())|0
+Model|count(ox:consumers(input[99]))|0
+Model|count(ox:source(.))|0
+Model|count(ox:twin())|0
+Model|count(ox:twin(/))|0
+Model|count(ox:members())|0
+Model|count(ox:layers-behind())|0
+Model|count(ox:layers-behind(//op))|0
+Model|ox:const()|false
+Model|ox:const(/)|false
+Model|ox:readable(op)|false
+Model|ox:value(.)|unknown
+Model|ox:value(/, 1)|unknown
+Model|ox:stat(., 'rank')|unknown
+Model|ox:chain('Conv')|false
+Model|ox:lowest(in)|unknown
+Model|ox:highest(op[99]/@count)|unknown
+Model|ox:names(in)|
+Model|ox:names(namespace::*)|http://www.w3.org/XML/1998/namespace
+Conv|count(ox:consumers(., -1))|0
+Conv|count(ox:consumers(., 0 div 0))|0
+Conv|count(ox:consumers(., 1e30))|1
+Conv|count(ox:consumers(*))|2
+Conv|count(ox:members())|0
+Conv|ox:chain('', 'Add')|false
+Conv|ox:chain('*', '*', '*', '*', '*', '*', '*', '*', '*', '*', '*', '*', '*', '*', '*', '*')|false
+Conv|ox:chain(1, 2)|false
+# one inside the other, and long texts
+MatMul|ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(ox:producer(in[1]))))))))))))))))/@op|
+MatMul|ox:length(concat(BIG, ' ', BIG))|64
+model|string-length(ox:words-from(concat('a ', translate(BIG, ' ', '')), 2))|900
+model|ox:has(BIG, 'y')|false
+model|ox:product(BIG)|unknown
+model|string-length(ox:plural(2, translate(BIG, ' ', '')))|903
+Model|string-length(ox:names(op/@name)) < 700|true
 END
+big=$(printf 'x %.0s' {1..900})
+sed -i "/^#/d; s/BIG/'$big'/g" "$work/table"
 {
     echo '<rules>'
     n=0
@@ -95,6 +197,7 @@ END
         if [ "$on" = model ]; then
             echo "<rule id=\"t$n\" on=\"model\"><title>t</title><when>1</when><message>[{$expression}]</message></rule>"
         else
+            [ "$on" = Model ] && on=model # its element, not the message's matches
             echo "<rule id=\"t$n\" on=\"$on\"><title>t</title><when>1</when><message>m</message><detail>[{$expression}]</detail></rule>"
         fi
     done <"$work/table"
