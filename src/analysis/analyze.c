@@ -162,7 +162,7 @@ static void fill_nodes(const oxp_model *m, const oxp_inferred *inferred,
         t->moved = oxp_sat_add(t->moved, o->moved);
         if (o->bytes_moved != UINT64_MAX || moves_beyond_counting(values, node))
             t->bytes_moved = oxp_sat_add(t->bytes_moved, o->bytes_moved);
-        if (!o->known)
+        if (!o->known || c->cost.hides) /* a call: some node of its function */
             t->unknown_nodes++;
     }
 }

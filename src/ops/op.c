@@ -427,6 +427,7 @@ uint32_t oxp_broadcast_index(uint32_t i, int rank, const oxp_dim *dims, const ox
 
 void oxp_cost_add(oxp_cost *a, const oxp_cost *b) {
     a->at_least |= b->at_least || !b->known;
+    a->hides |= b->hides || !b->known;
     a->macs = oxp_sat_add(a->macs, b->macs);
     a->flops = oxp_sat_add(a->flops, b->flops);
     a->int_ops = oxp_sat_add(a->int_ops, b->int_ops);

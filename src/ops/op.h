@@ -52,6 +52,7 @@ typedef struct oxp_fact {
 typedef struct oxp_cost {
     bool known;       /* false: shapes or the operator are unknown                          */
     bool at_least;    /* known only in part: a trip count is unknown, an inner node is        */
+    bool hides;       /* an inner node is of unknown cost: nobody knows what it does          */
     uint64_t macs;    /* multiply-accumulates in floating point                              */
     uint64_t flops;   /* 2 per MAC, 1 per biased output element, 1 per elementwise op, ...    */
     uint64_t int_ops; /* the same for integer arithmetic (quantized operators), not in flops  */

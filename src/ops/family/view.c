@@ -260,25 +260,51 @@ static void infer_size(oxp_call *c) {
 /* ---- Cast ---- */
 
 /* One element in another type, as C does it: integers wrap, floats are cut toward zero. */
+/* Is a whole number provably within [lo, hi]? */
+static bool within(oxp_dims *p, oxp_dim v, int64_t lo, int64_t hi) {
+    return oxp_dim_lower_bound(p, v) >= lo && oxp_dim_lower_bound(p, oxp_dim_sub(p, 0, v)) >= -hi;
+}
+
+/* A symbolic number in another type.  Sizes fit 32 bits; in fewer they may wrap or be rounded. */
+static oxp_elem cast_symbol(oxp_dims *p, oxp_elem e, oxp_dtype to) {
+    int64_t lo = INT64_MIN, hi = INT64_MAX;
+    unsigned bits = oxp_dtype_bits(to);
+    if (to == OXP_FLOAT16)
+        lo = -(hi = 1 << 11); /* whole numbers up to here are exact */
+    else if (to == OXP_BFLOAT16)
+        lo = -(hi = 1 << 8);
+    else if (oxp_dtype_is_float(to) && bits < 16)
+        return oxp_elem_unknown();
+    else if (oxp_dtype_is_integer(to) && bits < 32) {
+        bool is_signed = oxp_elem_wrap(-1, to).i < 0;
+        hi = ((int64_t)1 << (bits - is_signed)) - 1;
+        lo = is_signed ? -hi - 1 : 0;
+    }
+    bool narrow = lo != INT64_MIN;
+    return narrow && (e.den > 1 || !within(p, e.i, lo, hi)) ? oxp_elem_unknown() : e;
+}
+
 static oxp_elem cast_elem(oxp_dims *p, oxp_elem e, oxp_dtype from, oxp_dtype to) {
     double v;
     if (!e.known)
         return oxp_elem_unknown();
     if (oxp_dtype_is_float(to)) {
         if (e.exact && !oxp_dim_is_literal(e.i))
-            return e; /* a symbolic integer stays one */
+            return cast_symbol(p, e, to);
         return oxp_elem_number(e, &v) ? oxp_elem_float(v, to) : oxp_elem_unknown();
     }
     if (to == OXP_BOOL) {
         if (oxp_elem_number(e, &v))
             return oxp_elem_int(v != 0);
-        return oxp_elem_unknown();
+        return oxp_dim_lower_bound(p, e.i) > 0 ? oxp_elem_int(1) : oxp_elem_unknown();
     }
     if (!oxp_dtype_is_float(from))
-        return oxp_dim_is_literal(e.i) ? oxp_elem_wrap(e.i, to) : e;
-    if (e.exact) {
+        return oxp_dim_is_literal(e.i) ? oxp_elem_wrap(e.i, to) : cast_symbol(p, e, to);
+    if (e.exact && !oxp_dim_is_literal(e.i)) {
+        if (e.den > 1 && oxp_dim_lower_bound(p, e.i) < 0)
+            return oxp_elem_unknown(); /* toward zero is not down */
         oxp_dim i = e.den > 1 ? oxp_dim_floordiv(p, e.i, e.den) : e.i;
-        return oxp_elem_int(i);
+        return cast_symbol(p, oxp_elem_int(i), to);
     }
     if (!oxp_elem_number(e, &v) || !(v > -9.2e18 && v < 9.2e18))
         return oxp_elem_unknown();
