@@ -23,7 +23,7 @@ const oxp_pass oxp_pass_bf16 = {
     .caveat =
         "ONNX Runtime's CPU provider has no bfloat16 kernels for most operators: it puts Casts "
         "around "
-        "them and computes in float32, so the model is smaller but not faster there; GPUs with "
+        "them and computes in float32, so the model is not faster there; GPUs with "
         "bfloat16 "
         "units gain.",
 };

@@ -22,7 +22,7 @@ const oxp_pass oxp_pass_fp16 = {
     .run = run,
     .caveat = "ONNX Runtime's CPU provider has no float16 kernels for most operators: it puts "
               "Casts around "
-              "them and computes in float32, so the model is smaller but not faster there; GPUs "
+              "them and computes in float32, so the model is not faster there; GPUs "
               "with float16 "
               "units gain.",
 };

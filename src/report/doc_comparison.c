@@ -106,21 +106,53 @@ static void summary_table(page *p) {
     }
 }
 
-/* Refusals with the same reason (but for names) would fill pages: at most ten are listed. */
+/* Nodes that a remark holds for, word by word. */
+typedef struct group {
+    const oxp_skip *first;
+    size_t n;
+} group;
+
+static size_t group_remarks(page *p, const oxp_skip *s, size_t n, group **groups) {
+    oxp_map *index = oxp_map_new(p->a);
+    group *g = NULL;
+    size_t n_groups = 0, cap = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at;
+        uint64_t key = oxp_hash_bytes(s[i].reason, strlen(s[i].reason));
+        if (oxp_map_get(index, key, &at) && !strcmp(g[at].first->reason, s[i].reason)) {
+            g[at].n++;
+            continue;
+        }
+        g = oxp_grow(p->a, g, &cap, n_groups + 1, sizeof *g);
+        g[n_groups] = (group){&s[i], 1};
+        oxp_map_put(index, key, (uint32_t)n_groups++);
+    }
+    *groups = g;
+    return n_groups;
+}
+
+/* Refusals with the same reason are one line; those that differ in names would still fill pages: at
+ * most ten are listed. */
 static void remarks(page *p, const char *title, const oxp_skip *s, size_t n) {
     enum { MOST = 10 };
+    group *g;
+    size_t n_groups = group_remarks(p, s, n, &g), listed = 0;
     if (!n)
         return;
     oxp_doc_para(p->d, "%s:", title);
     oxp_doc_block(p->d, OXP_LIST, 1);
-    for (size_t i = 0; i < n && i < MOST; i++) {
-        const char *line =
-            *s[i].node ? oxp_sprintf(p->a, "%s: %s", s[i].node, s[i].reason) : s[i].reason;
+    for (size_t i = 0; i < n_groups && i < MOST; i++) {
+        const oxp_skip *first = g[i].first;
+        const char *others = g[i].n > 1 ? oxp_sprintf(p->a, " and %zu more", g[i].n - 1) : "";
+        const char *line = *first->node
+                               ? oxp_sprintf(p->a, "%s%s: %s", first->node, others, first->reason)
+                               : first->reason;
         oxp_doc_row(p->d, &line);
+        listed += g[i].n;
     }
-    if (n > MOST) {
+    if (n > listed) {
         const char *line =
-            oxp_sprintf(p->a, "and %zu more (all of them are in --format json)", n - MOST);
+            oxp_sprintf(p->a, "and %zu more (all of them are in --format json)", n - listed);
         oxp_doc_row(p->d, &line);
     }
 }
