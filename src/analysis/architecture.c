@@ -293,6 +293,30 @@ static bool is_flat(const oxp_scan *s, oxp_id v) {
     return rank == 2 || (rank == 4 && oxp_size(s, v, 2) == 1 && oxp_size(s, v, 3) == 1);
 }
 
+/* Four coordinates between 0 and 1 for each of many queries, and beside them as many rows of
+ * scores: detection by set prediction.  How many classes there are is open: one of the scores may
+ * stand for "no object". */
+static bool predicts_boxes(const oxp_scan *s, const oxp_graph *g, const tail *tails, uint32_t n) {
+    if (g->n_inputs == 0 || !is_image(s, g->inputs[0]))
+        return false;
+    for (uint32_t b = 0; b < n; b++) {
+        oxp_id boxes = g->outputs[b];
+        if (tails[b].layer == NULL || !tails[b].sigmoid || tails[b].split || tails[b].other ||
+            oxp_value_rank(s, boxes) != 3 || oxp_size(s, boxes, 2) != 4 ||
+            oxp_size(s, boxes, 1) < 2)
+            continue;
+        for (uint32_t c = 0; c < n; c++) {
+            oxp_id scores = g->outputs[c];
+            if (c != b && tails[c].layer != NULL && tails[c].layer != tails[b].layer &&
+                tails[c].scores && !tails[c].other && !tails[c].split &&
+                oxp_value_rank(s, scores) == 3 && same_size(s, boxes, scores, 1) &&
+                oxp_size(s, scores, 2) > 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void find_task(oxp_scan *s) {
     oxp_insight *o = s->out;
     const oxp_graph *g = oxp_graph_at(s->m, OXP_MAIN_GRAPH);
@@ -308,6 +332,10 @@ static void find_task(oxp_scan *s) {
     tail tails[8] = {{.layer = NULL}};
     for (uint32_t i = 0; i < g->n_outputs && i < 8; i++)
         tails[i] = last_layer(s, g->outputs[i]);
+    if (predicts_boxes(s, g, tails, g->n_outputs < 8 ? g->n_outputs : 8)) {
+        o->task = OXP_TASK_DETECT;
+        return;
+    }
     if (tails[0].layer == NULL)
         return;
     if (oxp_flags(tails[0].layer) & OXP_OP_CONV) {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "analysis/insight.h"
+#include "support/model_text.h"
 
 typedef struct expectation {
     const char *model; /* below fixtures/ */
@@ -473,7 +474,41 @@ static void every_fixture(void **state) {
     assert_int_equal(failures, 0);
 }
 
+/* Scores and boxes of ten queries, the boxes through the given function. */
+static oxp_task task_of_queries(const char *function, int64_t coordinates) {
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_arena *arena = oxp_arena_new(ctx);
+    oxp_model *m;
+    const oxp_analysis *a;
+    int64_t k = coordinates;
+    wb bytes = mt_model(
+        oxp_sprintf(
+            arena,
+            "(float[N,3,32,32] x) => (s, b) <float[16,3,8,8] f = {1, ...}, int64[3] q = {0, 16, "
+            "16},"
+            " float[16,8] w = {1, ...}, float[8] c = {1, ...}, float[16,%lld] v = {1, ...},"
+            " float[%lld] d = {1, ...}> { e = Conv <strides = [8, 8]> (x, f) r = Reshape (e, q)"
+            " t = Transpose <perm = [0, 2, 1]> (r) m = MatMul (t, w) s = Add (m, c)"
+            " n = MatMul (t, v) o = Add (n, d) b = %s (o) }",
+            (long long)k, (long long)k, function),
+        21);
+    assert_int_equal(oxp_open(&m, ctx, wb_save(&bytes, "queries.onnx")), OXP_OK);
+    wb_free(&bytes);
+    assert_int_equal(oxp_analyze(&a, m, NULL, arena), OXP_OK);
+    oxp_task task = oxp_insight_of(a, arena)->task;
+    oxp_ctx_free(ctx);
+    return task;
+}
+
+static void boxes_of_queries(void **state) {
+    (void)state;
+    assert_int_equal(task_of_queries("Sigmoid", 4), OXP_TASK_DETECT);
+    assert_int_not_equal(task_of_queries("Tanh", 4), OXP_TASK_DETECT);
+    assert_int_not_equal(task_of_queries("Sigmoid", 5), OXP_TASK_DETECT);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_fixture)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_fixture),
+                                       cmocka_unit_test(boxes_of_queries)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
