@@ -84,6 +84,7 @@ static const oxp_node *toward_context(const oxp_scan *s, oxp_id value, int depth
         oxp_letter l = oxp_letter_of(s, n);
         bool passes = (oxp_flags(n) & (OXP_OP_VIEW | OXP_OP_MOVE)) || l == OXP_L_WHERE ||
                       l == OXP_L_MUL || l == OXP_L_CAST || l == OXP_L_ADD ||
+                      (l == OXP_L_DIV && use->slot == 0) || /* gated ones are normalized again */
                       ((oxp_flags(n) & OXP_OP_MATMUL) && oxp_value_rank(s, oxp_out(n, 0)) >= 4);
         const oxp_node *p =
             depth > 0 && passes ? toward_context(s, oxp_out(n, 0), depth - 1) : NULL;
@@ -108,12 +109,15 @@ typedef struct path {
     double repeat;              /* how often each key head is repeated (grouped queries) */
     bool cached;                /* joined with a graph input: the past */
     bool given;                 /* a graph input, joined with nothing */
+    bool learned;               /* from weights alone */
 } path;
 
 static path follow(const oxp_scan *s, oxp_id value) {
     path p = {.repeat = 1};
+    bool ended = false;
     for (int hop = 0; hop < UP_MAX && value != OXP_NONE; hop++) {
         const oxp_node *n = oxp_made_by(s, value);
+        ended = n == NULL;
         if (n == NULL)
             break;
         if (oxp_is_layer(s, n)) {
@@ -138,6 +142,8 @@ static path follow(const oxp_scan *s, oxp_id value) {
     }
     p.given = p.projection == NULL && !p.cached && value != OXP_NONE &&
               (s->marks[value] & OXP_MARK_INPUT);
+    p.learned = p.projection == NULL && !p.cached && !p.given &&
+                (value == OXP_NONE || (ended && !oxp_is_data(s, value)));
     return p;
 }
 
@@ -222,7 +228,8 @@ static void measure(const oxp_scan *s, attention *t) {
         pq.projection != NULL ? positive(width_into(s, pq.projection)) : t->heads * t->head_dim;
     t->cross = pq.projection != NULL && pk.projection != NULL && !pk.cached &&
                !same_stream(s, oxp_main_input(s, pq.projection), oxp_main_input(s, pk.projection));
-    t->cross = t->cross || (pq.projection != NULL && pk.given); /* computed once, outside */
+    t->cross = t->cross || (pq.projection != NULL && pk.given) ||   /* computed once, outside */
+               (pq.learned && pk.projection != NULL && !pk.cached); /* queries of a decoder */
     t->kv_heads = t->heads;
     if (pk.repeat > 1 && t->heads > 0)
         t->kv_heads = (int64_t)((double)t->heads / pk.repeat + 0.5);

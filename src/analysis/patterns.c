@@ -176,6 +176,27 @@ int oxp_data_inputs(const oxp_scan *s, const oxp_node *n) {
     return count;
 }
 
+static bool makes_shape(const oxp_scan *s, const oxp_node *n) {
+    oxp_id out = oxp_out(n, 0);
+    return out != OXP_NONE && s->a->values[out].shape_role;
+}
+
+/* Does nobody want more of the node than a shape?  Quantizers leave a DequantizeLinear in front of
+ * each Shape. */
+static bool serves_shapes(const oxp_scan *s, const oxp_node *n) {
+    oxp_id out = oxp_out(n, 0);
+    if (out == OXP_NONE || makes_shape(s, n))
+        return out != OXP_NONE;
+    const oxp_value *v = oxp_value_at(s->m, out);
+    int seen = 0;
+    if (oxp_letter_of(s, n) != OXP_L_QUANT || v->outputs || v->first_use == OXP_NONE)
+        return false;
+    for (oxp_id u = v->first_use; u != OXP_NONE; u = oxp_use_at(s->m, u)->next)
+        if (++seen > BEHIND_MAX || !makes_shape(s, oxp_node_at(s->m, oxp_use_at(s->m, u)->node)))
+            return false;
+    return true;
+}
+
 const oxp_node *oxp_only_reader(const oxp_scan *s, oxp_id value) {
     for (int hop = 0; hop < BEHIND_MAX && value != OXP_NONE; hop++) {
         const oxp_node *reader = NULL;
@@ -184,9 +205,7 @@ const oxp_node *oxp_only_reader(const oxp_scan *s, oxp_id value) {
         for (oxp_id u = v->first_use; u != OXP_NONE && seen < BEHIND_MAX; seen++) {
             const oxp_use *use = oxp_use_at(s->m, u);
             const oxp_node *n = oxp_node_at(s->m, use->node);
-            oxp_id out = oxp_out(n, 0);
-            bool shape = out != OXP_NONE && s->a->values[out].shape_role;
-            if (!shape && n != reader) {
+            if (n != reader && !serves_shapes(s, n)) {
                 if (reader != NULL)
                     return NULL;
                 reader = n;

@@ -507,8 +507,64 @@ static void boxes_of_queries(void **state) {
     assert_int_not_equal(task_of_queries("Sigmoid", 5), OXP_TASK_DETECT);
 }
 
+/* Layers, layers across streams, heads and key/value heads of a small network. */
+static void attention_of(const char *text, uint64_t layers, uint64_t cross, uint64_t heads,
+                         uint64_t kv_heads) {
+    oxp_ctx *ctx = oxp_ctx_new(0);
+    oxp_arena *arena = oxp_arena_new(ctx);
+    oxp_model *m;
+    const oxp_analysis *a;
+    wb bytes = mt_model(text, 21);
+    assert_int_equal(oxp_open(&m, ctx, wb_save(&bytes, "attention.onnx")), OXP_OK);
+    wb_free(&bytes);
+    assert_int_equal(oxp_analyze(&a, m, NULL, arena), OXP_OK);
+    assert_int_equal(oxp_diag_errors(ctx), 0);
+    const oxp_insight *o = oxp_insight_of(a, arena);
+    assert_int_equal(o->layers, layers);
+    assert_int_equal(o->cross_layers, cross);
+    assert_int_equal(o->heads, heads);
+    assert_int_equal(o->kv_heads, kv_heads);
+    oxp_ctx_free(ctx);
+}
+
+#define KEYS_AND_VALUES                                                                            \
+    " k = MatMul (x, wk) kh = Reshape (k, ks) kt = Transpose <perm = [0, 2, 3, 1]> (kh)"           \
+    " v = MatMul (x, wk) vh = Reshape (v, ks) vt = Transpose <perm = [0, 2, 1, 3]> (vh)"
+
+static void unusual_attention(void **state) {
+    (void)state;
+    /* A DequantizeLinear that only a Shape reads stands beside the way to the projection. */
+    attention_of(
+        "(float[1,4,64] x) => (y) <float[64,64] wq = {1, ...}, float[64,32] wk = {1, ...},"
+        " int64[4] qs = {1, 2, 8, 16}, int64[4] ks = {1, 4, 2, 16}, int64[2] rest = {4, 64},"
+        " int64[1] zero = {0}, float s = {0.1}, int8 z = {0}> { q = MatMul (x, wq)"
+        " qh = Reshape (q, qs)" KEYS_AND_VALUES " sc = MatMul (qh, kt)"
+        " p = Softmax <axis = -1> (sc) c = MatMul (p, vt) cq = QuantizeLinear (c, s, z)"
+        " cd = DequantizeLinear (cq, s, z) sh = Shape (cd) b = Gather (sh, zero)"
+        " os = Concat <axis = 0> (b, rest) r = Reshape (cq, os) d = DequantizeLinear (r, s, z)"
+        " y = MatMul (d, wq) }",
+        1, 0, 4, 2);
+    /* Queries that are weights, for each of the batch. */
+    attention_of(
+        "(float[N,5,32] x) => (y) <float[32,32] wk = {1, ...}, float[1,2,3,16] qw = {1, ...},"
+        " int64[4] ks = {0, 5, 2, 16}, int64[3] rest = {2, 3, 16}, int64[1] zero = {0}>"
+        " { sh = Shape (x) b = Gather (sh, zero) qs = Concat <axis = 0> (b, rest)"
+        " q = Expand (qw, qs)" KEYS_AND_VALUES " sc = MatMul (q, kt)"
+        " p = Softmax <axis = -1> (sc) y = MatMul (p, vt) }",
+        0, 1, 0, 0);
+    /* A gate between contents and positions, and the sum of both made one again. */
+    attention_of(
+        "(float[1,4,32] x) => (y) <float[32,32] wk = {1, ...}, int64[4] ks = {1, 4, 2, 16},"
+        " float[1,2,1,1] g = {0.5, 0.5}, float[1,2,4,4] o = {0.1, ...}, int64[1] last = {-1}> {"
+        " q = MatMul (x, wk) qr = Reshape (q, ks) qh = Transpose <perm = [0, 2, 1, 3]> "
+        "(qr)" KEYS_AND_VALUES " sc = MatMul (qh, kt) p = Softmax <axis = -1> (sc) m = Mul (p, g)"
+        " a = Add (m, o) t = ReduceSum (a, last) d = Div (a, t) y = MatMul (d, vt) }",
+        1, 0, 2, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_fixture),
-                                       cmocka_unit_test(boxes_of_queries)};
+                                       cmocka_unit_test(boxes_of_queries),
+                                       cmocka_unit_test(unusual_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
