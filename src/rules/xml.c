@@ -259,7 +259,8 @@ xmlDocPtr oxp_xml_parse(oxp_arena *arena, const char *name, const char *bytes, s
     xmlDocPtr doc = NULL;
     if (p)
         doc = xmlCtxtReadMemory(p, text, (int)size, NULL, "UTF-8",
-                                XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOCDATA);
+                                XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOCDATA |
+                                    XML_PARSE_BIG_LINES);
     xmlSetStructuredErrorFunc(NULL, NULL);
     bool good = doc && p->wellFormed && !error.text[0] && !oxp_xml_starved();
     xmlFreeParserCtxt(p);
