@@ -348,7 +348,8 @@ static bool check_like(needs *q, uint32_t slot, const char *s) {
     const oxp_fact *f = oxp_input(q->c, slot), *to;
     bool exact = *s == '=', output = s[1] == 'o';
     char have[TEXT_MAX] = "", wanted[TEXT_MAX] = "";
-    to = output ? (q->c->n_out ? q->c->out : NULL) : oxp_input(q->c, (uint32_t)atoi(s + 1));
+    to = output ? (q->c->n_out ? q->c->out : NULL)
+                : oxp_input(q->c, (uint32_t)strtoul(s + 1, NULL, 10));
     int rank = oxp_rank(f), more = oxp_rank(to) - rank;
     if (rank < 0 || oxp_rank(to) < 0)
         return true;
@@ -364,7 +365,7 @@ static bool check_like(needs *q, uint32_t slot, const char *s) {
     shape_text(to, wanted);
     oxp_op_error(q->c, "input %u (%s) has shape %s, it does not %s %s of %s", slot,
                  oxp_input_name(q->c, slot), have, exact ? "match" : "broadcast to", wanted,
-                 output ? "the output" : oxp_input_name(q->c, (uint32_t)atoi(s + 1)));
+                 output ? "the output" : oxp_input_name(q->c, (uint32_t)strtoul(s + 1, NULL, 10)));
     return false;
 }
 
