@@ -35,9 +35,8 @@ static oxp_origin origin_of(const oxp_precision *p, oxp_id id) {
             /* Integers matter where they become floats; as indices of a Gather they do not. */
             if ((seed || positions) && wide_integer(p->dtype[v]))
                 integers = true;
-            else if (!(flags & (OXP_OP_MOVE | OXP_OP_VIEW)) || i == 0)
-                return OXP_FROM_DATA;
-            else if (flags & OXP_OP_MOVE && constant(p, n->in[0]))
+            else if (!(flags & (OXP_OP_MOVE | OXP_OP_VIEW)) || i == 0 ||
+                     (flags & OXP_OP_MOVE && constant(p, n->in[0])))
                 return OXP_FROM_DATA;
         } else if (o == OXP_FROM_INTEGERS)
             integers = true;

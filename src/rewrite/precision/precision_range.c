@@ -314,6 +314,7 @@ static bool normalizes(const oxp_precision *p, const oxp_node *n, const oxp_inte
         return false;
     bool fixed[] = {p->is_const[n->in[0]], p->is_const[n->in[1]]};
     if (rule & OXP_RULE_DIVISOR1)
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): one for each input */
         return !fixed[0] && !fixed[1] && in[1].lo < 0.1;
     return rule & OXP_RULE_SCALE && !fixed[0] && !fixed[1] &&
            p->factor[n->in[0]] != p->factor[n->in[1]];
