@@ -23,7 +23,7 @@ static void check_node_names(oxp_loader *l) {
         for (oxp_id id = m->graphs[g].first; id != OXP_NONE; id = m->nodes[id].next) {
             const oxp_node *n = &m->nodes[id];
             uint32_t number;
-            if (!n->name[0] || !n->n_in)
+            if (!n->name[0] || oxp_model_is_constant(n))
                 continue;
             oxp_intern_number(m->names, n->name, strlen(n->name), &number);
             if (number >= cap)

@@ -333,6 +333,10 @@ bool oxp_node_is(const oxp_node *n, const char *op) {
     return !n->domain[0] && n->function == OXP_NONE && !strcmp(n->op, op);
 }
 
+bool oxp_model_is_constant(const oxp_node *n) {
+    return oxp_node_is(n, "Constant");
+}
+
 oxp_id oxp_constant_of(const oxp_model *m, oxp_id value, bool or_input) {
     /* The model is acyclic; the bound is for models that are being patched. */
     for (unsigned hops = 0; value != OXP_NONE && hops < 1000; hops++) {
@@ -342,7 +346,7 @@ oxp_id oxp_constant_of(const oxp_model *m, oxp_id value, bool or_input) {
         if (v->producer == OXP_NONE)
             return OXP_NONE;
         const oxp_node *n = &m->nodes[v->producer];
-        if (oxp_node_is(n, "Constant")) {
+        if (oxp_model_is_constant(n)) {
             const oxp_attr *a = find_typed(n, "value", OXP_ATTR_TENSOR);
             return a && !m->tensors[a->u.id].sparse ? a->u.id : OXP_NONE;
         }

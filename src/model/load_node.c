@@ -56,6 +56,10 @@ static oxp_attr_type attr_type(oxp_loader *l, const Onnx__AttributeProto *msg, u
     if (type >= N_ATTR_TYPES)
         OXP_BAD(l, what, off, "attribute type %d is unknown", (int)type);
     if (type == OXP_ATTR_UNDEFINED) {
+        /* onnx.proto, IR_VERSION_2017_10_30: the type is part of an attribute */
+        if (l->m->ir_version >= 2 && !ref)
+            oxp_diagnose(l->ctx, OXP_ERROR, "type-missing", msg->name,
+                         "the attribute does not say of which type it is");
         for (uint32_t t = 1; t < N_ATTR_TYPES; t++)
             if (seen == OXP_FIELD(value_field[t]))
                 return (oxp_attr_type)t;

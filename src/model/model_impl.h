@@ -87,4 +87,7 @@ void oxp_model_reserve(oxp_model *m, size_t graphs, size_t nodes, size_t values,
 /* Interned copy. */
 const char *oxp_model_name(oxp_model *m, const char *s, size_t len);
 
+/* Does the node stand for a value that it holds? */
+bool oxp_model_is_constant(const oxp_node *n);
+
 #endif

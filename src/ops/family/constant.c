@@ -62,7 +62,7 @@ static void infer_constant(oxp_call *c) {
             break;
         }
     }
-    oxp_op_error(c, "no value attribute");
+    oxp_op_invalid(c, "no value attribute");
 }
 
 static const oxp_op table[] = {
