@@ -239,8 +239,8 @@ static void refuse_version(oxp_call *c, const oxp_schema *s, int64_t opset) {
     else if (first > opset)
         oxp_op_invalid(c, "the operator is of opset %lld, the model imports %lld", (long long)first,
                        (long long)opset);
-    else if (is_closed(n->domain))
-        oxp_op_invalid(c, "%s has no such operator in opset %lld", set, (long long)opset);
+    else if (is_closed(n->domain)) /* a custom operator may have been registered there */
+        oxp_op_warn(c, "%s has no such operator in opset %lld", set, (long long)opset);
     else if (strcmp(n->domain, "com.microsoft") == 0)
         oxp_op_warn(c, "ONNX Runtime 1.31 has no such operator in %s", set);
 }
