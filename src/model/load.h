@@ -31,8 +31,9 @@ typedef struct oxp_graph_load {
 } oxp_graph_load;
 
 /* Something that resolve.c found: at a node, or at an output of a graph. */
+typedef enum oxp_odd { OXP_ODD_SHADOW, OXP_ODD_OUTER_OUTPUT, OXP_ODD_TWO_TYPES } oxp_odd;
 typedef struct oxp_oddity {
-    enum { OXP_ODD_SHADOW, OXP_ODD_OUTER_OUTPUT, OXP_ODD_TWO_TYPES } kind;
+    oxp_odd kind;
     oxp_id node, value;
 } oxp_oddity;
 

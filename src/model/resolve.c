@@ -68,7 +68,7 @@ static oxp_id define(resolver *r, oxp_id graph, uint32_t symbol) {
 }
 
 /* Nodes have no labels yet: kept for later, as many as anybody reads. */
-static void note_oddity(resolver *r, int kind, oxp_id node, oxp_id value) {
+static void note_oddity(resolver *r, oxp_odd kind, oxp_id node, oxp_id value) {
     enum { MOST = 32 };
     oxp_loader *l = r->l;
     if (l->n_oddities == MOST)
