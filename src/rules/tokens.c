@@ -103,6 +103,7 @@ typedef struct lexer {
     bracket called;     /* the function whose ( follows */
     bool after_operand; /* so that a name is an operator, and * is a product */
     oxp_gives operand;  /* what the last operand gives */
+    bool any_attribute;
 } lexer;
 
 static bool refuse(lexer *x, const char *why) {
@@ -160,14 +161,27 @@ static char sign_before(const lexer *x, const char *p) {
     return p > x->expr ? p[-1] : 0;
 }
 
-/* A name that is no function's and no operator's: is there anything that it may stand for?  What
- * <attr> has is the operator's business. */
+/* May the expression come to an <attr>, whose attributes are the operator's business? */
+static bool reaches_attr(const lexer *x) {
+    const char *p = x->expr;
+    for (const oxp_rule_var *v = x->vars; v->name; v++)
+        if (v->of_attr && strchr(p, '$'))
+            return true;
+    if (strstr(p, "//") || strchr(p, '*') || strstr(p, "node()"))
+        return true;
+    for (const char *q = p; (q = strstr(q, "attr")) != NULL; q += 4)
+        if (!name_char(q[4]) && (q == p || (!name_char(q[-1]) && q[-1] != '@')))
+            return true;
+    return false;
+}
+
+/* A name that is no function's and no operator's: is there anything that it may stand for? */
 static bool check_step(lexer *x, const char *p, const char *name) {
     char before = sign_before(x, p);
     oxp_gives gives;
     bool attribute = before == '@' || (p - x->expr >= 11 && !memcmp(p - 11, "attribute::", 11));
     if (attribute) {
-        if (strstr(x->expr, "attr") && (strstr(x->expr, "attr/") || strstr(x->expr, "attr[")))
+        if (x->any_attribute)
             return true;
         if (in_facts(x, "attribute", name) || in_vars(x->of_matches, name, strlen(name), &gives))
             return true;
@@ -333,6 +347,7 @@ const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rul
     x->expr = expr;
     x->vars = vars;
     x->of_matches = of_matches;
+    x->any_attribute = reaches_attr(x);
     for (const char *p = expr; p && *p;) {
         if (*p == '"' || *p == '\'')
             p = check_string(x, p);
@@ -351,6 +366,11 @@ const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rul
         x->why = oxp_sprintf(arena, "a %c is missing at the end", x->open[x->depth - 1].closing);
     *gives = x->tokens == 1 ? x->operand : OXP_GIVES_ANY;
     return x->why;
+}
+
+bool oxp_expr_reaches_attr(const char *expr, const oxp_rule_var *vars) {
+    lexer x = {.expr = expr, .vars = vars};
+    return reaches_attr(&x);
 }
 
 bool oxp_expr_is_literal(const char *expr) {

@@ -8,6 +8,7 @@
 typedef struct oxp_rule_var {
     const char *name; /* NULL ends a list */
     oxp_gives gives;
+    bool of_attr; /* it may be an <attr>, which may have any attribute */
 } oxp_rule_var;
 
 /* What is wrong with an expression, or NULL: quotes, brackets, names of functions, how many
@@ -17,6 +18,8 @@ typedef struct oxp_rule_var {
  * attributes.  The grammar is libxml2's to check.  *gives: what the expression gives. */
 const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rule_var *vars,
                                const oxp_rule_var *of_matches, oxp_gives *gives);
+/* May what it gives be an <attr>, or come from one? */
+bool oxp_expr_reaches_attr(const char *expr, const oxp_rule_var *vars);
 /* Is the expression one text in quotes, or one number, perhaps negative? */
 bool oxp_expr_is_literal(const char *expr);
 

@@ -168,7 +168,7 @@ static void check_gain(const place *at, const char *gain) {
 
 void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
     oxp_mark mark = oxp_arena_mark(arena);
-    static const oxp_rule_var none[] = {{NULL, OXP_GIVES_ANY}};
+    static const oxp_rule_var none[] = {{NULL, OXP_GIVES_ANY, false}};
     oxp_rule_var *vars = OXP_NEWS(arena, r->n_steps + 1, oxp_rule_var);
     size_t n = 0;
     for (size_t i = 0; i < r->n_steps; i++) {
@@ -179,7 +179,7 @@ void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
             bad_rule(arena, r, s->line,
                      oxp_sprintf(arena, "the variable \"%.60s\" is there already", s->name));
         if (s->name)
-            vars[n++] = (oxp_rule_var){s->name, gives};
+            vars[n++] = (oxp_rule_var){s->name, gives, oxp_expr_reaches_attr(s->expr, vars)};
         else if (gives == OXP_GIVES_TEXT && oxp_expr_is_literal(s->expr))
             bad_rule(arena, r, s->line,
                      oxp_sprintf(arena, "%.60s is a text, which is no condition", s->expr));

@@ -95,6 +95,9 @@ done <<'END'
 4|facts have no element "inn"|id="a" on="Conv"|W|<when>inn/@name</when>
 4|facts have no element "producer"|id="a" on="Conv"|W|<when>ox:producer/@op</when>
 0||id="a" on="Conv"|W|<when>attr/@no_such_attribute or ox:producer()/attr[1]/@alpha</when>
+0||id="a" on="Conv"|W|<let name="v" select="attr"/><let name="w" select="$v"/><when>$w/@kernel_shape = "3 3" or attr /@pads</when>
+0||id="a" on="Conv"|W|<when>*/@kernel_shape or .//@pads or node()/@dilations</when>
+4|facts have no attribute "opp"|id="a" on="Conv"|W|<let name="v" select="ox:producer()"/><when>$v/@opp</when>
 0||id="a" on="Conv"|W|<when>child::in/attribute::name and //node/@op and ox:source(in)/self::value</when>
 # of the wrong type
 4|sum takes a set of elements or attributes, not a number||W|<when>sum(1)</when>
