@@ -521,7 +521,7 @@ static const oxp_op table[] = {
 static const oxp_op_need needs[] = {
     {"MultiHeadAttention",
      "n=num_heads; num_heads>=1; 0:b,s,nh|b,s,n,3,h; 1:b,l,nh|b,l,n,2,h|b,n,l,h; 2:b,l,nv|b,n,l,v; "
-     "3:?; 6:b,n,p,h; 7:b,n,p,?"},
+     "3:?; 6:b,n,p,h; 7:b,n,p,h"},
     {"GroupQueryAttention SparseAttention", "num_heads>=1; kv_num_heads>=1"},
 };
 const oxp_op_family oxp_ops_attention = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};

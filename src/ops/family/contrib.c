@@ -90,6 +90,8 @@ static void infer_gather_quantized(oxp_call *c) {
     }
     int axis = rank > 0 ? oxp_axis(c, oxp_call_int(c, "gather_axis", 0), rank) : -1;
     check_block_scales(c, &wide);
+    if (axis > 0 && oxp_elem_type(data) == OXP_UINT8)
+        oxp_op_invalid(c, "gather_axis is %d, for packed bytes it must be 0", axis);
     gather(c, t, data ? &wide : NULL, oxp_input(c, 1), axis);
 }
 

@@ -285,7 +285,9 @@ static const oxp_op table[] = {
 
 static const oxp_op_need needs[] = {
     {"Conv NhwcConv", "1:M,*; 2:M; group>=1"},
-    {"FusedConv NhwcFusedConv", "1:M,*; 2:M; 3=o; group>=1"},
+    {"FusedConv NhwcFusedConv",
+     "1:M,*; 2:M; 3=o; group>=1; "
+     "activation{Relu,Tanh,Sigmoid,LeakyRelu,Clip,HardSigmoid,HardSwish}"},
     {"ConvTranspose",
      "g=group|1; 1:?,n,*; 2:gn; group>=1; output_padding>=0; output_shape>=1; 0:?,C,*; 1:C,*"},
     {"ConvInteger", "1:M,*; 2:()|1; 3:()|1|M"},

@@ -73,15 +73,13 @@ static void check_features(oxp_call *c, size_t wanted, bool exact) {
 }
 
 static void check_trees(oxp_call *c) {
-    static const char *const nodes[] = {"nodes_treeids",
-                                        "nodes_nodeids",
-                                        "nodes_featureids",
-                                        "nodes_modes",
-                                        "nodes_truenodeids",
-                                        "nodes_falsenodeids",
-                                        NULL};
-    static const char *const votes[] = {"class_treeids", "class_nodeids", "class_ids", NULL};
-    static const char *const targets[] = {"target_treeids", "target_nodeids", "target_ids", NULL};
+    static const char *const nodes[] = {
+        "nodes_treeids",     "nodes_nodeids",      "nodes_featureids", "nodes_modes",
+        "nodes_truenodeids", "nodes_falsenodeids", "nodes_values",     NULL};
+    static const char *const votes[] = {"class_treeids", "class_nodeids", "class_ids",
+                                        "class_weights", NULL};
+    static const char *const targets[] = {"target_treeids", "target_nodeids", "target_ids",
+                                          "target_weights", NULL};
     static const char *const modes[] = {"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE",    "BRANCH_GT",
                                         "BRANCH_EQ",  "BRANCH_NEQ", "BRANCH_MEMBER", "LEAF"};
     const oxp_attr *a = oxp_call_attr(c, "nodes_modes");

@@ -524,6 +524,8 @@ static void infer_reverse(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     oxp_dim longest = oxp_dim_of(x, (int)time & 1);
     oxp_infer_like(c);
+    if (time < 0 || batch < 0)
+        return;
     if (time == batch)
         oxp_op_invalid(c, "time_axis and batch_axis are both %lld", (long long)time);
     if (oxp_same_size(c, 1, 0, oxp_dim_of(x, (int)batch & 1)) && oxp_dim_is_literal(longest) &&
@@ -582,7 +584,7 @@ static const oxp_op_need needs[] = {
     {"Tile", "6+ 1:?; 6+ 1#0; 6+ 1>=0"},
     {"Expand", "1:?; 1>=0"},
     {"Split", "1:?; num_outputs>=1; split>=0; 1>=0"},
-    {"ReverseSequence", "0:?,?,*; 1:?; time_axis{0,1}; batch_axis{0,1}; 1>=0"},
+    {"ReverseSequence", "0:?,?,*; 1:?; time_axis<=1; batch_axis<=1; 1>=0"},
     {"DepthToSpace", "0:?,?,?,?; blocksize>=1; mode{DCR,CRD}"},
     {"SpaceToDepth", "0:?,?,?,?; blocksize>=1"},
     {"Trilu", "0:*,?,?; 1:()|1"},

@@ -220,7 +220,7 @@ static const oxp_op_need needs[] = {
     {"MaxRoiPool", "0:?,?,?,?; 1:?,5; pooled_shape>=1; pooled_shape#0-2; spatial_scale>0"},
     {"RoiAlign",
      "0:?,?,?,?; 1:r,4; 2:r; 2>=0; output_height>=1; output_width>=1; sampling_ratio>=0; "
-     "mode{avg,max}; coordinate_transformation_mode{half_pixel,output_half_pixel}"},
+     "mode{avg,max}; coordinate_transformation_mode?{half_pixel,output_half_pixel}"},
     {"CropAndResize", "0:?,?,?,?; 1:r,4; 2:r; 3:2; mode{bilinear,nearest}"},
     {"QLinearAveragePool", "1-4:()"},
     {"QLinearGlobalAveragePool", "1-4:()|1"},

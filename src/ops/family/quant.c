@@ -217,7 +217,6 @@ static const oxp_op_need needs[] = {
     {"QLinearSoftmax", "1-4:()|1; axis@0"},
     {"QLinearReduceMean", "1-4:()|1; axes@0"},
     {"QLinearConcat", "0-1:()|1"},
-    {"QLinearWhere", "2-3:()|1; 5-6:()|1; 7-8:()|1"},
     {"QuantizeLinear DequantizeLinear",
      "block_size>=0; output_dtype>=0; output_dtype<=28; saturate{0,1}"},
 };

@@ -153,6 +153,6 @@ static const oxp_op_need needs[] = {
     {"STFT", "0:b,l,1|b,l,2|b,l; 1:()|1; 3:()|1; 1>=1; 3>=1"},
     {"HannWindow HammingWindow BlackmanWindow",
      "0:()|1; 0>0; output_datatype>=1; output_datatype<=28"},
-    {"MelWeightMatrix", "0-4:()|1; 0-2>=1; output_datatype>=1; output_datatype<=28"},
+    {"MelWeightMatrix", "0-4:()|1; 0>=1; 2>=1; output_datatype>=1; output_datatype<=28"},
 };
 const oxp_op_family oxp_ops_signal = {table, OXP_COUNT(table), needs, OXP_COUNT(needs)};
