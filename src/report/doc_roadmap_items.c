@@ -178,13 +178,14 @@ static void phase(oxp_page *p, size_t k, const oxp_metrics *before) {
 
 /* How the items are ordered, with this model's weights. */
 static void order(oxp_page *p) {
-    oxp_doc_para(p->d,
-                 "Order within a phase: the gain that is sure (the low end of its range) on %s, "
-                 "times confidence and the chance to survive validation, for each week of work. "
-                 "The weights are %s.",
-                 oxp_page_weights(p),
-                 p->r->missed ? "how far today's figures miss the targets"
-                              : "the default, as no target is missed");
+    oxp_doc_para(
+        p->d,
+        "Order within a phase: the gain that is sure (the low end of its range) on %s, "
+        "times confidence and the chance to survive validation, for each week of work; what "
+        "takes high effort comes behind what helps with less. The weights are %s.",
+        oxp_page_weights(p),
+        p->r->missed ? "how far today's figures miss the targets"
+                     : "the default, as no target is missed");
 }
 
 /* Batch settings once the roadmap is applied. */

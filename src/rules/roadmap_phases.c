@@ -59,7 +59,7 @@ static oxp_nearest nearest(const oxp_advice *a, const oxp_target *t, const bool 
 }
 
 /* ---- phases ---- */
-enum { PHASES = 2 };
+enum { PHASES = 2, CLASSES = 4 };
 static const char *const ids[PHASES] = {"quick", "extra"};
 static const char *const names[PHASES] = {"Quick Wins", "Extra Impact"};
 
@@ -110,15 +110,26 @@ static bool any_of(const oxp_advice *a, const bool *set, int k) {
     return false;
 }
 
+/* Nobody calls a quick win what takes weeks: of the items that help those of high effort come
+ * behind the others, whatever they gain, in the first phase also behind what costs little and has
+ * no figure, and in front of what does not help. */
+static size_t class_of(const oxp_item *it) {
+    bool helps = it->effect == OXP_EFFECT_GAIN, weeks = it->rule->effort == OXP_HIGH;
+    if (helps)
+        return weeks ? 2 : 0;
+    return it->effect == OXP_EFFECT_UNKNOWN && !weeks && of_phase(it, 0) ? 1 : 3;
+}
+
 static oxp_phase phase_of(const oxp_advice *a, int k, bool *const *sets, oxp_company *c) {
     const bool *set = sets[k], *last = sets[PHASES - 1];
     oxp_phase p = {.name = names[k], .has_combined = any_of(a, set, k)};
     oxp_item *items = OXP_NEWS(a->arena, a->n_items + 1, oxp_item);
     bool *left = OXP_NEWS(a->arena, a->n_items + 1, bool);
-    for (size_t i = 0; i < a->n_items; i++) {
+    for (size_t at = 0; at < CLASSES * a->n_items; at++) {
+        size_t i = at % a->n_items;
         oxp_item *it = &a->items[i];
         left[i] = k > 0 && sets[k - 1][i] && !set[i];
-        if (!of_phase(it, k))
+        if (!of_phase(it, k) || class_of(it) != at / a->n_items)
             continue;
         for (unsigned n = 0; n < PHASES; n++)
             it->phases_in |= sets[n][i] ? 1u << n : 0;
