@@ -301,7 +301,9 @@ static void profile(oxp_page *p) {
                      (unsigned long long)r->analysis->totals.unknown_nodes,
                      r->analysis->totals.unknown_nodes == 1 ? "" : "s");
     if (r->analysis->totals.partial)
-        oxp_doc_para(p->d, "The model contradicts itself: figures are 'at least'.");
+        oxp_doc_para(p->d, "%s: figures are 'at least'.",
+                     r->analysis->n_assumed ? "At these sizes the model does not fit together"
+                                            : "The model contradicts itself");
 }
 
 static bool overridable(const oxp_page *p) {

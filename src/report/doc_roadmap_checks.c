@@ -185,17 +185,26 @@ static void memory_line(oxp_page *p) {
                         oxp_human_bytes(p->a, an->totals.run_peak_bytes), peak, maps_line(p)));
 }
 
+static const char *share_of(const oxp_page *p, const char *list, double seconds, const char *what) {
+    double all = p->r->latency.seconds;
+    if (!(seconds > 0) || !(all > 0))
+        return list;
+    return oxp_sprintf(p->a, "%s%s%s %s", list, *list ? ", " : "",
+                       oxp_page_percent(p->a, seconds, all), what);
+}
+
 static void latency_line(oxp_page *p) {
     const oxp_latency_sum *l = &p->r->latency;
-    line(p, oxp_sprintf(
-                p->a,
-                "Latency: %s of the time in nodes bound by arithmetic, %s in nodes bound by "
-                "memory traffic, %s %s.",
-                oxp_page_percent(p->a, l->compute_bound, l->seconds),
-                oxp_page_percent(p->a, l->memory_bound, l->seconds),
-                oxp_page_percent(p->a, l->launch, l->seconds),
-                p->r->device->kind == OXP_DEVICE_GPU ? "launching kernels"
-                                                     : "the runtime's bookkeeping for each node"));
+    bool gpu = p->r->device->kind == OXP_DEVICE_GPU;
+    const char *shares =
+        share_of(p, "", l->compute_bound, "of the time in nodes bound by arithmetic");
+    shares = share_of(p, shares, l->memory_bound,
+                      *shares ? "in nodes bound by memory traffic"
+                              : "of the time in nodes bound by memory traffic");
+    shares = share_of(p, shares, l->launch,
+                      gpu ? "launching kernels" : "the runtime's bookkeeping for each node");
+    if (*shares)
+        line(p, oxp_sprintf(p->a, "Latency: %s.", shares));
     if (l->launch >= 0.5 * l->seconds)
         line(p, p->r->device->kind == OXP_DEVICE_GPU
                     ? "Overhead dominates: fewer FLOPs hardly show. Batch, capture the run as a "

@@ -89,11 +89,11 @@ static void about_command(oxp_page *p, const oxp_item *it) {
                      "SIZE: what will be served for %s (the projection has the sizes of this "
                      "report).",
                      it->open);
-    if (it->batch_dim && p->r->batch > 1)
+    if (*it->batched && p->r->batch > 1)
         oxp_doc_para(p->d,
-                     "That is the model for single runs; the one for batches of %lld is made with "
-                     "--dim %s=%lld.",
-                     (long long)p->r->batch, it->batch_dim, (long long)p->r->batch);
+                     "That is the model for single runs; the one for batches of %lld is made with"
+                     "%s.",
+                     (long long)p->r->batch, it->batched);
 }
 
 static void item(oxp_page *p, const oxp_item *it, size_t number) {

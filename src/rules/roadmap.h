@@ -104,8 +104,8 @@ typedef struct oxp_item {
     const char *command; /* or NULL */
     bool lacks_weights;  /* the command needs weights that are not there */
     oxp_whatif_done done;
-    const char *open;      /* dimensions that the command leaves to the user; "" = none */
-    const char *batch_dim; /* the one that it binds to the batch; NULL: none */
+    const char *open;    /* dimensions that the command leaves to the user; "" = none */
+    const char *batched; /* its " --dim N=B" for the batch of the roadmap; "" = binds none */
 } oxp_item;
 
 typedef struct oxp_phase {

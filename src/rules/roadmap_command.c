@@ -38,7 +38,9 @@ static const char *open_dims(const oxp_advice *a, oxp_item *it) {
             continue;
         if (oxp_is_batch_name(an, d->name, a->arena)) {
             size = oxp_sprintf(a->arena, "%lld", (long long)d->value);
-            it->batch_dim = d->name;
+            it->batched = oxp_sprintf(
+                a->arena, "%s --dim %s", it->batched,
+                dim_word(a->arena, d->name, oxp_sprintf(a->arena, "%lld", (long long)a->r->batch)));
         } else
             it->open = oxp_sprintf(a->arena, "%s%s%s", it->open, *it->open ? ", " : "", d->name);
         words = oxp_sprintf(a->arena, "%s --dim %s", words, dim_word(a->arena, d->name, size));
@@ -123,7 +125,7 @@ static bool would_change_more(const oxp_advice *a, const oxp_item *it) {
 void oxp_command_for(const oxp_advice *a, oxp_item *it) {
     const oxp_rule *r = it->rule;
     const char *dims = "", *limit = "";
-    it->open = "";
+    it->open = it->batched = "";
     if (!r->fix)
         return;
     for (size_t i = 0; i < a->base.n_bindings; i++)

@@ -166,8 +166,13 @@ static void look_at_use(oxp_precision *p, paths *q, oxp_id id, uint32_t slot,
         return;
     bool added = q->added || oxp_node_is(n, "Add") || oxp_node_is(n, "Sub");
     bool clamps = s->n_over_half != 0;
-    if (added && clamps && !rows_stay_open(p, n->in[slot]))
+    if (added && clamps && !rows_stay_open(p, n->in[slot])) {
+        oxp_run_note(p->run, id,
+                     "its mask value beyond float16 is added, and a row may be masked altogether: "
+                     "clamped, that row would no longer be uniform behind the Softmax, so the sum "
+                     "and what follows from it stay float32");
         return;
+    }
     add(p, id, slot, added && clamps ? ADDED_LIMIT : OXP_HALF_MAX, clamps);
 }
 
