@@ -26,16 +26,16 @@ typedef struct job {
     bool saves; /* even when the pass changes nothing */
 } job;
 
-/* Free dimensions stay free: assumed sizes may be impossible without the model being wrong. */
+/* No error when it was loaded, and none of its analysis.
+ * Free dimensions stay free: assumed sizes may be impossible without the model being wrong. */
 static bool is_consistent(oxp_ctx *ctx, const oxp_model *m, oxp_arena *arena) {
     oxp_analyze_opts opts = OXP_ANALYZE_OPTS_INIT;
     const oxp_analysis *a;
-    size_t before = oxp_diag_errors(ctx);
     opts.keep_unbound = true;
     oxp_status s = oxp_analyze(&a, m, &opts, arena);
     if (s != OXP_OK)
         oxp_reraise(ctx, s);
-    return oxp_diag_errors(ctx) == before;
+    return oxp_diag_errors(ctx) == 0;
 }
 
 /* The next input that a caller has to give: before IR 4 weights are listed among the inputs. */
