@@ -172,7 +172,8 @@ static bool check_shape(needs *q, uint32_t slot, const char *s) {
     const oxp_fact *f = oxp_input(q->c, slot);
     if (!f || oxp_rank(f) < 0)
         return true;
-    char wanted[TEXT_MAX] = "", have[TEXT_MAX] = "";
+    char wanted[TEXT_MAX], have[TEXT_MAX];
+    *wanted = *have = 0;
     for (const char *p = s;; p++) {
         oxp_dim letters[LETTERS];
         memcpy(letters, q->letters, sizeof letters);
@@ -195,7 +196,8 @@ static bool check_shape(needs *q, uint32_t slot, const char *s) {
 /* ---- values: of an attribute, or of a constant input ---- */
 
 typedef struct values {
-    char what[TEXT_MAX]; /* for messages */
+    const char *name; /* of the attribute or input */
+    int slot;         /* -1: an attribute */
     const int64_t *ints;
     const float *floats;
     const oxp_elem *elems;
@@ -203,12 +205,22 @@ typedef struct values {
     bool list;
 } values;
 
+/* For messages only. */
+static const char *what(const values *v, char text[TEXT_MAX]) {
+    if (v->slot < 0)
+        snprintf(text, TEXT_MAX, "attribute %s", v->name);
+    else
+        snprintf(text, TEXT_MAX, "input %d (%.60s)", v->slot, v->name);
+    return text;
+}
+
 /* False when nothing is known. */
 static bool attr_values(const oxp_call *c, const char *name, values *v) {
     const oxp_attr *a = oxp_call_attr(c, name);
     if (!a)
         return false;
-    snprintf(v->what, sizeof v->what, "attribute %s", name);
+    v->slot = -1;
+    v->name = name;
     v->n = 1;
     if (a->type == OXP_ATTR_INT)
         v->ints = &a->u.i;
@@ -228,7 +240,8 @@ static bool input_values(const oxp_call *c, uint32_t slot, values *v) {
     v->elems = oxp_input_elems(c, slot);
     if (!v->elems)
         return false;
-    snprintf(v->what, sizeof v->what, "input %u (%.60s)", slot, oxp_input_name(c, slot));
+    v->slot = (int)slot;
+    v->name = oxp_input_name(c, slot);
     v->n = oxp_input(c, slot)->n_elems;
     v->list = oxp_rank(oxp_input(c, slot)) > 0;
     return true;
@@ -246,15 +259,16 @@ static bool number_of(const values *v, size_t i, double *d) {
 
 /* ">=1", "<0.5" */
 static bool check_bound(needs *q, const values *v, const char *s) {
+    char text[TEXT_MAX];
     bool least = *s == '>', strict = s[1] != '=';
     double bound = strtod(s + (strict ? 1 : 2), NULL);
     for (size_t i = 0; i < v->n; i++) {
         double d;
         if (!number_of(v, i, &d) || (least ? d > bound : d < bound) || (d == bound && !strict))
             continue;
-        oxp_op_error(q->c, "%s %s %.9g, it must be %s %.9g", v->what, v->list ? "holds" : "is", d,
-                     !strict ? (least ? "at least" : "at most") : (least ? "above" : "below"),
-                     bound);
+        oxp_op_error(
+            q->c, "%s %s %.9g, it must be %s %.9g", what(v, text), v->list ? "holds" : "is", d,
+            !strict ? (least ? "at least" : "at most") : (least ? "above" : "below"), bound);
         return false;
     }
     return true;
@@ -263,19 +277,20 @@ static bool check_bound(needs *q, const values *v, const char *s) {
 static bool check_axes(needs *q, const values *v, int rank) {
     if (rank < 0)
         return true;
+    char text[TEXT_MAX];
     bool *seen = OXP_NEWS(q->c->scratch, (size_t)rank + 1, bool);
     for (size_t i = 0; i < v->n; i++) {
         double d;
         if (!number_of(v, i, &d))
             continue;
         if (d < -rank || d >= rank) {
-            oxp_op_error(q->c, "%s %s %.9g, which is outside of rank %d", v->what,
+            oxp_op_error(q->c, "%s %s %.9g, which is outside of rank %d", what(v, text),
                          v->list ? "holds" : "is", d, rank);
             return false;
         }
         int axis = (int)d < 0 ? (int)d + rank : (int)d;
         if (seen[axis]) {
-            oxp_op_error(q->c, "%s lists axis %d twice", v->what, axis);
+            oxp_op_error(q->c, "%s lists axis %d twice", what(v, text), axis);
             return false;
         }
         seen[axis] = true;
@@ -283,10 +298,12 @@ static bool check_axes(needs *q, const values *v, int rank) {
     return true;
 }
 
-static bool check_length(needs *q, const char *what, uint64_t have, int wanted) {
+static bool check_length(needs *q, const values *v, uint64_t have, int wanted) {
     if (wanted < 0 || have == (uint64_t)wanted)
         return true;
-    oxp_op_error(q->c, "%s has %llu values, not %d", what, (unsigned long long)have, wanted);
+    char text[TEXT_MAX];
+    oxp_op_error(q->c, "%s has %llu values, not %d", what(v, text), (unsigned long long)have,
+                 wanted);
     return false;
 }
 
@@ -330,24 +347,22 @@ static bool check_values(needs *q, const values *v, const char *s) {
     if (*s == '@')
         return check_axes(q, v, rank_of(q, s + 1));
     if (*s == '#')
-        return check_length(q, v->what, v->n, rank_of(q, s + 1));
+        return check_length(q, v, v->n, rank_of(q, s + 1));
     return check_bound(q, v, s);
 }
 
 static bool check_count(needs *q, uint32_t slot, int wanted) {
-    char what[TEXT_MAX];
+    const values v = {.slot = (int)slot, .name = oxp_input_name(q->c, slot)};
     uint64_t n;
-    if (!oxp_elements_literal(oxp_input(q->c, slot), &n))
-        return true;
-    snprintf(what, sizeof what, "input %u (%.60s)", slot, oxp_input_name(q->c, slot));
-    return check_length(q, what, n, wanted);
+    return !oxp_elements_literal(oxp_input(q->c, slot), &n) || check_length(q, &v, n, wanted);
 }
 
 /* Of the same shape; or, where it may broadcast, of one that leaves the other as it is. */
 static bool check_like(needs *q, uint32_t slot, const char *s) {
     const oxp_fact *f = oxp_input(q->c, slot), *to;
     bool exact = *s == '=', output = s[1] == 'o';
-    char have[TEXT_MAX] = "", wanted[TEXT_MAX] = "";
+    char have[TEXT_MAX], wanted[TEXT_MAX];
+    *have = *wanted = 0;
     to = output ? (q->c->n_out ? q->c->out : NULL)
                 : oxp_input(q->c, (uint32_t)strtoul(s + 1, NULL, 10));
     int rank = oxp_rank(f), more = oxp_rank(to) - rank;
@@ -389,13 +404,19 @@ static bool check_input(needs *q, const char *s) {
     return true;
 }
 
+static void copy_name(char name[NAME_MAX_], const char *s, size_t n) {
+    n = n < NAME_MAX_ ? n : NAME_MAX_ - 1;
+    memcpy(name, s, n);
+    name[n] = 0;
+}
+
 static bool check_attr(needs *q, const char *s) {
     char name[NAME_MAX_];
     size_t n = strcspn(s, "=<>@#{?");
     values v = {.n = 0};
     if (n == 1 && s[n] == '=') { /* a letter for an attribute */
         size_t length = strcspn(s + 2, "|;");
-        snprintf(name, sizeof name, "%.*s", (int)length, s + 2);
+        copy_name(name, s + 2, length);
         const oxp_attr *a = oxp_call_attr(q->c, name);
         if (a && a->type == OXP_ATTR_INT)
             q->letters[(unsigned char)*s] = oxp_dim_literal(a->u.i);
@@ -403,7 +424,7 @@ static bool check_attr(needs *q, const char *s) {
             q->letters[(unsigned char)*s] = strtoll(s + 3 + length, NULL, 10);
         return true;
     }
-    snprintf(name, sizeof name, "%.*s", (int)n, s);
+    copy_name(name, s, n);
     bool soft = s[n] == '?';
     if (soft || s[n] == '{')
         return check_words(q, name, s + n + 1 + soft, soft);

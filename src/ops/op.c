@@ -18,7 +18,8 @@ enum { OPS_CAP = 2048, OPS_SLOTS = 8192 };
 static const oxp_op *all_ops[OPS_CAP];
 static const char *all_needs[OPS_CAP]; /* of the same index */
 static size_t n_all_ops;
-static uint16_t op_slots[OPS_SLOTS]; /* 1 + index, 0 = free */
+static uint16_t op_slots[OPS_SLOTS];    /* 1 + index, 0 = free */
+static uint16_t needs_slots[OPS_SLOTS]; /* the same by the record's address; of those with needs */
 static pthread_once_t ops_once = PTHREAD_ONCE_INIT;
 
 static uint32_t op_hash(const char *domain, const char *name) {
@@ -48,9 +49,24 @@ static bool is_listed(const char *list, const char *name) {
 
 static const char *needs_in(const oxp_op_family *f, const oxp_op *op) {
     for (size_t i = 0; i < f->n_needs; i++)
-        if (op >= f->ops && op < f->ops + f->count && is_listed(f->needs[i].names, op->name))
+        if (is_listed(f->needs[i].names, op->name))
             return f->needs[i].needs;
     return NULL;
+}
+
+static uint32_t address_hash(const oxp_op *op) {
+    return (uint32_t)((uint64_t)(uintptr_t)op * 0x9e3779b97f4a7c15u >> 40);
+}
+
+static void put_needs(size_t i) {
+    uint32_t h = address_hash(all_ops[i]) % OPS_SLOTS;
+    for (const oxp_op_family *const *f = oxp_ops_list; *f != NULL; f++)
+        if (all_ops[i] >= (*f)->ops && all_ops[i] < (*f)->ops + (*f)->count)
+            all_needs[i] = needs_in(*f, all_ops[i]);
+    while (all_needs[i] && needs_slots[h] != 0)
+        h = (h + 1) % OPS_SLOTS;
+    if (all_needs[i])
+        needs_slots[h] = (uint16_t)(i + 1);
 }
 
 static void build_registry(void) {
@@ -63,8 +79,7 @@ static void build_registry(void) {
         while (op_slots[h] != 0)
             h = (h + 1) % OPS_SLOTS;
         op_slots[h] = (uint16_t)(i + 1);
-        for (const oxp_op_family *const *f = oxp_ops_list; *f != NULL && !all_needs[i]; f++)
-            all_needs[i] = needs_in(*f, all_ops[i]);
+        put_needs(i);
     }
 }
 
@@ -83,10 +98,9 @@ const oxp_op *oxp_op_find(const char *domain, const char *name) {
 
 const char *oxp_op_needs(const oxp_op *op) {
     pthread_once(&ops_once, build_registry);
-    for (uint32_t h = op_hash(op->domain, op->name) % OPS_SLOTS; op_slots[h] != 0;
-         h = (h + 1) % OPS_SLOTS)
-        if (all_ops[op_slots[h] - 1] == op)
-            return all_needs[op_slots[h] - 1];
+    for (uint32_t h = address_hash(op) % OPS_SLOTS; needs_slots[h] != 0; h = (h + 1) % OPS_SLOTS)
+        if (all_ops[needs_slots[h] - 1] == op)
+            return all_needs[needs_slots[h] - 1];
     return NULL;
 }
 
