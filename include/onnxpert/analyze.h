@@ -64,8 +64,14 @@ typedef struct oxp_totals {
      * and more, and the bytes by which they exceed the weights that they are made of. */
     uint64_t run_peak_bytes, folded_bytes;
     uint64_t nodes, unknown_nodes;
-    bool partial; /* something was inconsistent: totals are 'at least'                         */
+    bool partial; /* something was inconsistent                                                */
 } oxp_totals;
+
+/* Are the totals "at least" these: because of what is inconsistent, or of nodes of unknown cost?
+ * This is the `partial` of reports and facts. */
+static inline bool oxp_totals_at_least(const oxp_totals *t) {
+    return t->partial || t->unknown_nodes > 0;
+}
 
 typedef struct oxp_assumed {
     const char *name;

@@ -498,7 +498,7 @@ static void put_totals(const oxp_facts *f, xmlNodePtr e) {
     put_u64(e, "bytes_moved", t->bytes_moved);
     put_u64(e, "peak_activation_bytes", t->peak_activation_bytes);
     put_u64(e, "total_activation_bytes", t->total_activation_bytes);
-    put_flag(e, "partial", t->partial);
+    put_flag(e, "partial", oxp_totals_at_least(t));
 }
 
 static void add_sweep(const oxp_facts *f, xmlDocPtr doc, xmlNodePtr e) {

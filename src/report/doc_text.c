@@ -8,7 +8,7 @@ const char *oxp_plural(uint64_t n) {
 }
 
 const char *oxp_at_least(const oxp_totals *t, uint64_t total) {
-    return total == UINT64_MAX ? "" : t->unknown_nodes > 0 || t->partial ? "at least " : "";
+    return total == UINT64_MAX ? "" : oxp_totals_at_least(t) ? "at least " : "";
 }
 
 const char *oxp_share_text(oxp_arena *a, uint64_t part, uint64_t whole) {

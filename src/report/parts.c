@@ -21,7 +21,7 @@ void oxp_emit_totals(oxp_json *j, const oxp_totals *t) {
     oxp_json_uint(j, "total_activation_bytes", t->total_activation_bytes);
     oxp_json_uint(j, "bytes_moved", t->bytes_moved);
     oxp_json_uint(j, "unknown_nodes", t->unknown_nodes);
-    oxp_json_bool(j, "partial", t->partial);
+    oxp_json_bool(j, "partial", oxp_totals_at_least(t));
 }
 
 const char *oxp_fidelity_name(oxp_fidelity f) {

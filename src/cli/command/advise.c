@@ -56,9 +56,7 @@ static int run(oxp_cli *cli) {
     o.target_files = cli->target_files.items;
     o.n_target_files = cli->target_files.n;
     oxp_status s = oxp_rules_load(&rules, cli->ctx, &ro, cli->arena);
-    if (s != OXP_OK && s != OXP_E_NOMEM) /* it names what is wrong, which is not the model */
-        oxp_reraise(cli->ctx, s);
-    if (s != OXP_OK)
+    if (s != OXP_OK) /* the run that failed, and the file of rules, which is what is wrong */
         oxp_raise(cli->ctx, s, "%s: %s", cli->args[0],
                   oxp_strdup(cli->arena, oxp_error_text(cli->ctx)));
     o.rules = rules;
