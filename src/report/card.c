@@ -134,7 +134,8 @@ static void compare_devices(oxp_card *c) {
 enum { MAX_INLINED = 65536 };
 
 /* A network made of local functions is shown with their bodies in place of the calls, as a runtime
- * runs it.  `a` itself where there are none, or too many. */
+ * runs it.  `a` itself where there are none, or too many.  What is wrong with a call goes with the
+ * call: the totals stay partial where they were. */
 static const oxp_analysis *without_calls(const oxp_analysis *a, const oxp_analyze_opts *opts,
                                          oxp_arena *arena) {
     oxp_ctx *ctx = oxp_arena_ctx(arena);
@@ -151,7 +152,10 @@ static const oxp_analysis *without_calls(const oxp_analysis *a, const oxp_analyz
         b = a;
     }
     oxp_diag_truncate(ctx, told);
-    return b;
+    oxp_analysis *shown = OXP_NEW(arena, oxp_analysis);
+    *shown = *b;
+    shown->totals.partial |= a->totals.partial;
+    return shown;
 }
 
 const oxp_report *oxp_report_analysis(oxp_arena *arena, const oxp_analysis *a,
