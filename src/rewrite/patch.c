@@ -328,7 +328,7 @@ static oxp_id new_node(oxp_patch *p, oxp_id graph, oxp_id anchor, bool before, c
     set_op(p, n, op, domain);
     if (anchor != OXP_NONE && anchor < id)
         n->file_index = p->m->nodes[anchor].file_index;
-    else if (before && p->m->graphs[graph].last != OXP_NONE)
+    else if (before && graph < p->m->n_graphs && p->m->graphs[graph].last != OXP_NONE)
         n->file_index = p->m->nodes[p->m->graphs[graph].last].file_index;
     n->in = copy_ids(p->arena, in, n_in, n_in);
     n->out = copy_ids(p->arena, out, n_out, n_out);
