@@ -48,8 +48,7 @@ static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest)
                          "and below a million is wanted",
                          r->rule->file, r->rule->gain_line, r->odd_gain);
         oxp_item *it = &a->items[a->n_items];
-        it->result = r;
-        it->rule = r->rule;
+        *it = (oxp_item){.result = r, .rule = r->rule}; /* one that was dropped may have had it */
         size_t told = oxp_diag_count(a->ctx);
         bool useful = project(a, it);
         oxp_diag_truncate(a->ctx, told);

@@ -3,7 +3,8 @@
  * A set takes another's place where, in this order,
  *   - it reaches more of the targets;
  *   - as long as targets are missed: it is nearer to them, by more than it is slower;
- *   - once none is missed: neither the latency nor a metric with a target gets worse;
+ *   - once none is missed: the latency gets no worse, nor, where it gets no better, a metric with
+ *     a target;
  *   - and what it gains on time, memory and arithmetic is worth the work and risk of its items.
  * No item stays without which the set is better: nearer to the targets, faster, or smaller. */
 #include <math.h>
@@ -76,11 +77,14 @@ static double grown(uint64_t from, uint64_t to) {
                                                                 : 0;
 }
 
-/* What gets worse most: the latency, or a target's metric that is met; NULL: neither does. */
+/* What gets worse most: the latency, or the metric of a target that is met.  Where no target is
+ * missed the latency decides: what is faster gives nothing away. */
 static double loss(const oxp_advice *a, const standing *from, const standing *to,
                    const oxp_target **which) {
     double most = slower(from, to);
     *which = NULL;
+    if (from->missing <= 0 && to->missing <= 0 && most < -slack)
+        return most;
     for (size_t i = 0; i < a->r->n_targets; i++) {
         const oxp_target *t = &a->r->targets[i];
         double old = oxp_target_value(t, &from->m), new = oxp_target_value(t, &to->m);
@@ -334,9 +338,9 @@ bool oxp_may_replace(const oxp_advice *a, const bool *x, const bool *y, const bo
                      oxp_company *c) {
     search s = {.a = a, .among = among, .c = c};
     (void)strongest(&s);
-    standing new = standing_of(a, x, c), old = standing_of(a, y, c);
-    return new.runs &&new.met >= old.met &&new.missing <= old.missing + slack &&behind(&s, &new) <=
-           behind(&s, &old) + same;
+    standing to = standing_of(a, x, c), from = standing_of(a, y, c);
+    return to.runs && to.met >= from.met && to.missing <= from.missing + slack &&
+           behind(&s, &to) <= behind(&s, &from) + same;
 }
 
 bool oxp_is_below(const oxp_advice *a, const bool *x, const bool *y, oxp_company *c) {
