@@ -151,6 +151,23 @@ static const char *at_batch(const oxp_page *p, const oxp_target *t) {
     return "";
 }
 
+/* " Not part of it ...: 'A KV cache'."; "" where a formula states no gain. */
+static const char *by_formula(const oxp_page *p) {
+    const char *titles = "";
+    for (size_t k = 0; k < p->r->n_phases; k++)
+        for (size_t i = 0; i < p->r->phases[k].n_items; i++) {
+            const oxp_item *it = &p->r->phases[k].items[i];
+            if (!it->projected && it->result->gain > 1)
+                titles =
+                    oxp_sprintf(p->a, "%s%s\"%s\"", titles, *titles ? ", " : "", it->rule->title);
+        }
+    return *titles ? oxp_sprintf(p->a,
+                                 " Not part of it, since only a formula states what it "
+                                 "gains: %s.",
+                                 titles)
+                   : "";
+}
+
 static void verdict(oxp_page *p) {
     const oxp_roadmap *r = p->r;
     size_t missed = 0;
@@ -168,13 +185,13 @@ static void verdict(oxp_page *p) {
                          oxp_target_show(p->a, t, v));
         else
             oxp_doc_para(p->d,
-                         "No combination of these items reaches %s=%s. The nearest is %s (%s), "
-                         "with %s.%s",
+                         "No combination of the items with a projection reaches %s=%s. The nearest "
+                         "is %s (%s), with %s.%s%s",
                          t->name, t->text, oxp_target_show(p->a, t, v), oxp_page_gap(p, t, v),
                          *r->nearest[i].items ? r->nearest[i].items
                          : combined           ? "all of them applied"
                                               : "the model as it is",
-                         at_batch(p, t));
+                         at_batch(p, t), by_formula(p));
         missed++;
     }
     size_t open = 0;

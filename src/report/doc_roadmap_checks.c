@@ -217,7 +217,8 @@ static const oxp_item *leader(const oxp_page *p) {
     for (size_t k = 0; k < p->r->n_phases; k++)
         for (size_t i = 0; i < p->r->phases[k].n_items; i++) {
             const oxp_item *it = &p->r->phases[k].items[i];
-            if (it->priority > 0 && (!best || it->priority > best->priority))
+            bool left_out = it->projected && it->alone;
+            if (it->priority > 0 && !left_out && (!best || it->priority > best->priority))
                 best = it;
         }
     return best;

@@ -66,16 +66,19 @@ static const char *badges(oxp_page *p, const oxp_item *it) {
     return s;
 }
 
+/* All of a list that is short - the convolutions of a ResNet-18 behind its stem -, else its head.
+ */
 static void details(oxp_page *p, const oxp_item *it) {
-    enum { DETAILS_SHOWN = 8 };
+    enum { SHORT = 16, HEAD = 8 };
+    size_t n = it->result->n_matches, shown = n <= SHORT ? n : HEAD;
     if (!it->result->n_details)
         return;
     oxp_doc_para(p->d, "In detail:");
     oxp_doc_block(p->d, OXP_LIST, 1);
-    for (size_t i = 0; i < it->result->n_details && i < DETAILS_SHOWN; i++)
+    for (size_t i = 0; i < it->result->n_details && i < shown; i++)
         oxp_doc_row(p->d, &it->result->details[i]);
-    if (it->result->n_matches > DETAILS_SHOWN) {
-        const char *more = oxp_sprintf(p->a, "and %zu more", it->result->n_matches - DETAILS_SHOWN);
+    if (n > shown) {
+        const char *more = oxp_sprintf(p->a, "and %zu more", n - shown);
         oxp_doc_row(p->d, &more);
     }
 }

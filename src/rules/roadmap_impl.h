@@ -60,6 +60,8 @@ bool oxp_narrows(const oxp_item *it);
  * gets worse than `floor` (NULL: none). */
 void oxp_combine(const oxp_advice *a, bool *set, const bool *among, const bool *floor,
                  oxp_company *c);
+/* Does the item alone reach more of the targets than the model as it is? */
+bool oxp_reaches_more(const oxp_advice *a, const oxp_item *it);
 /* Does x reach as many targets as y, is it as near to the others, and as near to the best single
  * item on what matters? */
 bool oxp_may_replace(const oxp_advice *a, const bool *x, const bool *y, const bool *among,

@@ -78,7 +78,7 @@ static bool *candidates(const oxp_advice *a, int k) {
     bool *among = OXP_NEWS(a->arena, a->n_items + 1, bool);
     for (size_t i = 0; i < a->n_items; i++) {
         const oxp_item *it = &a->items[i];
-        among[i] = it->projected && it->effect != OXP_EFFECT_LOSS &&
+        among[i] = it->projected && (it->effect != OXP_EFFECT_LOSS || oxp_reaches_more(a, it)) &&
                    (of_phase(it, 0) || (k > 0 && of_phase(it, k)));
     }
     return among;

@@ -57,6 +57,10 @@ static standing rate(const oxp_advice *a, const oxp_metrics *m) {
     return s;
 }
 
+bool oxp_reaches_more(const oxp_advice *a, const oxp_item *it) {
+    return rate(a, &it->after).met > rate(a, &it->before).met;
+}
+
 static standing standing_of(const oxp_advice *a, const bool *set, oxp_company *c) {
     const oxp_metrics m = oxp_together(a, set, c);
     standing s = rate(a, &m);
@@ -409,7 +413,7 @@ static const char *no_use(const oxp_advice *a, const standing *now, const standi
 
 const char *oxp_why_not(const oxp_advice *a, const bool *set, size_t item, oxp_company *c) {
     const oxp_item *it = &a->items[item];
-    if (it->effect == OXP_EFFECT_LOSS)
+    if (it->effect == OXP_EFFECT_LOSS && !oxp_reaches_more(a, it))
         return oxp_sprintf(a->arena,
                            "On this device it makes %s worse: it stands behind everything that "
                            "helps, for what else it saves, and is left out of the combination.",
