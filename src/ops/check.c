@@ -195,13 +195,19 @@ static bool holds_tensor(const oxp_call *c) {
     return false;
 }
 
+/* A deprecated operator that was in no opset before has not been removed: GroupNormalization of
+ * opset 18, whose function a runtime runs. */
+static bool is_gone(const oxp_schema *s) {
+    return s->deprecated && oxp_schema_first_version(s->domain, s->name) != s->since;
+}
+
 /* Attributes such as `dtype` may ask for what the operator cannot give. */
 void oxp_op_check_outputs(oxp_call *c) {
     const oxp_node *n = c->node;
     if (holds_tensor(c))
         return;
     const oxp_schema *s = n->domain[0] || c->opset <= OXP_OPSET_NEWEST ? c->schema : NULL;
-    for (uint32_t i = 0; s && !s->deprecated && i < c->n_out; i++) {
+    for (uint32_t i = 0; s && !is_gone(s) && i < c->n_out; i++) {
         oxp_type *t = &c->out[i].type;
         const oxp_schema_param *p = oxp_schema_output(s, i);
         if (!p || t->kind != OXP_KIND_TENSOR || !t->elem || oxp_schema_param_allows(p, t->elem))
@@ -250,7 +256,7 @@ static void refuse_in_function(oxp_call *c, const oxp_schema *s) {
     const oxp_node *n = c->node;
     int64_t opset = oxp_opset_of(c->model, OXP_MAIN_GRAPH, n->domain);
     const oxp_schema *there = oxp_schema_find(n->domain, n->op, opset);
-    if (there && !there->deprecated)
+    if (there && !is_gone(there))
         oxp_op_warn(c, "the opset %lld that its function imports does not have it, the model's has",
                     (long long)c->opset);
     else
@@ -269,7 +275,7 @@ static void check_inlined(oxp_call *c) {
     const oxp_schema *s = oxp_schema_find(n->domain, n->op, opset);
     if (s == c->schema)
         return;
-    bool fits = s && !s->deprecated && given_inputs(c) >= s->min_in && given_inputs(c) <= s->max_in;
+    bool fits = s && !is_gone(s) && given_inputs(c) >= s->min_in && given_inputs(c) <= s->max_in;
     for (uint32_t i = 0; fits && i < c->n_attrs; i++)
         fits = oxp_schema_attr_find(s, c->attrs[i].name) || is_internal(c->attrs[i].name);
     if (fits)
@@ -283,7 +289,7 @@ static void check_inlined(oxp_call *c) {
 
 void oxp_op_check_needs(oxp_call *c, const oxp_op *op) {
     const char *needs = oxp_op_needs(op);
-    if (needs && (!c->schema || !c->schema->deprecated))
+    if (needs && (!c->schema || !is_gone(c->schema)))
         (void)oxp_needs_check(c, needs);
 }
 
@@ -292,13 +298,15 @@ bool oxp_op_check(oxp_call *c) {
     if (!n->domain[0] && c->opset > OXP_OPSET_NEWEST)
         return true;
     const oxp_schema *s = c->schema;
-    if (!s || s->deprecated) {
+    if (!s || is_gone(s)) {
         if (c->opset > 0 && !in_function(c))
             refuse_version(c, s, c->opset);
         else if (c->opset > 0)
             refuse_in_function(c, s);
         return true;
     }
+    if (s->deprecated)
+        oxp_op_warn(c, "deprecated since opset %d", (int)s->since);
     check_inlined(c);
     return check_inputs(c, s) && check_outputs(c, s) && check_attrs(c, s) && check_types(c, s);
 }

@@ -96,7 +96,7 @@ static void infer_pow(oxp_call *c) {
 }
 
 static void infer_mod(oxp_call *c) {
-    if (!oxp_call_int(c, "fmod", 0) && oxp_dtype_is_float(oxp_first_type(c, 2)))
+    if (c->opset < 28 && !oxp_call_int(c, "fmod", 0) && oxp_dtype_is_float(oxp_first_type(c, 2)))
         oxp_op_invalid(c, "fmod is 0, for %s it must be 1", oxp_dtype_name(oxp_first_type(c, 2)));
     binary(c, oxp_call_int(c, "fmod", 0) ? oxp_eval_fmod : oxp_eval_mod);
 }

@@ -123,11 +123,13 @@ static void split_sizes(oxp_call *c, oxp_dim whole, oxp_dim *size) {
         oxp_op_error(c, "has %u outputs and %llu sizes", c->n_out, (unsigned long long)listed);
     if (as_input || !c->n_out)
         return; /* sizes that are not known */
-    if (oxp_call_int(c, "num_outputs", c->n_out) != c->n_out)
-        oxp_op_error(c, "has %u outputs, num_outputs is %lld", c->n_out,
-                     (long long)oxp_call_int(c, "num_outputs", 0));
-    oxp_dim parts = oxp_call_int(c, "num_outputs", c->n_out);
-    oxp_dim part = oxp_dim_ceildiv(c->dims, whole, parts);
+    int64_t parts = oxp_call_int(c, "num_outputs", c->n_out);
+    if (parts < c->n_out)
+        oxp_op_error(c, "has %u outputs, num_outputs is %lld", c->n_out, (long long)parts);
+    else if (parts > c->n_out)
+        oxp_op_warn(c, "has %u outputs, num_outputs is %lld; ONNX Runtime divides by the outputs",
+                    c->n_out, (long long)parts);
+    oxp_dim part = oxp_dim_ceildiv(c->dims, whole, (oxp_dim)c->n_out);
     for (uint32_t i = 0; i + 1 < c->n_out; i++)
         size[i] = part;
     size[c->n_out - 1] =

@@ -239,7 +239,7 @@ static const oxp_op_need needs[] = {
     {"InstanceNormalization", "0:?,C,?,*; 1-2:C"},
     {"LayerNormalization", "axis@0; stash_type>=1; stash_type<=28"},
     {"Softmax LogSoftmax Hardmax", "0:?,*"},
-    {"GroupNormalization", "g=num_groups; num_groups>=1; 0:?,gk,*; 0:?,C,*; 1-2:C"},
+    {"GroupNormalization", "g=num_groups; num_groups>=1; 0:?,gk,*; 0:?,C,*; 20- 1-2:g; 21+ 1-2:C"},
     {"RMSNormalization SimplifiedLayerNormalization", "axis@0; 1~0"},
     {"LpNormalization", "axis@0; p{1,2}"},
     {"LRN", "size>=1; 0:?,?,*"},
