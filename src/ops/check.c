@@ -180,7 +180,8 @@ static bool check_types(oxp_call *c, const oxp_schema *s) {
         const oxp_schema_param *p = c->in[i] ? oxp_schema_input(s, i) : NULL;
         if (!p || c->in[i]->type.kind == OXP_KIND_UNKNOWN)
             continue;
-        if (!allowed(c, i, p) || (is_variable(p) && !check_variable(c, s, i, p, seen, &n)))
+        if (!allowed(c, i, p) ||
+            (c->n_in > 1 && is_variable(p) && !check_variable(c, s, i, p, seen, &n)))
             return false;
     }
     return true;

@@ -9,12 +9,18 @@
 #include "ops/eval.h"
 #include "ops/schema.h"
 
-enum { LETTERS = 128, NAME_MAX_ = 64, TEXT_MAX = 120 };
+enum { LETTERS = 64, NAME_MAX_ = 64, TEXT_MAX = 120 };
+
+/* What letters stand for; those of an alternative that does not fit are forgotten by their bits. */
+typedef struct bindings {
+    uint64_t known;
+    oxp_dim sizes[LETTERS]; /* by the lower six bits of the character */
+} bindings;
 
 typedef struct needs {
     oxp_call *c;
-    const char *at;           /* the rest of the clauses */
-    oxp_dim letters[LETTERS]; /* by character */
+    const char *at; /* the rest of the clauses */
+    bindings letters;
 } needs;
 
 static bool is_digit(char ch) {
@@ -29,6 +35,26 @@ static bool literal(oxp_dim d) {
     return oxp_dim_is_literal(d) && !oxp_dim_is_unknown(d);
 }
 
+static void bind(bindings *b, char letter, oxp_dim size) {
+    if (!literal(size))
+        return;
+    b->known |= UINT64_C(1) << (letter & 63);
+    b->sizes[letter & 63] = size;
+}
+
+static oxp_dim bound(const bindings *b, char letter) {
+    return b->known >> (letter & 63) & 1 ? b->sizes[letter & 63] : OXP_DIM_UNKNOWN;
+}
+
+/* The number that *s begins with; digits that no 64 bits hold give the largest. */
+static int64_t read_number(const char **s) {
+    int64_t n = 0;
+    for (; is_digit(**s); ++*s)
+        if (!oxp_mul_i64(n, 10, &n) || !oxp_add_i64(n, **s - '0', &n))
+            n = INT64_MAX;
+    return n;
+}
+
 /* ---- shapes ---- */
 
 /* One size of a pattern: factor (sum of letters' product) plus. */
@@ -39,7 +65,7 @@ typedef struct item {
 } item;
 
 /* Reads an item up to ',' or the end of the pattern. */
-static const char *read_item(const oxp_dim *letters, const char *s, item *it) {
+static const char *read_item(const bindings *letters, const char *s, item *it) {
     *it = (item){.factor = 1};
     for (; *s && *s != ',' && *s != '|' && *s != ';'; s++) {
         if (*s == '?')
@@ -47,15 +73,15 @@ static const char *read_item(const oxp_dim *letters, const char *s, item *it) {
         else if (*s == '^')
             it->or_one = true;
         else if (*s == '+') {
-            it->plus = strtoll(s + 1, (char **)&s, 10);
+            s++;
+            it->plus = read_number(&s);
             s--;
         } else if (is_digit(*s)) {
-            it->factor = oxp_mul_i64(it->factor, strtoll(s, (char **)&s, 10), &it->factor)
-                             ? it->factor
-                             : INT64_MAX;
+            it->factor =
+                oxp_mul_i64(it->factor, read_number(&s), &it->factor) ? it->factor : INT64_MAX;
             s--;
         } else if (is_letter(*s)) {
-            oxp_dim v = letters[(unsigned char)*s];
+            oxp_dim v = bound(letters, *s);
             if (!literal(v)) {
                 it->unknown = it->free != 0;
                 it->free = *s;
@@ -66,7 +92,7 @@ static const char *read_item(const oxp_dim *letters, const char *s, item *it) {
     return s;
 }
 
-static bool item_fits(oxp_dim *letters, const item *it, oxp_dim d) {
+static bool item_fits(bindings *letters, const item *it, oxp_dim d) {
     int64_t rest;
     if (it->any || it->unknown || !literal(d) || (it->or_one && d == 1))
         return true;
@@ -76,7 +102,7 @@ static bool item_fits(oxp_dim *letters, const item *it, oxp_dim d) {
     if (rest < 0 || it->factor < 0 || (it->factor == 0 ? rest != 0 : rest % it->factor != 0))
         return false;
     if (it->factor > 0)
-        letters[(unsigned char)it->free] = rest / it->factor;
+        bind(letters, it->free, rest / it->factor);
     return true;
 }
 
@@ -104,7 +130,7 @@ static int pattern_length(const char *s, int *star) {
     return n;
 }
 
-static bool shape_fits(oxp_dim *letters, const char *s, const oxp_fact *f) {
+static bool shape_fits(bindings *letters, const char *s, const oxp_fact *f) {
     int star, n = pattern_length(s, &star), rank = oxp_rank(f), axis = 0;
     if (star < 0 ? rank != n : rank < n)
         return false;
@@ -143,7 +169,7 @@ static void shape_text(const oxp_fact *f, char *text) {
     append(text, "]");
 }
 
-static void pattern_text(const oxp_dim *letters, const char *s, char *text) {
+static void pattern_text(const bindings *letters, const char *s, char *text) {
     const char *end = pattern_end(s);
     append(text, "[");
     while (s < end && *s != '(') {
@@ -173,16 +199,14 @@ static bool check_shape(needs *q, uint32_t slot, const char *s) {
     if (!f || oxp_rank(f) < 0)
         return true;
     char wanted[TEXT_MAX], have[TEXT_MAX];
+    uint64_t known = q->letters.known;
     *wanted = *have = 0;
     for (const char *p = s;; p++) {
-        oxp_dim letters[LETTERS];
-        memcpy(letters, q->letters, sizeof letters);
-        if (shape_fits(letters, p, f)) {
-            memcpy(q->letters, letters, sizeof letters);
+        if (shape_fits(&q->letters, p, f))
             return true;
-        }
+        q->letters.known = known;
         append(wanted, *wanted ? " or " : "");
-        pattern_text(q->letters, p, wanted);
+        pattern_text(&q->letters, p, wanted);
         p = pattern_end(p);
         if (*p != '|')
             break;
@@ -385,9 +409,11 @@ static bool check_like(needs *q, uint32_t slot, const char *s) {
 }
 
 static bool check_input(needs *q, const char *s) {
-    uint32_t first = (uint32_t)strtoul(s, (char **)&s, 10), last = first;
-    if (*s == '-')
-        last = (uint32_t)strtoul(s + 1, (char **)&s, 10);
+    uint32_t first = (uint32_t)read_number(&s), last = first;
+    if (*s == '-') {
+        s++;
+        last = (uint32_t)read_number(&s);
+    }
     for (uint32_t slot = first; slot <= last && slot < q->c->n_in; slot++) {
         values v = {.n = 0};
         if (*s == '#' && !check_count(q, slot, rank_of(q, s + 1)))
@@ -419,9 +445,9 @@ static bool check_attr(needs *q, const char *s) {
         copy_name(name, s + 2, length);
         const oxp_attr *a = oxp_call_attr(q->c, name);
         if (a && a->type == OXP_ATTR_INT)
-            q->letters[(unsigned char)*s] = oxp_dim_literal(a->u.i);
+            bind(&q->letters, *s, oxp_dim_literal(a->u.i));
         else if (s[2 + length] == '|')
-            q->letters[(unsigned char)*s] = strtoll(s + 3 + length, NULL, 10);
+            bind(&q->letters, *s, strtoll(s + 3 + length, NULL, 10));
         return true;
     }
     copy_name(name, s, n);
@@ -433,10 +459,10 @@ static bool check_attr(needs *q, const char *s) {
 
 /* Skips "13+ " and "12- "; false when the clause does not hold in this opset. */
 static bool of_opset(const oxp_call *c, const char **s) {
-    char *end;
+    const char *end = *s;
     if (!is_digit(**s))
         return true;
-    int64_t version = strtoll(*s, &end, 10);
+    int64_t version = read_number(&end);
     if ((*end != '+' && *end != '-') || end[1] != ' ')
         return true;
     *s = end + 2;
@@ -444,9 +470,9 @@ static bool of_opset(const oxp_call *c, const char **s) {
 }
 
 bool oxp_needs_check(oxp_call *c, const char *s) {
-    needs q = {.c = c};
-    for (int i = 0; i < LETTERS; i++)
-        q.letters[i] = OXP_DIM_UNKNOWN;
+    needs q;
+    q.c = c;
+    q.letters.known = 0;
     for (; *s; s += *s == ';') {
         while (*s == ' ')
             s++;
