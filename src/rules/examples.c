@@ -195,6 +195,8 @@ static Onnx__TensorProto *constant(const builder *b, const oxp_example_item *it)
             count = ELEMENTS_MAX + 1;
     if ((given || fill) && count > ELEMENTS_MAX)
         bad(b, it->line, "an example's constant has at most a million elements, not", shape);
+    if (n_values > count)
+        bad(b, it->line, "more values than the shape holds:", given);
     if (given || fill)
         fill_values(b, t, it, values, n_values, (size_t)count);
     else

@@ -373,18 +373,22 @@ static void fn_highest(xmlXPathParserContextPtr c, int nargs) {
     oxp_fn_push_number(c, extreme(c, true));
 }
 
-/* The texts of a set with commas between them, at most eight. */
+/* The texts of a set with commas between them, at most eight; those that are empty are left out. */
 static void fn_names(xmlXPathParserContextPtr c, int nargs) {
     xmlNodeSetPtr s = oxp_fn_pop_set(c, nargs);
     const char *text = "";
-    for (int i = 0; s && i < s->nodeNr && i < 8; i++) {
+    int n = 0;
+    for (int i = 0; s && i < s->nodeNr; i++) {
         xmlChar *v = xmlXPathCastNodeToString(s->nodeTab[i]);
-        text = oxp_sprintf(oxp_fn_scratch(c)->arena, "%s%s%.80s", text, i ? ", " : "",
-                           v ? (const char *)v : "");
+        bool named = v && *v;
+        if (named && n < 8)
+            text = oxp_sprintf(oxp_fn_scratch(c)->arena, "%s%s%.80s", text, n ? ", " : "",
+                               (const char *)v);
+        n += named;
         xmlFree(v);
     }
-    if (s && s->nodeNr > 8)
-        text = oxp_sprintf(oxp_fn_scratch(c)->arena, "%s and %d more", text, s->nodeNr - 8);
+    if (n > 8)
+        text = oxp_sprintf(oxp_fn_scratch(c)->arena, "%s and %d more", text, n - 8);
     xmlXPathFreeNodeSet(s);
     oxp_fn_push_text(c, text);
 }

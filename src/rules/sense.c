@@ -74,12 +74,27 @@ static void check_needs(const sense *s) {
             bad(s, "needs knows retraining, calibration, validation and re-export, not", word);
 }
 
+/* Behind http://: does it begin with the name of a host, and is there no blank in it? */
+static bool host_ok(const char *address) {
+    size_t n = strcspn(address, "/?#:");
+    bool good = n && !address[strcspn(address, " \t\r\n")];
+    for (size_t i = 0; i < n && good; i++) {
+        unsigned char c = (unsigned char)address[i];
+        bool word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
+        good = word || ((c == '.' || c == '-') && i && i + 1 < n);
+    }
+    return good;
+}
+
 static void check_reference(const sense *s) {
     const char *href = oxp_xml_attr(s->a, s->e, "href");
     if (!href)
         check_text(s);
     else if (strncmp(href, "https://", 8) != 0 && strncmp(href, "http://", 7) != 0)
         bad(s, "a reference's address begins with https:// or http://, not", href);
+    else if (!host_ok(strchr(href, ':') + 3))
+        bad(s, "a reference's address names no host:", href);
 }
 
 /* ---- what it is about ---- */
@@ -126,8 +141,11 @@ static void check_param(const sense *s, const oxp_pass *pass) {
         bad(s, oxp_sprintf(s->a, "%s is a whole number, not", name), value);
 }
 
-/* Types that a device could multiply in. */
+/* Types that a device could multiply in; a what-if narrows, and nothing is wider than float64. */
 static void check_type(const sense *s, const char *name, oxp_dtype t) {
+    if (t == OXP_DOUBLE)
+        bad(s, oxp_sprintf(s->a, "%s names a type narrower than the model's, not", name),
+            oxp_dtype_name(t));
     if (t != OXP_UNDEFINED && !oxp_dtype_is_float(t) &&
         (!oxp_dtype_bits(t) || oxp_dtype_bits(t) > 8 || t == OXP_BOOL))
         bad(s,
@@ -172,7 +190,10 @@ static const struct {
     {"--input-shape", true}};
 
 static void check_fix(const sense *s) {
-    const char *p = s->r->fix_options, *word;
+    const char *p = s->r->fix_options, *word, *projected = s->r->projection.pass;
+    if (projected && strcmp(projected, s->r->fix) != 0)
+        bad(s, oxp_sprintf(s->a, "the projection is of the pass %s, the fix of", projected),
+            s->r->fix);
     if (oxp_pass_find(s->r->fix)->flags & OXP_PASS_WHAT_IF)
         bad(s, "a what-if, which optimize cannot apply:", s->r->fix);
     if (!p || !strcmp(p, "{dims}"))
@@ -217,6 +238,60 @@ static void check_word(oxp_arena *arena, const char *file, xmlNodePtr e, const c
                   xmlGetLineNo(e), name, wanted, v);
 }
 
+/* The children of a rule in their order; more than one element of a place: a choice. */
+static const struct {
+    const char *name, *other;
+    bool needed, many;
+} children[] = {{"title", "title", true, false},
+                {"needs", "needs", false, false},
+                {"when", "let", true, true},
+                {"message", "message", true, false},
+                {"detail", "detail", false, false},
+                {"why", "why", false, false},
+                {"how", "how", false, false},
+                {"gain", "gain", false, false},
+                {"projection", "projection", false, false},
+                {"fix", "fix", false, false},
+                {"reference", "reference", false, true},
+                {"example", "example", false, true}};
+enum { CHILDREN = sizeof children / sizeof *children };
+
+/* CHILDREN: the schema names what is none of them. */
+static size_t place_of(xmlNodePtr c) {
+    size_t i = 0;
+    while (i < CHILDREN && !oxp_xml_is(c, children[i].name) && !oxp_xml_is(c, children[i].other))
+        i++;
+    return i;
+}
+
+/* The schema's validator says only which element it did not expect: what a rule lacks and what is
+ * in the wrong place is found here. */
+static void check_children(oxp_arena *arena, const char *file, xmlNodePtr e) {
+    oxp_ctx *ctx = oxp_arena_ctx(arena);
+    bool there[CHILDREN] = {false};
+    size_t last = 0;
+    for (xmlNodePtr c = e->children; c; c = c->next) {
+        size_t at = place_of(c);
+        if (c->type != XML_ELEMENT_NODE || at == CHILDREN)
+            continue;
+        if (at < last)
+            oxp_raise(ctx, OXP_E_RULE,
+                      "%s:%ld: <%s> comes before <%s>: the order is title, needs, let and when, "
+                      "message, detail, why, how, gain, projection, fix, reference, example",
+                      file, xmlGetLineNo(c), (const char *)c->name, children[last].name);
+        if (there[at] && !children[at].many)
+            oxp_raise(ctx, OXP_E_RULE, "%s:%ld: a second <%s> in a rule", file, xmlGetLineNo(c),
+                      children[at].name);
+        there[at] = there[at] || oxp_xml_is(c, children[at].name);
+        last = at;
+    }
+    for (size_t i = 0; i < CHILDREN; i++)
+        if (children[i].needed && !there[i])
+            oxp_raise(ctx, OXP_E_RULE,
+                      "%s:%ld: a rule without <%s>: title, when and message are mandatory", file,
+                      xmlGetLineNo(e), children[i].name);
+}
+
 void oxp_rule_words(oxp_arena *arena, const char *file, xmlNodePtr e) {
     static const char *const phases[] = {"quick", "extra", NULL};
     static const char *const levels[] = {"low", "medium", "high", NULL};
@@ -227,6 +302,8 @@ void oxp_rule_words(oxp_arena *arena, const char *file, xmlNodePtr e) {
     check_word(arena, file, e, "phase", phases, "quick or extra");
     check_word(arena, file, e, "effort", levels, "low, medium or high");
     check_word(arena, file, e, "risk", levels, "low, medium or high");
+    if (!e->ns) /* the schema refuses namespaces */
+        check_children(arena, file, e);
     for (xmlNodePtr c = e->children; c; c = c->next)
         if (oxp_xml_is(c, "example"))
             check_word(arena, file, c, "triggers", answers, "yes or no");

@@ -3,9 +3,12 @@
  * the text, at a bracket that is still open. */
 #include "rules/tokens.h"
 
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "rules/xml.h"
+#include "rules/names.h"
 
 enum { NESTING_MAX = 64, ANY_NUMBER = 1000 };
 
@@ -90,11 +93,15 @@ typedef struct bracket {
     int commas;
     size_t tokens;    /* in this argument, */
     const char *text; /* which is this string, when it is the only one */
+    double number;    /* or this number, perhaps behind a '-'; NAN: it is none */
+    bool minus;
+    bool of_element; /* what stands before a [ ends at an element */
 } bracket;
 
 typedef struct lexer {
     oxp_arena *arena;
     const char *expr;
+    oxp_rule_on on;
     const oxp_rule_var *vars, *of_matches;
     const char *why;
     bracket open[NESTING_MAX];
@@ -103,6 +110,7 @@ typedef struct lexer {
     bracket called;     /* the function whose ( follows */
     bool after_operand; /* so that a name is an operator, and * is a product */
     oxp_gives operand;  /* what the last operand gives */
+    bool of_element;    /* and is it elements, not attributes? */
     bool any_attribute;
 } lexer;
 
@@ -115,12 +123,14 @@ static bool refuse(lexer *x, const char *why) {
 static void count_token(lexer *x, bool operand, const char *text) {
     x->after_operand = operand;
     x->operand = OXP_GIVES_ANY;
+    x->of_element = false;
     if (!x->depth)
         x->tokens++;
     if (!x->depth)
         return;
     x->open[x->depth - 1].tokens++;
     x->open[x->depth - 1].text = text;
+    x->open[x->depth - 1].number = NAN;
 }
 
 static bool find_function(lexer *x, const char *name, bool ours) {
@@ -146,14 +156,6 @@ static bool in_vars(const oxp_rule_var *list, const char *s, size_t n, oxp_gives
     return false;
 }
 
-/* Do facts have such an element or attribute?  Their schema knows. */
-static bool in_facts(const lexer *x, const char *kind, const char *name) {
-    size_t size;
-    const char *schema = oxp_embedded_find("facts.rng", &size);
-    const char *wanted = oxp_sprintf(x->arena, "<%s name=\"%s\"", kind, name);
-    return !schema || memmem(schema, size, wanted, strlen(wanted));
-}
-
 /* The sign before p: '@' before an attribute, '/' and ':' within a path; 0: none. */
 static char sign_before(const lexer *x, const char *p) {
     while (p > x->expr && strchr(" \t\r\n", p[-1]))
@@ -175,33 +177,68 @@ static bool reaches_attr(const lexer *x) {
     return false;
 }
 
+static bool inside_predicate(const lexer *x) {
+    for (int i = 0; i < x->depth; i++)
+        if (x->open[i].closing == ']')
+            return true;
+    return false;
+}
+
+/* Is the attribute with its sign at p one of the element that the rule is about? */
+static bool is_own(const lexer *x, const char *p) {
+    static const char match[] = "match/";
+    size_t n = strlen(match);
+    if (x->of_matches)
+        return (size_t)(p - x->expr) >= n && !memcmp(p - n, match, n) &&
+               ((size_t)(p - x->expr) == n || !strchr("/:", p[-(ptrdiff_t)n - 1]));
+    return !inside_predicate(x) && !strchr("/:", sign_before(x, p) ? sign_before(x, p) : '.');
+}
+
+static bool check_attribute(lexer *x, const char *p, const char *name) {
+    oxp_gives gives;
+    if (in_vars(x->of_matches, name, strlen(name), &gives))
+        return true;
+    if (!is_own(x, p) && x->any_attribute)
+        return true;
+    if (!oxp_names_any(x->arena, "attribute", name))
+        return refuse(x, oxp_sprintf(x->arena, "facts have no attribute \"%.60s\"", name));
+    if (is_own(x, p) && !oxp_names_own(x->arena, x->on, "attribute", name))
+        return refuse(x, oxp_sprintf(x->arena,
+                                     "%s, which the rule is about, has no attribute \"%.60s\"",
+                                     oxp_names_context(x->on), name));
+    return true;
+}
+
 /* A name that is no function's and no operator's: is there anything that it may stand for? */
 static bool check_step(lexer *x, const char *p, const char *name) {
+    static const char axis[] = "attribute::";
     char before = sign_before(x, p);
-    oxp_gives gives;
-    bool attribute = before == '@' || (p - x->expr >= 11 && !memcmp(p - 11, "attribute::", 11));
-    if (attribute) {
-        if (x->any_attribute)
-            return true;
-        if (in_facts(x, "attribute", name) || in_vars(x->of_matches, name, strlen(name), &gives))
-            return true;
-        return refuse(x, oxp_sprintf(x->arena, "facts have no attribute \"%.60s\"", name));
+    size_t n = strlen(axis);
+    bool by_axis = (size_t)(p - x->expr) >= n && !memcmp(p - n, axis, n);
+    if (before == '@' || by_axis) {
+        while (!by_axis && *p != '@')
+            p--;
+        return check_attribute(x, by_axis ? p - n : p, name);
     }
+    x->of_element = true;
     bool match = x->of_matches && !strcmp(name, "match");
-    bool inside = false;
-    for (int i = 0; i < x->depth; i++)
-        inside |= x->open[i].closing == ']';
-    if (x->of_matches && !match && before != '/' && before != ':' && !inside)
+    bool first = before != '/' && before != ':' && !inside_predicate(x);
+    if (x->of_matches && !match && first)
         return refuse(x,
                       oxp_sprintf(x->arena,
                                   "\"%.60s\" means nothing here: the context has a match for each "
                                   "match, whose attributes are those of the element and the "
                                   "variables",
                                   name));
-    if (match || (x->of_matches && !strcmp(name, "result")) || in_facts(x, "element", name) ||
-        !strcmp(name, "value"))
+    if (match || (x->of_matches && !strcmp(name, "result")) || !strcmp(name, "value"))
         return true;
-    return refuse(x, oxp_sprintf(x->arena, "facts have no element \"%.60s\"", name));
+    if (!oxp_names_any(x->arena, "element", name))
+        return refuse(x, oxp_sprintf(x->arena, "facts have no element \"%.60s\"", name));
+    if (first && !x->of_matches && !oxp_names_own(x->arena, x->on, "element", name))
+        return refuse(x,
+                      oxp_sprintf(x->arena, "%s, which the rule is about, has no element \"%.60s\"",
+                                  oxp_names_context(x->on), name));
+    return true;
 }
 
 /* A name, perhaps with a prefix, at p: returns what follows it, NULL when it is refused. */
@@ -266,9 +303,32 @@ static const char *kind_of(oxp_gives gives) {
                                      : "a truth value";
 }
 
+/* Elements of facts have no text, and are no numbers. */
+static bool wants_attributes(const bracket *b) {
+    static const char *const names[] = {"ox:names", "ox:lowest", "ox:highest", "sum", NULL};
+    return b->function && in_list(names, b->function, strlen(b->function));
+}
+
+/* Places in lists and sets are counted from 1; a negative one, where it is allowed, from the end.
+ */
+static bool is_place(const bracket *b, bool negative) {
+    return isnan(b->number) ||
+           (floor(b->number) == b->number && b->number >= 1 && (negative || !b->minus));
+}
+
 /* The end of an argument: is it a set where one is wanted, a word that the function knows, if it is
  * a word? */
 static bool end_argument(lexer *x, const bracket *b) {
+    if (wants_attributes(b) && x->of_element)
+        return refuse(x, oxp_sprintf(x->arena,
+                                     "%s takes attributes, as in match/@name: elements have no "
+                                     "text",
+                                     b->function));
+    if (b->ours && b->commas == 1 &&
+        (!strcmp(b->function, "ox:nth") || !strcmp(b->function, "ox:words-from")) &&
+        !is_place(b, !strcmp(b->function, "ox:nth")))
+        return refuse(
+            x, oxp_sprintf(x->arena, "%s counts from 1: there is no such place", b->function));
     if (b->call.of_set && !b->commas && b->tokens == 1 && is_no_set(x->operand))
         return refuse(x, oxp_sprintf(x->arena, "%s takes a set of elements or attributes, not %s",
                                      b->function, kind_of(x->operand)));
@@ -281,10 +341,11 @@ static bool end_argument(lexer *x, const bracket *b) {
 static bool open_bracket(lexer *x, char c) {
     if (x->depth == NESTING_MAX)
         return refuse(x, "brackets nested more than 64 deep");
-    bracket b = {.closing = ']'};
+    bracket b = {.closing = ']', .of_element = x->of_element, .number = NAN};
     if (c == '(') {
         b = x->called;
         b.closing = ')';
+        b.number = NAN;
         if (!b.function)
             count_token(x, false, NULL);
     }
@@ -300,14 +361,19 @@ static bool close_bracket(lexer *x, char c) {
     const bracket *b = &x->open[--x->depth];
     int n = b->commas || b->tokens ? b->commas + 1 : 0, least = b->call.least, most = b->call.most;
     x->after_operand = true;
+    if (c == ']' && !is_place(b, false))
+        return refuse(x, "elements are counted from 1: no element has the place in []");
     if (!b->function) {
         if (c == ']' || b->tokens != 1)
             x->operand = c == ']' ? OXP_GIVES_SET : OXP_GIVES_ANY;
+        if (c == ']')
+            x->of_element = b->of_element;
         return true;
     }
     if (n >= least && n <= most) {
         bool good = end_argument(x, b);
         x->operand = b->call.gives;
+        x->of_element = b->ours && b->call.gives == OXP_GIVES_SET;
         return good;
     }
     const char *wanted = most == ANY_NUMBER ? oxp_sprintf(x->arena, "%d or more", least)
@@ -333,18 +399,34 @@ static bool check_sign(lexer *x, char c) {
         b->commas++;
         b->tokens = 0;
         b->text = NULL;
+        b->number = NAN;
+        b->minus = x->of_element = false;
         return true;
     }
     if (!strchr(" \t\r\n", c)) /* a lone * is a name when no operand is before it */
         count_token(x, c == '.' || (c == '*' && !x->after_operand), NULL);
+    if (c == '-' && b && b->tokens == 1)
+        b->minus = true;
     return true;
 }
 
-const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rule_var *vars,
-                               const oxp_rule_var *of_matches, oxp_gives *gives) {
+/* A number: remembered where it is, perhaps with its sign, all of an argument. */
+static const char *take_number(lexer *x, const char *p) {
+    bracket *b = x->depth ? &x->open[x->depth - 1] : NULL;
+    count_token(x, true, NULL);
+    x->operand = OXP_GIVES_NUMBER;
+    if (b && b->tokens == 1 + (size_t)b->minus)
+        b->number = strtod(p, NULL);
+    return p + number_length(p);
+}
+
+const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, oxp_rule_on on,
+                               const oxp_rule_var *vars, const oxp_rule_var *of_matches,
+                               oxp_gives *gives) {
     lexer *x = OXP_NEW(arena, lexer);
     x->arena = arena;
     x->expr = expr;
+    x->on = on;
     x->vars = vars;
     x->of_matches = of_matches;
     x->any_attribute = reaches_attr(x);
@@ -355,11 +437,9 @@ const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rul
             p = check_variable(x, p + 1);
         else if (name_start(*p))
             p = check_name(x, p);
-        else if (*p >= '0' && *p <= '9') {
-            count_token(x, true, NULL);
-            x->operand = OXP_GIVES_NUMBER;
-            p += number_length(p);
-        } else
+        else if (*p >= '0' && *p <= '9')
+            p = take_number(x, p);
+        else
             p = check_sign(x, *p) ? p + 1 : NULL;
     }
     if (!x->why && x->depth)
@@ -382,6 +462,22 @@ bool oxp_expr_is_literal(const char *expr) {
         end = p + (*p == '-');
     end += number_length(end);
     return end > p && !end[strspn(end, " \t\r\n")];
+}
+
+bool oxp_expr_is_constant(const char *expr) {
+    static const char *const words[] = {"and", "or", "div", "mod", "true", "false", "not", NULL};
+    for (const char *p = expr; *p;) {
+        size_t n = name_start(*p) ? name_length(p) : number_length(p);
+        if (name_start(*p) ? !in_list(words, p, n) : strchr("@$.*[/|:", *p) != NULL)
+            return false;
+        if (*p == '"' || *p == '\'') {
+            p = strchr(p + 1, *p);
+            if (!p)
+                return false;
+        }
+        p += n ? n : 1;
+    }
+    return true;
 }
 
 /* ---- what an expression looks at ---- */

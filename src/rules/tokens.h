@@ -13,13 +13,17 @@ typedef struct oxp_rule_var {
 
 /* What is wrong with an expression, or NULL: quotes, brackets, names of functions, how many
  * arguments they take, words that they do not know, a number or a text where a set is wanted,
- * elements and attributes that facts do not have, variables other than `vars`, prefixes.
+ * elements and attributes that facts, or the element that the rule is about (`on`), do not have,
+ * places counted from 0, variables other than `vars`, prefixes.
  * `of_matches`: not NULL in a message, whose context has a <match> with these variables as
  * attributes.  The grammar is libxml2's to check.  *gives: what the expression gives. */
-const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, const oxp_rule_var *vars,
-                               const oxp_rule_var *of_matches, oxp_gives *gives);
+const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, oxp_rule_on on,
+                               const oxp_rule_var *vars, const oxp_rule_var *of_matches,
+                               oxp_gives *gives);
 /* May what it gives be an <attr>, or come from one? */
 bool oxp_expr_reaches_attr(const char *expr, const oxp_rule_var *vars);
+/* Is it made of nothing but literals, operators, true(), false() and not()? */
+bool oxp_expr_is_constant(const char *expr);
 /* Is the expression one text in quotes, or one number, perhaps negative? */
 bool oxp_expr_is_literal(const char *expr);
 

@@ -54,6 +54,12 @@ done <<'END'
 0|||T|<title>t</title><needs>retraining calibration validation re-export</needs>
 6|no text in this element: "reference"||R|<reference/>
 6|not "javascript:alert(1)"||R|<reference href="javascript:alert(1)">x</reference>
+6|names no host: "https://"||R|<reference href="https://">x</reference>
+6|names no host: "http:///etc/passwd"||R|<reference href="http:///etc/passwd">x</reference>
+6|names no host: "https://?q"||R|<reference href="https://?q">x</reference>
+6|names no host: "https://a b/"||R|<reference href="https://a b/">x</reference>
+6|names no host: "https://.com/"||R|<reference href="https://.com/">x</reference>
+0|||R|<reference href="http://docs.example.org:8080/a?b#c">x</reference>
 0|||R|<reference href="https://arxiv.org/abs/1503.02531">x</reference>
 0|||R|<reference>A book of 1999</reference>
 # attributes of a rule
@@ -99,6 +105,40 @@ done <<'END'
 0||id="a" on="Conv"|W|<when>*/@kernel_shape or .//@pads or node()/@dilations</when>
 4|facts have no attribute "opp"|id="a" on="Conv"|W|<let name="v" select="ox:producer()"/><when>$v/@opp</when>
 0||id="a" on="Conv"|W|<when>child::in/attribute::name and //node/@op and ox:source(in)/self::value</when>
+# of the element that the rule is about
+4|the model, which the rule is about, has no attribute "op"|id="a" on="model"|W|<when>@op = "Conv"</when>
+4|the model, which the rule is about, has no attribute "count"|id="a" on="model"|W|<when>attribute::count > 1</when>
+4|the model, which the rule is about, has no element "attr"|id="a" on="model"|W|<when>attr/@pads</when>
+4|the model, which the rule is about, has no element "node"|id="a" on="model"|W|<when>count(node[@op = "Conv"]) > 1</when>
+4|a tensor, which the rule is about, has no attribute "op"|id="a" on="tensor"|W|<when>@bytes > 1 and not(@op)</when>
+4|a block, which the rule is about, has no attribute "op"|id="a" on="block"|W|<when>@op</when>
+4|a node, which the rule is about, has no attribute "opset"||W|<when>@opset > 11</when>
+4|facts have no attribute "kernel_shape"||W|<when>attr/@pads and @kernel_shape</when>
+5|the model, which the rule is about, has no attribute "op"|id="a" on="model"|M|<message>{match/@op}</message>
+6|a block, which the rule is about, has no attribute "op"|id="a" on="block"|R|<detail>{@op}</detail>
+0||id="a" on="model"|W|<when>op[@name = "Conv"]/@count > 1 and input/@dims and kv_cache/@layers and sweep/point/@batch and @ opset</when>
+0||id="a" on="tensor"|W|<when>@role = "initializer" and @bytes > 1 and ox:consumers()/@op</when>
+0||id="a" on="block"|W|<when>@kind = "residual" and member[1]/@op and ox:members()/@flops</when>
+# that never holds
+4|a condition that never holds in "1 = 2"||W|<when>1 = 2</when>
+4|a condition that never holds||W|<when>not(true()) or "a" = 'b' or 0</when>
+0|||W|<when>1 &lt; 2 and not(false())</when>
+# places are counted from 1
+4|elements are counted from 1: no element has the place in []||W|<when>in[0]/@name</when>
+4|elements are counted from 1||W|<when>in[-1]/@name</when>
+4|elements are counted from 1||W|<when>in[1.5]/@name</when>
+0|||W|<when>in[last()]/@name and in[position() > 0]/@name and in[@rank = 0] and out[1]</when>
+4|ox:nth counts from 1||W|<when>ox:nth(in[1]/@dims, 0) = 1</when>
+4|ox:nth counts from 1||W|<when>ox:nth(in[1]/@dims, 0.5) = 1</when>
+4|ox:words-from counts from 1||W|<when>ox:words-from(in[1]/@dims, -2)</when>
+0|||W|<when>ox:nth(in[1]/@dims, -1) = 1 and ox:nth("1 2", 1 - 0) and ox:words-from(in[1]/@dims, 2)</when>
+# elements have no text
+5|ox:names takes attributes, as in match/@name||M|<message>{ox:names(match)}</message>
+5|ox:names takes attributes||M|<message>{ox:names(match[@macs > 1])}</message>
+4|ox:names takes attributes||W|<when>ox:names(ox:consumers())</when>
+4|ox:highest takes attributes||W|<when>ox:highest(in) > 1</when>
+4|sum takes attributes||W|<when>sum(ox:consumers(out)) > 1</when>
+0|||W|<when>ox:names(ox:consumers()/@name) and ox:highest(in/@rank) > 1 and ox:names(in[@rank = 1]/@name) and sum(in/@rank | out/@rank)</when>
 # of the wrong type
 4|sum takes a set of elements or attributes, not a number||W|<when>sum(1)</when>
 4|count takes a set of elements or attributes, not a text||W|<when>count("a") = 1</when>
@@ -108,7 +148,7 @@ done <<'END'
 4|a / behind a text||W|<when>ox:device("name")/@op or ox:human(1)/@op</when>
 4|a [ behind a number||W|<when>1[in]</when>
 4|a [ behind a number||W|<when>(1)[1]</when>
-0|||W|<when>@nodes >= 1e9 and 1.5E-3 or 2e+1</when>
+0||id="a" on="model"|W|<when>@nodes >= 1e9 and 1.5E-3 or 2e+1</when>
 # messages
 5|"value" means nothing here||M|<message>{value}</message>
 5|"title" means nothing here||M|<message>it is {concat("a", title)}</message>
@@ -119,7 +159,17 @@ done <<'END'
 5|Did not expect element b||M|<message>a <b>c</b></message>
 5|Entity 'foo' not defined||M|<message>&foo;</message>
 5|invalid xmlChar value||M|<message>&#27;[31m</message>
-5|Did not expect element message||M|<message>a</message><message>b</message>
+5|a second <message> in a rule||M|<message>a</message><message>b</message>
+# what is mandatory, and the order
+2|a rule without <when>: title, when and message are mandatory||W|
+2|a rule without <when>||W|<let name="v" select="1"/>
+2|a rule without <title>||T|
+2|a rule without <message>||M|
+4|<title> comes before <when>: the order is title, needs, let and when, message,||W|<when>1</when><title>u</title>
+5|<when> comes before <message>||M|<message>m</message><when>1</when>
+6|<needs> comes before <message>||R|<needs>validation</needs>
+6|<why> comes before <how>||R|<how>h</how><why>w</why>
+7|<fix> comes before <reference>||R|<reference>a</reference>\n<fix pass="fp16"/>
 0||id="a" on="Conv"|M|<message>{match/@op} {count(match[@macs > 1])} {ox:model()/op[@name = "Conv"]/@count}</message>
 6|unknown variable "$w"||R|<detail>{$w}</detail>
 # gains, what-ifs, fixes
@@ -137,6 +187,10 @@ done <<'END'
 6|not "string"||R|<projection precision="string"/>
 6|not "bool"||R|<projection weights="bool"/>
 6|not "int64"||R|<projection products="int64"/>
+6|precision names a type narrower than the model's, not "float64"||R|<projection precision="float64"/>
+6|weights names a type narrower than the model's, not "float64"||R|<projection weights="float64"/>
+6|the projection is of the pass depthwise, the fix of "fold-bn"||R|<projection pass="depthwise"/><fix pass="fold-bn"/>
+0|||R|<projection pass="fold-bn"/><fix pass="fold-bn"/>
 6|without a pass nothing looks at this: "param"||R|<projection precision="int8"><param name="a" value="1"/></projection>
 6|fold-bn has no parameter "zzz"||R|<projection pass="fold-bn"><param name="zzz" value="1"/></projection>
 6|groups is a number from 2 to 1024, not "0"||R|<projection pass="group-convolutions"><param name="groups" value="0"/></projection>
@@ -180,6 +234,8 @@ done <<'END'
 4|a dimension is a name or not negative, not "-1"||<input name="x" shape="-1 2"/><node op="Relu" in="x" out="y"/><output name="y"/>
 4|an integer of 64 bits is wanted, not "99999999999999999999"||<input name="x" shape="99999999999999999999"/><node op="Relu" in="x" out="y"/><output name="y"/>
 4|an integer of 64 bits is wanted, not "a"||<const name="x" shape="a b"/><node op="Relu" in="x" out="y"/><output name="y"/>
+4|more values than the shape holds: "1 2 3"||<const name="x" shape="2" values="1 2 3"/><node op="Relu" in="x" out="y"/><output name="y"/>
+0|||<const name="x" shape="4" values="1 2"/><node op="Relu" in="x" out="y"/><output name="y"/>
 4|a number is wanted, not "b"||<const name="x" values="1 b"/><node op="Relu" in="x" out="y"/><output name="y"/>
 4|an integer of 64 bits is wanted, not "1.5"||<const name="x" dtype="int64" values="1.5"/><node op="Relu" in="x" out="y"/><output name="y"/>
 3|'x' is the name of two inputs||<input name="x" shape="1"/><input name="x" shape="2"/><node op="Relu" in="x" out="y"/><output name="y"/>

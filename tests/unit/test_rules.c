@@ -63,7 +63,7 @@ static void test_refused_files(void **state) {
                     "href=\"file:///etc/passwd\" parse=\"text\"/>" RULE("a", "true()")),
             ":3: not as the schema");
     refused(c, FILE_OF("<rule id=\"a\"><title>t</title><message>m</message></rule>"),
-            "not as the schema");
+            ":3: a rule without <when>");
     refused(c,
             FILE_OF("<rule id=\"a\" effort=\"huge\"><title>t</title><when>1</when>"
                     "<message>m</message></rule>"),
