@@ -9,6 +9,7 @@
 
 #include "onnxpert/report.h"
 #include "ops/op.h"
+#include "ops/schema.h"
 #include "rules/functions.h"
 #include "rules/weight_stats.h"
 
@@ -527,6 +528,20 @@ static void fn_supports(xmlXPathParserContextPtr c, int nargs) {
     valuePush(c, xmlXPathNewBoolean(d && t != OXP_UNDEFINED && oxp_device_supports(d, t)));
 }
 
+/* The first opset in which an operator of ONNX takes the type as its first input. */
+static void fn_opset_for(xmlXPathParserContextPtr c, int nargs) {
+    oxp_dtype t = oxp_dtype_from_name(nargs > 1 ? oxp_fn_pop_string(c) : "float32");
+    const char *op = oxp_fn_pop_string(c);
+    for (int64_t v = 1; t != OXP_UNDEFINED && v <= OXP_OPSET_NEWEST; v++) {
+        const oxp_schema *s = oxp_schema_find("", op, v);
+        if (s && oxp_schema_input_allows(s, 0, t)) {
+            oxp_fn_push_number(c, (double)v);
+            return;
+        }
+    }
+    oxp_fn_push_number(c, NAN);
+}
+
 static bool device_key(const char *word) {
     static const char *const keys[] = {"name", "kind", "id", "arch", "memory", "bandwidth"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -579,6 +594,7 @@ static const struct {
              {"if", {2, 3, OXP_GIVES_TEXT, false}, fn_if, true, 0, NULL},
              {"device", {1, 1, OXP_GIVES_ANY, false}, fn_device, true, 1, device_key},
              {"peak", {1, 1, OXP_GIVES_NUMBER, false}, fn_peak, true, 1, type_name},
+             {"opset-for", {2, 2, OXP_GIVES_NUMBER, false}, fn_opset_for, true, 2, type_name},
              {"supports", {1, 1, OXP_GIVES_BOOL, false}, fn_supports, true, 1, type_name}};
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };

@@ -22,6 +22,11 @@ model|ox:has('one two three', 'wo')|false
 model|ox:has('one', 'one')|true
 model|ox:has('one', '')|false
 model|ox:words-from('a b c d', 3)|c d
+model|ox:opset-for('Conv', 'bfloat16')|22
+model|ox:opset-for('MatMul', 'bfloat16')|13
+model|ox:opset-for('Conv', 'float32')|1
+model|ox:opset-for('Conv', 'string')|unknown
+model|ox:opset-for('Nope', 'float32')|unknown
 model|ox:min(3, 1, 2)|1
 model|ox:max(3, 1, 2)|3
 model|ox:human(1500)|1.50 K
