@@ -60,6 +60,25 @@ static void check_kv_heads(oxp_call *c, const heads *h) {
                      (long long)kv);
 }
 
+/* The mask broadcasts to [batch, heads, queries, keys]; since opset 24 it may have fewer keys. */
+static void check_mask(oxp_call *c, const heads *h) {
+    const oxp_fact *m = oxp_input(c, 3);
+    oxp_dim full[4] = {h->batch, h->q_heads, h->q_len, h->total};
+    int rank = oxp_rank(m);
+    if (rank > 4)
+        oxp_op_error(c, "attn_mask has rank %d, more than 4", rank);
+    for (int k = 1; k <= rank && k <= 4; k++) {
+        oxp_dim have = m->type.dims[rank - k], want = full[4 - k];
+        bool fewer = k == 1 && c->opset >= 24 && have < want;
+        if (have != 1 && have != want && !fewer && oxp_dim_is_literal(have) &&
+            oxp_dim_is_literal(want) && !oxp_dim_is_unknown(have) && !oxp_dim_is_unknown(want)) {
+            oxp_op_error(c, "attn_mask has %lld along axis %d, not 1 or %lld", (long long)have,
+                         rank - k, (long long)want);
+            return;
+        }
+    }
+}
+
 static void infer_attention(oxp_call *c) {
     heads h = standard(c);
     int rank = oxp_rank(oxp_input(c, 0));
@@ -76,6 +95,7 @@ static void infer_attention(oxp_call *c) {
     if (!oxp_input(c, 4) != !oxp_input(c, 5))
         oxp_op_error(c, "one of past_key and past_value without the other");
     check_kv_heads(c, &h);
+    check_mask(c, &h);
     (void)oxp_needs_check(c, rank == 4 ? "0:b,q,s,h; 1:b,k,t,h; 2:b,k,t,v; 4:b,k,p,h; 5:b,k,p,v"
                                        : "q=q_num_heads; k=kv_num_heads; q_num_heads>=1; "
                                          "kv_num_heads>=1; 0:b,s,qh; 1:b,t,kh; 2:b,t,kv; "
@@ -164,8 +184,8 @@ static void infer_ms_attention(oxp_call *c) {
     heads h = projected(c, 4);
     bool alike = oxp_call_length(c, "qkv_hidden_sizes") == 0;
     (void)oxp_needs_check(c, alike
-                                 ? "n=num_heads; num_heads>=1; 0:b,?,i; 1:i,3nh; 2:3nh; 4:2,b,n,?,h"
-                                 : "n=num_heads; num_heads>=1; 0:b,?,i; 1:i,t; 2:t; 4:2,b,n,?,?");
+                                 ? "n=num_heads; num_heads>=1; 0:b,s,i; 1:i,3nh; 2:3nh; 4:2,b,n,?,h"
+                                 : "n=num_heads; num_heads>=1; 0:b,s,i; 1:i,t; 2:t; 4:2,b,n,?,?");
     set_projected(c, &h);
 }
 

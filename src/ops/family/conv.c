@@ -10,6 +10,13 @@ typedef struct layout {
     bool channels_last;
 } layout;
 
+/* ONNX Runtime refuses both, even where the pads are 0. */
+static void check_padding(oxp_call *c) {
+    const char *mode = oxp_call_string(c, "auto_pad", "NOTSET");
+    if (*mode && strcmp(mode, "NOTSET") != 0 && oxp_call_length(c, "pads") > 0)
+        oxp_op_invalid(c, "pads together with auto_pad %.40s", mode);
+}
+
 /* Kernel sizes: of the weight where they are known, else of the attribute. */
 static const oxp_dim *kernel_of(oxp_call *c, const oxp_fact *w, int spatial) {
     size_t n;
@@ -35,7 +42,7 @@ static int conv_rank(oxp_call *c, const oxp_fact *x, const oxp_fact *w) {
         return -1;
     }
     int rank = rx >= 0 ? rx : rw;
-    if (rank >= 0 && rank < 2) {
+    if (rank >= 0 && rank < 3) {
         oxp_op_error(c, "input of rank %d", rank);
         return -1;
     }
@@ -45,6 +52,7 @@ static int conv_rank(oxp_call *c, const oxp_fact *x, const oxp_fact *w) {
 static void infer_forward(oxp_call *c, layout l, oxp_dtype t) {
     const oxp_fact *x = oxp_input(c, l.x), *w = oxp_input(c, l.w);
     int rank = conv_rank(c, x, w);
+    check_padding(c);
     if (c->n_out == 0)
         return;
     if (rank < 0) {
@@ -133,6 +141,7 @@ static void infer_transpose(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0), *w = oxp_input(c, 1);
     oxp_dtype t = oxp_first_type(c, 2);
     int rank = conv_rank(c, x, w);
+    check_padding(c);
     if (c->n_out == 0)
         return;
     oxp_set_unknown_rank(c, 0, t);
@@ -167,8 +176,6 @@ static void infer_transpose(oxp_call *c) {
     }
     if (x && w && oxp_rank(x) == rank && oxp_rank(w) == rank)
         (void)oxp_unify(c, oxp_dim_of(x, 1), oxp_dim_of(w, 0), "input channels");
-    if (win.mode != OXP_PAD_EXPLICIT && oxp_call_length(c, "pads"))
-        oxp_op_invalid(c, "pads together with auto_pad");
     check_transposed(c, &win, extra && n_extra ? extra : NULL, group);
     oxp_set(c, 0, t, rank, d);
 }

@@ -49,9 +49,23 @@ static void comparison(oxp_call *c, oxp_eval2 fn) {
         oxp_eval_nary(c, fn, 2, t);
 }
 
+/* Before opset 8 inputs of Max, Min, Sum and Mean are not broadcast. */
+static void check_alike(oxp_call *c) {
+    for (uint32_t i = 1; c->opset < 8 && i < c->n_in; i++)
+        if (oxp_rank(c->in[i]) >= 0 && oxp_rank(c->in[0]) >= 0 &&
+            oxp_rank(c->in[i]) != oxp_rank(c->in[0]))
+            oxp_op_error(c, "inputs of rank %d and %d, before opset 8 they have one shape",
+                         oxp_rank(c->in[0]), oxp_rank(c->in[i]));
+        else
+            for (int k = 0; k < oxp_rank(c->in[i]) && oxp_rank(c->in[0]) >= 0; k++)
+                (void)oxp_unify(c, c->in[0]->type.dims[k], c->in[i]->type.dims[k],
+                                "before opset 8 inputs have one shape");
+}
+
 static void variadic(oxp_call *c, oxp_eval2 fn) {
     oxp_dtype t = oxp_first_type(c, c->n_in);
     check_types(c, 0, c->n_in);
+    check_alike(c);
     if (set_broadcast(c, c->n_in, t, 0) && fn)
         oxp_eval_nary(c, fn, c->n_in, t);
 }
@@ -71,7 +85,6 @@ static void variadic(oxp_call *c, oxp_eval2 fn) {
 BINARY(add, oxp_eval_add)
 BINARY(sub, oxp_eval_sub)
 BINARY(mul, oxp_eval_mul)
-BINARY(div, oxp_eval_div)
 BINARY(bitand, oxp_eval_bitand)
 BINARY(bitor, oxp_eval_bitor)
 BINARY(bitxor, oxp_eval_bitxor)
@@ -95,7 +108,24 @@ static void infer_pow(oxp_call *c) {
         oxp_eval_nary(c, oxp_eval_pow, 2, t);
 }
 
+/* ONNX Runtime refuses integers that are divided by a constant with a 0, others crash. */
+static void check_divisor(oxp_call *c) {
+    oxp_dtype t = oxp_elem_type(oxp_input(c, 1));
+    const oxp_elem *e = oxp_dtype_is_integer(t) ? oxp_input_elems(c, 1) : NULL;
+    for (uint32_t i = 0; e && i < c->in[1]->n_elems; i++)
+        if (e[i].known && e[i].i == 0) {
+            oxp_op_error(c, "an integer is divided by 0");
+            return;
+        }
+}
+
+static void infer_div(oxp_call *c) {
+    check_divisor(c);
+    binary(c, oxp_eval_div);
+}
+
 static void infer_mod(oxp_call *c) {
+    check_divisor(c);
     if (c->opset < 28 && !oxp_call_int(c, "fmod", 0) && oxp_dtype_is_float(oxp_first_type(c, 2)))
         oxp_op_invalid(c, "fmod is 0, for %s it must be 1", oxp_dtype_name(oxp_first_type(c, 2)));
     binary(c, oxp_call_int(c, "fmod", 0) ? oxp_eval_fmod : oxp_eval_mod);

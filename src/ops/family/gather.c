@@ -375,16 +375,29 @@ static void infer_non_zero(oxp_call *c) {
     oxp_set_elems(c, 0, r, n);
 }
 
+/* Elements of a known condition that count: what lies beyond the axis is not looked at. */
+static uint32_t condition_length(const oxp_call *c, const oxp_attr *axis) {
+    const oxp_fact *x = oxp_input(c, 0);
+    uint64_t n = c->in[1]->n_elems, whole = n;
+    int rank = oxp_rank(x);
+    if (!axis)
+        (void)oxp_elements_literal(x, &whole);
+    else if (rank > 0 && axis->u.i >= -rank && axis->u.i < rank)
+        (void)oxp_dim_count(oxp_dim_of(x, (int)axis->u.i), &whole);
+    return (uint32_t)(whole < n ? whole : n);
+}
+
 static void infer_compress(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     int rank = oxp_rank(x);
     const oxp_elem *e = oxp_input_elems(c, 1);
+    const oxp_attr *a = oxp_call_attr(c, "axis");
     oxp_dim kept = e ? 0 : OXP_DIM_UNKNOWN;
-    for (uint32_t i = 0; e && i < c->in[1]->n_elems; i++)
+    uint32_t n = e ? condition_length(c, a) : 0;
+    for (uint32_t i = 0; i < n; i++)
         kept = e[i].known && oxp_dim_is_literal(e[i].i) && !oxp_dim_is_unknown(kept)
                    ? kept + (e[i].i != 0)
                    : OXP_DIM_UNKNOWN;
-    const oxp_attr *a = oxp_call_attr(c, "axis");
     if (!a || rank < 0) {
         if (!a)
             oxp_set(c, 0, oxp_elem_type(x), 1, &kept);

@@ -96,12 +96,24 @@ static void infer_concat(oxp_call *c) {
 
 /* ---- Split ---- */
 
+/* With neither, ONNX Runtime runs what it does not know the size of: published models have that. */
+static void refuse_split(oxp_call *c, oxp_dim whole, bool both) {
+    if (both)
+        oxp_op_invalid(c, "both split and num_outputs, one of them is wanted");
+    else if (oxp_dim_is_literal(whole) && !oxp_dim_is_unknown(whole))
+        oxp_op_invalid(c, "neither split nor num_outputs, one of them is wanted");
+    else
+        oxp_op_warn(c, "neither split nor num_outputs, one of them is wanted");
+}
+
 /* Sizes of the parts along the axis, n_out of them. */
 static void split_sizes(oxp_call *c, oxp_dim whole, oxp_dim *size) {
     size_t n = 0;
     const int64_t *given = oxp_call_ints(c, "split", &n);
     const oxp_dim *input = NULL;
     bool as_input = !given && oxp_input(c, 1) != NULL;
+    if (c->opset >= 18 && as_input == (oxp_call_attr(c, "num_outputs") != NULL))
+        refuse_split(c, whole, as_input);
     int m = as_input ? oxp_input_ints(c, 1, &input) : -1;
     for (uint32_t i = 0; i < c->n_out; i++)
         size[i] = OXP_DIM_UNKNOWN;
@@ -277,7 +289,7 @@ static bool read_cuts(oxp_call *c, int rank, cut *cuts, bool *cut_here) {
                           : e[3] && k < n[3] && e[3][k].known ? e[3][k].i
                                                               : OXP_DIM_UNKNOWN;
     }
-    return count > 0 || !oxp_input(c, 1);
+    return count > 0 || !oxp_input(c, 1) || (e[0] && e[1]); /* none: the input as it is */
 }
 
 typedef struct sliced {
@@ -389,6 +401,8 @@ static void infer_pad(oxp_call *c) {
         oxp_set_unknown_rank(c, 0, oxp_elem_type(x));
         return;
     }
+    if (e && oxp_rank(oxp_input(c, 1)) == 2 && !*c->node->domain)
+        oxp_op_error(c, "constant pads of rank 2, not 1");
     oxp_dim *out = oxp_dims_dup(c, x, 0);
     int64_t *front = OXP_NEWS(c->scratch, (size_t)rank + 1, int64_t);
     bool limited = c->opset >= 18 && oxp_input(c, 3), all = true;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ops/needs.h"
 
@@ -66,8 +67,35 @@ static void check_shapes(oxp_call *c, const sizes *s, uint64_t gates) {
         oxp_op_error(c, "%zu activations, not %zu for each of %d directions", n, per, (int)s->dirs);
 }
 
+/* The names of the standard, which are read in any case. */
+static void check_activations(oxp_call *c) {
+    static const char *const names[] = {
+        "Relu",       "Tanh",        "Sigmoid", "Affine",   "LeakyRelu", "ThresholdedRelu",
+        "ScaledTanh", "HardSigmoid", "Elu",     "Softsign", "Softplus"};
+    const oxp_attr *a = oxp_call_attr(c, "activations");
+    for (size_t i = 0; a && a->type == OXP_ATTR_STRINGS && i < a->n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < OXP_COUNT(names); k++)
+            known = known || strcasecmp(a->u.strings[i].data, names[k]) == 0;
+        if (!known)
+            oxp_op_error(c, "activation '%.40s' is unknown", a->u.strings[i].data);
+    }
+}
+
+static void check_lengths(oxp_call *c, oxp_dim steps) {
+    const oxp_elem *e = oxp_input_elems(c, 4);
+    for (uint32_t i = 0; e && oxp_dim_is_literal(steps) && i < c->in[4]->n_elems; i++)
+        if (e[i].known && oxp_dim_is_literal(e[i].i) && (e[i].i < 0 || e[i].i > steps)) {
+            oxp_op_error(c, "sequence_lens holds %lld, there are %lld steps", (long long)e[i].i,
+                         (long long)steps);
+            return;
+        }
+}
+
 static void infer_gates(oxp_call *c, uint64_t gates) {
     sizes s = read_sizes(c, gates);
+    check_activations(c);
+    check_lengths(c, s.seq);
     check_weights(c, &s, gates);
     check_shapes(c, &s, gates);
     oxp_dtype t = oxp_elem_type(oxp_input(c, 0));

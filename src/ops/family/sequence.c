@@ -138,6 +138,23 @@ static void infer_length(oxp_call *c) {
 
 /* ---- between tensors and sequences ---- */
 
+/* A list adds up to the axis; a single size is repeated. */
+static bool check_parts(oxp_call *c, oxp_dim whole, const oxp_elem *e, const oxp_fact *s) {
+    bool listed = oxp_rank(s) == 1;
+    oxp_dim sum = 0;
+    for (uint32_t i = 0; i < s->n_elems; i++) {
+        oxp_dim v = e[i].known ? e[i].i : OXP_DIM_UNKNOWN;
+        if (!oxp_dim_is_unknown(v) && oxp_dim_is_literal(v) && v < (listed ? 0 : 1)) {
+            oxp_op_error(c, "a part of size %lld", (long long)v);
+            return false;
+        }
+        sum = oxp_dim_add(c->dims, sum, v);
+    }
+    if (listed)
+        (void)oxp_unify(c, whole, sum, "the sizes do not add up to the axis");
+    return true;
+}
+
 static void infer_split_to(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0), *s = oxp_input(c, 1);
     int rank = oxp_rank(x);
@@ -151,6 +168,10 @@ static void infer_split_to(oxp_call *c) {
     bool keep = s || oxp_call_int(c, "keepdims", 1);
     const oxp_elem *e = s ? oxp_input_elems(c, 1) : NULL;
     bool listed = e && oxp_rank(s) == 1;
+    if (e && !check_parts(c, whole, e, s)) {
+        set_sequence(c, NULL, 0, &t);
+        return;
+    }
     if (s)
         part = e && e[0].known ? e[0].i : OXP_DIM_UNKNOWN;
     oxp_dim n = listed ? (oxp_dim)s->n_elems : oxp_dim_ceildiv(c->dims, whole, part);

@@ -82,6 +82,7 @@ static void reshape_to(oxp_call *c, const oxp_fact *x, const oxp_elem *target, i
     bool keep_zero = oxp_call_int(c, "allowzero", 0) != 0;
     oxp_dim *out = oxp_alloc(c->arena, (size_t)rank + 1, sizeof *out);
     int missing = -1;
+    bool empty = false;
     for (int k = 0; k < rank; k++) {
         out[k] = target[k].known ? target[k].i : OXP_DIM_UNKNOWN;
         if (out[k] == 0 && !keep_zero) {
@@ -100,6 +101,12 @@ static void reshape_to(oxp_call *c, const oxp_fact *x, const oxp_elem *target, i
             oxp_op_error(c, "target dimension %d is %lld", k, (long long)out[k]);
             return;
         }
+    }
+    for (int k = 0; k < rank && keep_zero; k++)
+        empty = empty || out[k] == 0;
+    if (missing >= 0 && empty) {
+        oxp_op_error(c, "the target has -1 and, with allowzero, 0");
+        return;
     }
     if (missing >= 0)
         out[missing] = missing_dim(c, x, out, rank, missing);
@@ -171,7 +178,7 @@ static void infer_squeeze(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     const int64_t *axes = NULL;
     int rank = oxp_rank(x), n = axes_of(c, &axes);
-    bool all = n == 0 && !axes;
+    bool all = n == 0; /* none are listed */
     if (rank < 0 || n < 0) {
         oxp_set_unknown_rank(c, 0, oxp_elem_type(x));
         return;
