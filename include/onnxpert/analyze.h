@@ -76,7 +76,7 @@ static inline bool oxp_totals_at_least(const oxp_totals *t) {
 typedef struct oxp_assumed {
     const char *name;
     int64_t value;
-    bool bound; /* by the user; else taken as 1 */
+    bool bound; /* by the user; else taken as 1, or as the least that leaves no input empty */
 } oxp_assumed;
 
 typedef struct oxp_analysis {

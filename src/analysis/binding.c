@@ -179,6 +179,100 @@ static void bind_shape(oxp_bound *b, const oxp_binding *in) {
     oxp_raise(b->ctx, OXP_E_USAGE, "%s: no input is named %s", oxp_model_path(b->m), in->name);
 }
 
+/* ---- sizes that are given as expressions only ---- */
+
+typedef struct unbound { /* the names of an expression that nothing bound */
+    const oxp_bound *b;
+    oxp_assumed *names[8];
+    size_t n;
+} unbound;
+
+static int64_t taken(const void *arg, const char *name) {
+    const oxp_assumed *a = find_name(arg, name);
+    return a != NULL ? a->value : -1;
+}
+
+static int64_t note_unbound(const void *arg, const char *name) {
+    unbound *u = *(unbound *const *)arg;
+    oxp_assumed *a = find_name(u->b, name);
+    bool known = a == NULL || a->bound;
+    for (size_t i = 0; i < u->n && !known; i++)
+        known = u->names[i] == a;
+    if (!known && u->n < sizeof u->names / sizeof *u->names)
+        u->names[u->n++] = a;
+    return a != NULL ? a->value : -1;
+}
+
+static bool is_fixed(const oxp_bound *b, oxp_dim d) {
+    for (size_t i = 0; i < b->n_fixed; i++)
+        if (b->fixed[i].dim == d)
+            return true;
+    return false;
+}
+
+/* By name: is it the whole of some dimension, too? */
+static const bool *whole_names(const oxp_bound *b) {
+    bool *whole = OXP_NEWS(b->arena, b->n_names + 1, bool);
+    for (size_t i = 0; i < b->n_inputs; i++) {
+        const oxp_type *t = b->symbolic[i];
+        for (int k = 0; t != NULL && t->kind == OXP_KIND_TENSOR && k < t->rank; k++) {
+            unbound u = {.b = b};
+            (void)oxp_dim_eval(b->dims, t->dims[k], note_unbound, &(unbound *){&u});
+            for (size_t n = 0; n < u.n; n++)
+                if (oxp_dim_symbol(b->dims, u.names[n]->name) == t->dims[k])
+                    whole[u.names[n] - b->names] = true;
+        }
+    }
+    return whole;
+}
+
+static bool is_empty(const oxp_bound *b, oxp_dim d) {
+    oxp_dim v = oxp_dim_eval(b->dims, d, taken, b);
+    return oxp_dim_is_literal(v) && !oxp_dim_is_unknown(v) && v < 1;
+}
+
+/* An input of floor(h/2) or h-1 rows has none with an h of 1.  Where h is no size by itself and
+ * nobody bound it, the smallest h counts that gives a row; with none, the expression is taken as 1.
+ * A past of total-1 tokens beside a mask of `total` stays empty: that is what the first turn has.
+ */
+static bool raise_dim(oxp_bound *b, oxp_dim d, const bool *whole, bool search) {
+    enum { LARGEST = 1024 };
+    unbound u = {.b = b};
+    (void)oxp_dim_eval(b->dims, d, note_unbound, &(unbound *){&u});
+    for (size_t i = 0; i < u.n; i++)
+        if (whole[u.names[i] - b->names])
+            return false;
+    for (size_t i = 0; i < u.n && search; i++) {
+        int64_t was = u.names[i]->value;
+        for (int64_t v = was + 1; v <= LARGEST; v++) {
+            u.names[i]->value = v;
+            if (!is_empty(b, d))
+                return true;
+        }
+        u.names[i]->value = was;
+    }
+    if (u.n > 0)
+        fix(b, d, 1);
+    return u.n > 0;
+}
+
+/* `search` for a size; else what is empty is taken as 1. */
+static void raise_dims(oxp_bound *b, bool search) {
+    enum { MOST = 64 }; /* a generated file may have a million */
+    const bool *whole = NULL;
+    int raised = 0;
+    for (size_t i = 0; i < b->n_inputs; i++) {
+        const oxp_type *t = b->symbolic[i];
+        for (int k = 0; t != NULL && t->kind == OXP_KIND_TENSOR && k < t->rank; k++) {
+            if (oxp_dim_is_literal(t->dims[k]) || raised == MOST || is_fixed(b, t->dims[k]) ||
+                !is_empty(b, t->dims[k]))
+                continue;
+            whole = whole != NULL ? whole : whole_names(b);
+            raised += raise_dim(b, t->dims[k], whole, search);
+        }
+    }
+}
+
 oxp_bound *oxp_bind(const oxp_model *m, const oxp_analyze_opts *opts, oxp_arena *arena) {
     oxp_bound *b = OXP_NEW(arena, oxp_bound);
     const oxp_graph *g = oxp_graph_at(m, OXP_MAIN_GRAPH);
@@ -208,6 +302,8 @@ oxp_bound *oxp_bind(const oxp_model *m, const oxp_analyze_opts *opts, oxp_arena 
         else
             bind_shape(b, &opts->bindings[i]);
     }
+    raise_dims(b, true);
+    raise_dims(b, false); /* those of 3-h rows, once floor(h/4) made an h of 4 */
     return b;
 }
 

@@ -315,11 +315,21 @@ static const oxp_fact *input_fact(const oxp_engine *e, oxp_id value) {
     return &e->facts[value];
 }
 
+/* What an earlier visit found need not hold for this one. */
+static void give_up(oxp_engine *e, oxp_id id, const oxp_node *n, oxp_cost *total) {
+    oxp_infer_give_up(e, id, OXP_TOO_DEEP);
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] != OXP_NONE)
+            e->facts[n->out[i]] = (oxp_fact){0};
+    if (e->costs != NULL && e->frame == NULL)
+        e->costs[id] = (oxp_node_cost){.times = 1};
+    oxp_cost_add(total, &(oxp_cost){0});
+}
+
 static void run_node(oxp_engine *e, oxp_id id, oxp_cost *total) {
     const oxp_node *n = oxp_node_at(e->m, id);
     if (e->budget == 0) {
-        oxp_infer_accuse(e, "too-much-work", id,
-                         "subgraphs and function calls nest too deeply to be followed");
+        give_up(e, id, n, total);
         return;
     }
     e->budget--;
@@ -419,7 +429,7 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id graph, const oxp_fact *const *in, ui
     memset(out, 0, n_out * sizeof *out);
     *total = (oxp_cost){.known = true};
     if (e->depth >= INFER_MAX_DEPTH) {
-        oxp_op_invalid(c, "nested more than %d deep", INFER_MAX_DEPTH);
+        oxp_infer_give_up(e, c->node_id, OXP_TOO_DEEP);
         return;
     }
     uint64_t saved_times = e->times;
@@ -455,6 +465,23 @@ bool oxp_play_begin(oxp_call *c) {
 
 void oxp_play_end(oxp_call *c) {
     c->engine->playing = false;
+}
+
+bool oxp_counts_costs(const oxp_call *c) {
+    return c->engine->costs != NULL;
+}
+
+bool oxp_costs_off(oxp_call *c) {
+    oxp_engine *e = c->engine;
+    if (e->costs == NULL || e->depth == 0)
+        return false;
+    e->costs_held = e->costs;
+    e->costs = NULL;
+    return true;
+}
+
+void oxp_costs_on(oxp_call *c) {
+    c->engine->costs = c->engine->costs_held;
 }
 
 static void discard(oxp_engine *e, oxp_id graph, int depth) {
@@ -523,7 +550,7 @@ const oxp_inferred *oxp_infer(const oxp_model *m, const oxp_infer_opts *opts, ox
     e->active = OXP_NEWS(arena, oxp_function_count(m) + 1, uint8_t);
     e->memo_of = oxp_map_new(arena);
     e->times = 1;
-    e->budget = 2000000 + 4 * (uint64_t)nodes;
+    e->budget = 500000 + 64 * (uint64_t)nodes;
     e->elems_left = INFER_MAX_ELEMS;
     e->opset_graph = OXP_NONE;
     set_constants(e);

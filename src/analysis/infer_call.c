@@ -96,7 +96,7 @@ static uint64_t hash_call(const oxp_call *c, oxp_id function) {
 static bool same_call(const memo *m, const oxp_call *c, oxp_id function) {
     static const oxp_fact nothing;
     if (m->function != function || m->n_in != c->n_in || m->n_attrs != c->n_attrs ||
-        m->n_out < c->n_out)
+        m->n_out < c->n_out || (c->engine->costs != NULL && !m->costed))
         return false;
     for (uint32_t i = 0; i < c->n_attrs; i++)
         if (!oxp_attr_same(&m->attrs[i], &c->attrs[i]))
@@ -215,7 +215,7 @@ bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total
         return false;
     }
     if (e->depth >= INFER_MAX_DEPTH) {
-        oxp_op_invalid(c, "nested more than %d deep", INFER_MAX_DEPTH);
+        oxp_infer_give_up(e, c->node_id, OXP_TOO_DEEP);
         return false;
     }
     uint64_t hash;
@@ -233,7 +233,8 @@ bool oxp_infer_call(oxp_engine *e, oxp_call *c, oxp_id function, oxp_cost *total
               .n_out = c->n_out,
               .attrs = c->attrs,
               .in = copy_inputs(e, c),
-              .given = copy_given(e, c)};
+              .given = copy_given(e, c),
+              .costed = e->costs != NULL};
     uint64_t errors = e->n_errors;
     e->active[function] = 1;
     walk_body(e, c, f, m.in, total);

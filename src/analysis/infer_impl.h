@@ -13,6 +13,9 @@ enum {
     INFER_MAX_ELEMS = 2 * 1000000 /* propagated elements of a walk, all together */
 };
 
+#define OXP_TOO_DEEP                                                                               \
+    "subgraphs and function calls nest too deeply to be followed: what is in them is unknown"
+
 /* The call whose body is being walked: what attribute references mean. */
 typedef struct frame {
     const oxp_function *function;
@@ -39,6 +42,7 @@ typedef struct memo {
     const bool *given; /* by input: not omitted */
     oxp_cost cost;
     bool failed; /* something in the body was inconsistent */
+    bool costed; /* cost was counted */
 } memo;
 
 struct oxp_engine {
@@ -46,16 +50,18 @@ struct oxp_engine {
     const oxp_infer_opts *opts;
     oxp_arena *arena, *scratch;
     oxp_fact *facts;
-    oxp_node_cost *costs; /* NULL: not wanted */
-    uint8_t *reported;    /* by node: what was said of it (infer_report.c) */
-    oxp_trial *trial;     /* where reports are held back, NULL: nowhere */
-    uint64_t n_errors;    /* reported or held back so far */
-    uint8_t *active;      /* by function: being walked */
-    const frame *frame;   /* NULL outside of functions */
-    uint64_t times;       /* how often the current graph runs */
+    oxp_node_cost *costs; /* NULL: not wanted, or not now */
+    oxp_node_cost *costs_held;
+    uint8_t *reported;  /* by node: what was said of it (infer_report.c) */
+    oxp_trial *trial;   /* where reports are held back, NULL: nowhere */
+    uint64_t n_errors;  /* reported or held back so far */
+    uint8_t *active;    /* by function: being walked */
+    const frame *frame; /* NULL outside of functions */
+    uint64_t times;     /* how often the current graph runs */
     bool times_unknown;
     bool rebound; /* an input's fixed dimension was bound to another number */
     bool partial;
+    bool gave_up; /* a limit was reached, and that was said */
     bool playing; /* a loop is played turn by turn */
     int depth;
     uint64_t budget; /* node visits left */
@@ -81,6 +87,8 @@ void oxp_infer_attrs(oxp_engine *e, const oxp_node *n, const oxp_attr **attrs, u
 /* A diagnostic about a node, at most one error each; held back in a branch that may not run. */
 void oxp_infer_report(oxp_engine *e, oxp_severity severity, const char *code, oxp_id node,
                       const char *text);
+/* A limit of the walk is reached at a node, which is no fault of the model: a warning, once. */
+void oxp_infer_give_up(oxp_engine *e, oxp_id node, const char *text);
 /* An error that no sizes can cure: never held back. */
 void oxp_infer_accuse(oxp_engine *e, const char *code, oxp_id node, const char *text);
 

@@ -105,6 +105,13 @@ void oxp_infer_report(oxp_engine *e, oxp_severity severity, const char *code, ox
     (e->trial != NULL ? hold : tell)(e, severity, code, node, text);
 }
 
+void oxp_infer_give_up(oxp_engine *e, oxp_id node, const char *text) {
+    e->partial = true;
+    if (!e->gave_up)
+        tell(e, OXP_WARNING, "too-much-work", node, text);
+    e->gave_up = true;
+}
+
 void oxp_infer_accuse(oxp_engine *e, const char *code, oxp_id node, const char *text) {
     tell(e, OXP_ERROR, code, node, text);
 }

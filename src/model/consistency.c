@@ -83,7 +83,8 @@ static void check_imports(oxp_loader *l) {
     }
 }
 
-/* A node of a domain whose functions the model brings, but not this one. */
+/* A node of a domain whose functions the model brings, but not this one: nothing to run, unless it
+ * is of a domain in which runtimes have operators of their own. */
 static void check_missing_functions(oxp_loader *l) {
     const oxp_model *m = l->m;
     size_t said = 0;
@@ -96,7 +97,9 @@ static void check_missing_functions(oxp_loader *l) {
         if (!same_domain)
             continue;
         said++;
-        oxp_diagnose(l->ctx, OXP_WARNING, "function-missing", oxp_node_label(m, id, l->temp),
+        bool open = !n->domain[0] || !strcmp(n->domain, "ai.onnx") || is_built_in(n->domain);
+        oxp_diagnose(l->ctx, open ? OXP_WARNING : OXP_ERROR, "function-missing",
+                     oxp_node_label(m, id, l->temp),
                      "the model has functions of domain '%.120s', but none named '%.80s'%s%.80s%s",
                      n->domain, n->op, n->overload[0] ? " with overload '" : "", n->overload,
                      n->overload[0] ? "'" : "");

@@ -240,6 +240,11 @@ void oxp_infer_subgraph(oxp_call *c, oxp_id g, const oxp_fact *const *in, uint32
                         oxp_fact *out, uint32_t n_out, uint64_t times, oxp_cost *total);
 void oxp_count_cost(oxp_call *c, const oxp_cost *total);
 void oxp_discard_costs(oxp_call *c, oxp_id g);
+/* Walks find types only until costs are on again: within a subgraph, a walk whose costs are not the
+ * last word is paid for by every loop around it.  False: nothing was switched off. */
+bool oxp_costs_off(oxp_call *c);
+void oxp_costs_on(oxp_call *c);
+bool oxp_counts_costs(const oxp_call *c);
 /* A graph that may never run: what is reported between begin and end is held back.  End is true
  * when nothing was wrong; then, or when the graph is to count all the same, accept reports what was
  * held.  Dismiss drops it, but for a warning that names the first error and the branch. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "onnxpert/analyze.h"
+#include "support/model_text.h"
 #include "support/wire_builder.h"
 #include "support/world.h"
 
@@ -270,6 +271,28 @@ static void what_cannot_be_is_named(void **state) {
     assert_string_equal(oxp_diag_at(w->ctx, 0)->text, "Add: dimensions 3 and 4 do not broadcast");
 }
 
+/* Calls nested deeper than they are followed are no fault of the model: one warning, and what is in
+ * them is unknown. */
+static void too_deep_is_a_warning(void **state) {
+    world *w = *state;
+    const char *text =
+        "<ir_version: 10, opset_import: [\"\": 21, \"l\": 1]> (float[2] x) => (y, z) { y = l.f80 "
+        "(x) "
+        "z = l.f79 (x) }\n<domain: \"l\", opset_import: [\"\": 21]> f0 (a) => (b) { b = Relu (a) }";
+    for (int i = 1; i <= 80; i++)
+        text = oxp_sprintf(
+            w->arena,
+            "%s\n<domain: \"l\", opset_import: [\"\": 21, \"l\": 1]> f%d (a) => (b) { b "
+            "= l.f%d (a) }",
+            text, i, i - 1);
+    analyze(w, mt_model(text, 0));
+    assert_int_equal(oxp_diag_count(w->ctx), 1);
+    assert_int_equal(oxp_diag_at(w->ctx, 0)->severity, OXP_WARNING);
+    assert_non_null(strstr(oxp_diag_at(w->ctx, 0)->text, "too deeply"));
+    assert_true(w->a->totals.partial);
+    assert_true(w->a->totals.unknown_nodes > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_constant_condition_takes_its_branch, world_setup,
@@ -287,6 +310,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(broadcasting_prefers_what_says_more, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_is_named, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(too_deep_is_a_warning, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -535,13 +535,16 @@ static void infer_loop(oxp_call *c) {
         return;
     oxp_dim m = oxp_input(c, 0) != NULL ? oxp_input_scalar(c, 0) : OXP_DIM_UNKNOWN;
     oxp_dim guess = oxp_dim_is_literal(m) && m > 0 ? m : OXP_DIM_UNKNOWN;
+    bool typed = oxp_costs_off(c);
     generalise(&t, guess); /* most loops run M times: a second walk is then not needed */
     check_condition(&t);
     t.trips = trip_count(c, &t);
     oxp_fact *carried = oxp_alloc(c->scratch, t.n_carried + 1u, sizeof *carried);
     oxp_fact *scanned = oxp_alloc(c->scratch, t.n_scan_out + 1u, sizeof *scanned);
     bool played = worth_playing(&t, m) && play(&t, m, carried, scanned);
-    if (played || times_of(t.trips) != times_of(guess))
+    if (typed)
+        oxp_costs_on(c);
+    if (played || typed || (oxp_counts_costs(c) && times_of(t.trips) != times_of(guess)))
         generalise(&t, t.trips);
     oxp_count_cost(c, &t.cost);
     for (uint32_t i = 0; i < t.n_carried && i < c->n_out; i++)
