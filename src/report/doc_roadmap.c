@@ -239,7 +239,7 @@ static void assumed(oxp_page *p) {
     if (*sizes)
         oxp_doc_para(
             p->d,
-            "Attention: nobody said how large the inputs are, so this is the roadmap for %s. "
+            "Note: nobody said how large the inputs are, so this is the roadmap for %s. "
             "Time, arithmetic, activations and the order of the items hold for that alone; "
             "give the sizes that will be served, such as --dim %.*s=%s.",
             sizes, (int)strcspn(sizes, "="), sizes, "384");

@@ -60,7 +60,9 @@ static void collect(oxp_advice *a, const oxp_rules *rules, oxp_evaluation *rest)
         if (it->projected && it->effect == OXP_EFFECT_LOSS && it->gain <= 0) {
             oxp_skip *s = &a->dropped[a->r->n_dropped++];
             s->node = it->rule->id;
-            s->reason = "its projection on this device is worse than what is there";
+            s->reason = oxp_sprintf(a->arena,
+                                    "its projection on this device is worse than what is there. %s",
+                                    r->message);
             continue;
         }
         a->n_items++;
