@@ -186,6 +186,9 @@ static void infer_ms_attention(oxp_call *c) {
     (void)oxp_needs_check(c, alike
                                  ? "n=num_heads; num_heads>=1; 0:b,s,i; 1:i,3nh; 2:3nh; 4:2,b,n,?,h"
                                  : "n=num_heads; num_heads>=1; 0:b,s,i; 1:i,t; 2:t; 4:2,b,n,?,?");
+    if (!oxp_input(c, 4)) /* mask_index and attention_bias, the keys are the input's */
+        (void)oxp_needs_check(c,
+                              "n=num_heads; 0:b,s,*; 3:b|2b|3b+2|b,s|b,s,s|b,1,?,?; 5:^b,^n,s,s");
     set_projected(c, &h);
 }
 
@@ -268,6 +271,9 @@ static void infer_multi_head(oxp_call *c) {
         oxp_op_error(c, "a value without a key");
     if (!oxp_input(c, 6) != !oxp_input(c, 7))
         oxp_op_error(c, "one of past_key and past_value without the other");
+    if (!oxp_input(c, 6)) /* key_padding_mask and attention_bias */
+        (void)oxp_needs_check(c, "n=num_heads; 0:b,s,*; 1:?,l,?|?,l,?,2,?|?,?,l,?; "
+                                 "4:b|3b+2|b,l|b,s,l; 5:^b,^n,s,l");
     set_cached(c, &h, oxp_input(c, 8) ? h.past : h.total); /* 8: the buffer is shared */
 }
 

@@ -72,6 +72,23 @@ static void check_features(oxp_call *c, size_t wanted, bool exact) {
         oxp_op_error(c, "rows of %lld features, the attributes are for %zu", (long long)d, wanted);
 }
 
+/* A branch asks for a column of the input; a leaf's feature is not looked at. */
+static void check_branches(oxp_call *c, const oxp_attr *modes) {
+    oxp_dim columns = oxp_dim_of(oxp_input(c, 0), -1);
+    size_t n;
+    const int64_t *feature = oxp_call_ints(c, "nodes_featureids", &n);
+    if (!feature || !modes || modes->n != n || oxp_rank(oxp_input(c, 0)) != 2 ||
+        !oxp_dim_is_literal(columns) || oxp_dim_is_unknown(columns))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(modes->u.strings[i].data, "LEAF") != 0 &&
+            (feature[i] < 0 || feature[i] >= columns)) {
+            oxp_op_error(c, "feature %lld of a row of %lld", (long long)feature[i],
+                         (long long)columns);
+            return;
+        }
+}
+
 static void check_trees(oxp_call *c) {
     static const char *const nodes[] = {
         "nodes_treeids",     "nodes_nodeids",      "nodes_featureids", "nodes_modes",
@@ -94,6 +111,7 @@ static void check_trees(oxp_call *c) {
             return;
         }
     }
+    check_branches(c, a && a->type == OXP_ATTR_STRINGS ? a : NULL);
     size_t n;
     const int64_t *ids = oxp_call_ints(c, "target_ids", &n);
     int64_t most = oxp_call_int(c, "n_targets", 1);

@@ -120,7 +120,12 @@ static void infer_embed(oxp_call *c) {
     oxp_dtype t = oxp_elem_type(words);
     if (t == OXP_UINT8 || t == OXP_INT8)
         t = oxp_elem_type(oxp_input(c, 8)); /* QEmbed...: the type of its scales */
-    oxp_dim batch = oxp_dim_of(ids, 0);
+    oxp_dim batch = oxp_dim_of(ids, 0), length = oxp_dim_of(ids, 1);
+    oxp_dim positions = oxp_dim_of(oxp_input(c, 3), 0);
+    if (!oxp_input(c, 7) && oxp_dim_is_literal(length) && oxp_dim_is_literal(positions) &&
+        !oxp_dim_is_unknown(length) && !oxp_dim_is_unknown(positions) && length > positions)
+        oxp_op_error(c, "sequence of %lld, position_embedding has %lld rows", (long long)length,
+                     (long long)positions);
     oxp_dim d[3] = {batch, oxp_dim_of(ids, 1), oxp_dim_of(words, 1)};
     for (uint32_t i = 0; i < c->n_out; i++) {
         if (i == 1)

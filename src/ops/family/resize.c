@@ -38,11 +38,15 @@ static request read_request(oxp_call *c, uint32_t scale_slot, uint32_t size_slot
     return q;
 }
 
+#define HUGE_SIZE 1e15f /* a petabyte or more of any type */
+
 /* floor(x * scale) as the runtime computes it, in float32; exactly for symbolic sizes. */
 static oxp_dim scaled(oxp_call *c, oxp_dim x, double scale) {
     if (oxp_dim_is_literal(x)) {
         float v = floorf((float)x * (float)scale);
-        return v >= 0 && v < 1e15f ? (oxp_dim)v : OXP_DIM_UNKNOWN;
+        if (v >= HUGE_SIZE)
+            oxp_op_error(c, "scale %g makes a size of %g, which no memory holds", scale, (double)v);
+        return v >= 0 && v < HUGE_SIZE ? (oxp_dim)v : OXP_DIM_UNKNOWN;
     }
     for (int64_t den = 1; den <= 4096; den *= 2) {
         double num = scale * (double)den;
@@ -59,9 +63,11 @@ static oxp_dim scaled_by(oxp_call *c, oxp_dim x, const request *q, int i) {
     oxp_elem e = q->scales[i];
     if (!e.known)
         return OXP_DIM_UNKNOWN;
-    if (!e.exact)
-        return scaled(c, x, e.f);
-    return oxp_dim_floordiv(c->dims, oxp_dim_mul(c->dims, x, e.i), e.den > 1 ? e.den : 1);
+    int64_t den = e.den > 1 ? e.den : 1;
+    bool literal = oxp_dim_is_literal(x) && oxp_dim_is_literal(e.i);
+    if (!e.exact || (literal && (double)x * (double)e.i / (double)den >= (double)HUGE_SIZE))
+        return scaled(c, x, e.exact ? (double)e.i / (double)den : e.f);
+    return oxp_dim_floordiv(c->dims, oxp_dim_mul(c->dims, x, e.i), den);
 }
 
 /* keep_aspect_ratio_policy: the smallest or largest scale of the axes is used for all of them. */

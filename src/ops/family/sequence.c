@@ -287,6 +287,9 @@ static void infer_has(oxp_call *c) {
     const oxp_fact *x = oxp_input(c, 0);
     if (x && x->type.kind == OXP_KIND_OPTIONAL)
         return; /* decided at run time */
+    /* what a Loop carries is known as what it holds */
+    if (c->opset < 18 && x && x->type.kind == OXP_KIND_TENSOR && c->node->graph == OXP_MAIN_GRAPH)
+        oxp_op_invalid(c, "the input is no optional, which opset %lld needs", (long long)c->opset);
     oxp_elem e = oxp_elem_int(x != NULL);
     oxp_set_elems(c, 0, &e, 1);
 }
