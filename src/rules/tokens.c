@@ -464,22 +464,6 @@ bool oxp_expr_is_literal(const char *expr) {
     return end > p && !end[strspn(end, " \t\r\n")];
 }
 
-bool oxp_expr_is_constant(const char *expr) {
-    static const char *const words[] = {"and", "or", "div", "mod", "true", "false", "not", NULL};
-    for (const char *p = expr; *p;) {
-        size_t n = name_start(*p) ? name_length(p) : number_length(p);
-        if (name_start(*p) ? !in_list(words, p, n) : strchr("@$.*[/|:", *p) != NULL)
-            return false;
-        if (*p == '"' || *p == '\'') {
-            p = strchr(p + 1, *p);
-            if (!p)
-                return false;
-        }
-        p += n ? n : 1;
-    }
-    return true;
-}
-
 /* ---- what an expression looks at ---- */
 
 /* Names behind '@', operators and pure functions; no step into an element, no '.', '..' or '*'. */

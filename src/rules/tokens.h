@@ -22,8 +22,6 @@ const char *oxp_tokens_problem(oxp_arena *arena, const char *expr, oxp_rule_on o
                                oxp_gives *gives);
 /* May what it gives be an <attr>, or come from one? */
 bool oxp_expr_reaches_attr(const char *expr, const oxp_rule_var *vars);
-/* Is it made of nothing but literals, operators, true(), false() and not()? */
-bool oxp_expr_is_constant(const char *expr);
 /* Is the expression one text in quotes, or one number, perhaps negative? */
 bool oxp_expr_is_literal(const char *expr);
 

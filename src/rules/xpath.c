@@ -71,20 +71,7 @@ typedef struct place {
     const oxp_rule *rule;
     int line;
     const oxp_rule_var *vars, *of_matches;
-    bool condition;
 } place;
-
-/* A condition that looks at nothing and does not hold. */
-static bool never(xmlXPathContextPtr c, xmlXPathCompExprPtr e) {
-    xmlDocPtr doc = xmlNewDoc(BAD_CAST "1.0");
-    c->doc = doc;
-    c->node = (xmlNodePtr)doc;
-    xmlXPathObjectPtr o = doc ? xmlXPathCompiledEval(e, c) : NULL;
-    bool is = o && !xmlXPathCastToBoolean(o);
-    xmlXPathFreeObject(o);
-    xmlFreeDoc(doc);
-    return is;
-}
 
 static oxp_gives check_expr(const place *at, const char *expr) {
     oxp_arena *arena = at->arena;
@@ -102,8 +89,6 @@ static oxp_gives check_expr(const place *at, const char *expr) {
         xmlSetStructuredErrorFunc(error, keep_error);
         xmlXPathContextPtr c = xmlXPathNewContext(NULL);
         xmlXPathCompExprPtr e = c ? xmlXPathCtxtCompile(c, BAD_CAST expr) : NULL;
-        if (e && at->condition && oxp_expr_is_constant(expr) && never(c, e))
-            why = "a condition that never holds";
         xmlSetStructuredErrorFunc(NULL, NULL);
         xmlXPathFreeContext(c);
         if (!e)
@@ -189,7 +174,7 @@ void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
     size_t n = 0;
     for (size_t i = 0; i < r->n_steps; i++) {
         const oxp_rule_step *s = &r->steps[i];
-        place at = {arena, r, s->line, vars, NULL, !s->name};
+        place at = {arena, r, s->line, vars, NULL};
         oxp_gives gives = check_expr(&at, s->expr);
         if (s->name && in_names(vars, s->name))
             bad_rule(arena, r, s->line,
@@ -200,12 +185,12 @@ void oxp_rule_compile_check(oxp_arena *arena, const oxp_rule *r) {
             bad_rule(arena, r, s->line,
                      oxp_sprintf(arena, "%.60s is a text, which is no condition", s->expr));
     }
-    place message = {arena, r, r->message_line, none, vars, false};
+    place message = {arena, r, r->message_line, none, vars};
     check_template(&message, r->message);
     if (r->gain)
-        check_gain(&(place){arena, r, r->gain_line, none, vars, false}, r->gain);
+        check_gain(&(place){arena, r, r->gain_line, none, vars}, r->gain);
     if (r->detail)
-        check_template(&(place){arena, r, r->detail_line, vars, NULL, false}, r->detail);
+        check_template(&(place){arena, r, r->detail_line, vars, NULL}, r->detail);
     const char *each = r->projection.each;
     if (each && (*each != '$' || !in_names(vars, each + 1) || r->on != OXP_ON_NODE))
         bad_rule(arena, r, r->line, "each takes a variable of a rule on operators, as in $rank");

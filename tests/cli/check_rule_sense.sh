@@ -119,9 +119,8 @@ done <<'END'
 0||id="a" on="model"|W|<when>op[@name = "Conv"]/@count > 1 and input/@dims and kv_cache/@layers and sweep/point/@batch and @ opset</when>
 0||id="a" on="tensor"|W|<when>@role = "initializer" and @bytes > 1 and ox:consumers()/@op</when>
 0||id="a" on="block"|W|<when>@kind = "residual" and member[1]/@op and ox:members()/@flops</when>
-# that never holds
-4|a condition that never holds in "1 = 2"||W|<when>1 = 2</when>
-4|a condition that never holds||W|<when>not(true()) or "a" = 'b' or 0</when>
+# that never holds: how a rule is put aside
+0|||W|<when>false()</when>
 0|||W|<when>1 &lt; 2 and not(false())</when>
 # places are counted from 1
 4|elements are counted from 1: no element has the place in []||W|<when>in[0]/@name</when>
